@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The virtual file system: inodes, names, mounts, path lookup.
+ *
+ * An inode is a file; a path_node is one name of it in the cache of names (Linux: dentry) on one
+ * mounted file system. A struct path (node + mount) is a place in the tree. Lookup goes node by node,
+ * follows symbolic links (40 at most) and crosses mounts.
+ */
+#ifndef FS_VFS_H
+#define FS_VFS_H
+
+#include <fs/file.h>
+#include <hal/types.h>
+#include <lib/list.h>
+#include <lib/rbtree.h>
+#include <mm/mapping.h>
+
+struct super;
+struct inode;
+
+struct attr { /* what chmod, chown, truncate, utimens change */
+	u32 valid; /* ATTR_* */
+	u32 mode, uid, gid;
+	u64 size;
+	s64 atime_ns, mtime_ns, ctime_ns;
+};
+#define ATTR_MODE  1u
+#define ATTR_UID   2u
+#define ATTR_GID   4u
+#define ATTR_SIZE  8u
+#define ATTR_ATIME 16u
+#define ATTR_MTIME 32u
+
+struct inode_ops {
+	/* Directories. The parent's lock is held. lookup: *out = inode with a reference, or -ENOENT. */
+	int (*lookup)(struct inode *dir, const char *name, size_t len, struct inode **out);
+	/* mode carries the type (S_IFREG, S_IFDIR, S_IFIFO, S_IFCHR...); target for symlinks. */
+	int (*create)(struct inode *dir, const char *name, size_t len, u32 mode, u64 rdev, const char *target, struct inode **out);
+	int (*link)(struct inode *dir, const char *name, size_t len, struct inode *target);
+	int (*unlink)(struct inode *dir, const char *name, size_t len, struct inode *victim); /* rmdir too */
+	int (*rename)(struct inode *od, const char *on, size_t ol, struct inode *nd, const char *nn, size_t nl, struct inode *moved, struct inode *replaced, u32 flags);
+	/* Symbolic link's text into buf; length. May depend on the caller (/proc/self). */
+	long (*readlink)(struct inode *i, char *buf, size_t size);
+	/* Magic links (/proc/PID/fd/N): the place itself; NULL = use readlink. */
+	int (*follow)(struct inode *i, struct path *out);
+	int (*setattr)(struct inode *i, const struct attr *a);
+	void (*getattr)(struct inode *i, struct stat *st); /* NULL: from the inode's fields */
+	/* Called by open after checks; may replace f->ops and set f->priv. NULL: nothing. */
+	int (*open)(struct inode *i, struct file *f);
+	int (*permission)(struct inode *i, u32 mask); /* NULL: mode bits */
+	void (*evict)(struct inode *i); /* last reference, no links: free contents */
+	bool no_cache; /* names of this directory are looked up anew each time (/proc) */
+};
+
+struct inode {
+	s32 refs; /* atomic */
+	u32 mode, uid, gid;
+	u32 nlink;
+	u64 ino, size, rdev;
+	u64 blocks; /* 512-byte units; tmpfs: from mapping.nr_pages */
+	s64 atime_ns, mtime_ns, ctime_ns;
+	const struct inode_ops *ops;
+	const struct file_ops *fops;
+	struct super *super;
+	struct mutex lock; /* RANK_INODE */
+	struct mapping mapping;
+	struct list_head nodes; /* path_nodes that name it */
+	const char *anon_name;  /* pipe:[N] etc. for files without a name */
+	s32 writers;            /* > 0: open for writing; < 0: being executed (ETXTBSY) */
+	u32 seals;
+	void *priv;
+	void *flocks; /* byte-range and whole-file locks */
+	struct host_waitq waitq;
+};
+
+struct super_ops {
+	void (*statfs)(struct super *s, void *statfs64);
+	void (*unmount)(struct super *s);
+	int (*sync)(struct super *s);
+};
+struct super {
+	const struct super_ops *ops;
+	const char *type; /* "tmpfs", "proc" */
+	u64 dev;          /* st_dev */
+	u32 magic;
+	u32 flags;        /* MS_* */
+	void *priv;
+	struct inode *root;
+};
+
+struct mount;
+struct path {
+	struct path_node *node;
+	struct mount *mount;
+};
+void path_get(struct path *p);
+void path_put(struct path *p);
+
+#define LOOKUP_FOLLOW    1u /* follow a final symbolic link */
+#define LOOKUP_PARENT    2u /* stop at the parent; the last component goes to *last */
+#define LOOKUP_DIRECTORY 4u
+#define LOOKUP_EMPTY     8u /* "" means the start itself (AT_EMPTY_PATH) */
+
+/* Resolves a kernel string relative to dirfd (AT_FDCWD). 0 or -errno; *out holds references. */
+int vfs_lookup(int dirfd, const char *name, u32 flags, struct path *out);
+struct inode *path_inode(const struct path *p);
+/* Absolute name as seen from the caller's root. NUL-terminated; length or -ENAMETOOLONG. */
+long path_name(const struct path *p, char *buf, size_t size);
+
+/* open(2) for the kernel: file with a reference or ERR_PTR. */
+struct file *vfs_open(int dirfd, const char *name, u32 flags, u32 mode);
+/* The same for exec: checks x permission and regular file, denies writers (ETXTBSY) until allow. */
+struct file *vfs_open_exec(int dirfd, const char *name, u32 lookup_flags);
+void vfs_allow_write(struct file *f);
+
+int vfs_mkdir(int dirfd, const char *name, u32 mode);
+int vfs_mknod(int dirfd, const char *name, u32 mode, u64 rdev);
+int vfs_symlink(const char *target, int dirfd, const char *name);
+int vfs_link(int olddir, const char *oldname, int newdir, const char *newname, u32 flags);
+int vfs_unlink(int dirfd, const char *name, bool is_rmdir);
+int vfs_rename(int od, const char *on, int nd, const char *nn, u32 flags);
+
+int inode_permission(struct inode *i, u32 mask); /* MAY_READ 4, MAY_WRITE 2, MAY_EXEC 1 */
+struct inode *inode_new(struct super *s, u32 mode); /* one reference; NULL */
+void inode_get(struct inode *i);
+void inode_put(struct inode *i);
+void inode_stat(struct inode *i, struct stat *st);
+
+struct fs_type {
+	const char *name;
+	bool needs_device;
+	int (*mount)(const char *source, u32 flags, const char *data, struct super **out);
+	struct list_head link;
+};
+void vfs_register(struct fs_type *t);
+int vfs_mount(const char *source, const char *target, const char *type, u32 flags, const char *data);
+int vfs_umount(const char *target, u32 flags);
+void vfs_init(void); /* mounts the root tmpfs */
+u64 vfs_new_dev(void); /* anonymous st_dev */
+
+/* Per-task path context. */
+struct fs_context *fs_context_new(void);
+struct fs_context *fs_context_copy(struct fs_context *c);
+void fs_context_get(struct fs_context *c);
+void fs_context_put(struct fs_context *c);
+u32 fs_umask(void);
+
+/* tmpfs without a name (memfd, MAP_SHARED|MAP_ANONYMOUS, SysV shm). */
+struct file *shmem_file_new(const char *name, u64 size, u32 flags); /* ERR_PTR */
+
+/* newc cpio archive (plain or gzip) into the root. 0 or -errno; logs what is wrong. */
+int initramfs_unpack(const void *data, size_t len);
+
+/* Character devices. */
+struct chrdev {
+	u32 major, minor, nr_minors;
+	const char *name;
+	const struct file_ops *fops;
+	int (*open)(struct inode *i, struct file *f);
+	struct list_head link;
+};
+int chrdev_register(struct chrdev *d); /* also creates /dev/<name> for single devices when devtmpfs stands */
+
+#endif

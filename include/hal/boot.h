@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* What the boot loader left. */
+#ifndef HAL_BOOT_H
+#define HAL_BOOT_H
+
+#include <hal/types.h>
+
+struct hal_boot_info {
+	const char *cmdline;   /* NUL-terminated, never NULL */
+	const void *initrd;    /* NULL: none */
+	size_t initrd_len;     /* bytes */
+};
+const struct hal_boot_info *hal_boot_info(void);
+
+/* The initial RAM disk has been unpacked: its memory joins the free frames. */
+void hal_boot_release_initrd(void);
+
+/* The kernel's init-only text and data join the free frames. */
+void hal_boot_release_init(void);
+
+/* Starts the other CPUs, up to max in all; each runs kernel_cpu_main(). */
+void hal_start_cpus(unsigned max);
+
+/* Bytes on the machine's debug console (serial line). Any context. */
+void hal_console_write(const char *s, size_t len);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * CPU identity, interrupt state and pause.
+ *
+ * Kernel code is not preempted: a task leaves its CPU only where it sleeps, calls the scheduler or
+ * returns to user mode. So per-CPU data needs no protection from other tasks of the same CPU, only
+ * (where interrupt handlers touch it) from interrupts. Interrupt handlers never allocate memory.
+ *
+ * <machine/cpu.h> of each arch supplies, as inline functions:
+ *   unsigned hal_cpu_id(void);            id of this CPU, 0 <= id < hal_nr_cpus()
+ *   unsigned hal_nr_cpus(void);           CPUs that were started
+ *   void hal_cpu_pause(void);             hint inside a spin loop
+ *   unsigned long hal_irq_save(void);     disable interrupts, return the previous state
+ *   void hal_irq_restore(unsigned long);
+ *   void hal_irq_enable(void); void hal_irq_disable(void); bool hal_irq_enabled(void);
+ */
+#ifndef HAL_CPU_H
+#define HAL_CPU_H
+
+#include <hal/types.h>
+
+#define HAL_MAX_CPUS 64
+
+#include <machine/cpu.h>
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one chart of lock order. A CPU (for spin locks) or a task (for sleeping locks) takes locks in
+ * rising rank only. Two locks of one rank are taken together only through a function that names the
+ * order (`..._nested`). Sleeping locks all rank below spin locks: nothing sleeps under a spin lock.
+ */
+#ifndef HAL_LOCKRANK_H
+#define HAL_LOCKRANK_H
+
+enum lock_rank {
+	/* sleeping locks, outermost first */
+	RANK_TTY_WRITE,    /* one writer's bytes stay together on a terminal */
+	RANK_TASK_EXEC,    /* execve and ptrace look at one process at a time */
+	RANK_FS_NAMESPACE, /* mounts and rename across directories */
+	RANK_INODE,        /* directory content, file size; parent before child by nested call */
+	RANK_PIPE,         /* a pipe's buffer; copies from user space while held, so above RANK_SPACE's users */
+	RANK_SPACE,        /* a space's regions: written by mmap & co, read by faults */
+	RANK_MAPPING,      /* a file's list of regions */
+	RANK_FRAME_BUSY,   /* a frame's content is being filled or removed */
+	RANK_SLEEP_LAST,
+
+	/* spin locks, outermost first */
+	RANK_VFS,         /* dentry and inode caches, descriptor tables */
+	RANK_TASKLIST,    /* the tree of processes */
+	RANK_SIGNAL,      /* one process's signal state */
+	RANK_TTY,         /* terminal buffers */
+	RANK_FUTEX,       /* a futex hash bucket */
+	RANK_TIMER,       /* per-CPU timer queues */
+	RANK_UPPER_TABLE, /* an upper page-table page */
+	RANK_LEAF_TABLE,  /* a last-level page-table page */
+	RANK_MAPPING_TREE,/* a file's index of pages */
+	RANK_FRAME_CHAIN, /* the slots that map one frame */
+	RANK_SLAB,        /* one slab cache's lists */
+	RANK_BUDDY,       /* one node's free lists */
+	RANK_WAITQ,       /* a wait queue; wake-ups happen under nearly everything */
+	RANK_RUNQUEUE,    /* one CPU's run queue */
+	RANK_DEVICE,      /* a driver's queue */
+	RANK_LOG,         /* the log ring: messages are allowed everywhere */
+};
+
+#endif

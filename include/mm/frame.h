@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Frames: one descriptor for every physical page, and the allocator that hands frames out.
+ *
+ * A frame is free (in a buddy list or a per-CPU list) or has a kind that says who owns it. What a
+ * descriptor's union means follows from the kind. References: the owner's one, one per slot that
+ * maps a user frame, and one for each user in flight; the last put frees the frame.
+ *
+ * `table_lock` and `chain_lock` are never reinitialised, whatever becomes of the frame: a walker may
+ * lock a table that was freed under it, and then sees by re-reading the entry above that it came late.
+ */
+#ifndef MM_FRAME_H
+#define MM_FRAME_H
+
+#include <hal/lock.h>
+#include <hal/mem.h>
+#include <hal/types.h>
+#include <lib/list.h>
+
+struct mapping;
+struct space;
+struct slab_cache;
+
+enum frame_kind {
+	FRAME_RESERVED = 0, /* not RAM, firmware, kernel image: never allocated, never freed */
+	FRAME_FREE,         /* head of a free buddy block, on a free list */
+	FRAME_FREE_TAIL,    /* inside a free buddy block */
+	FRAME_PCP,          /* free, on a per-CPU list */
+	FRAME_KERNEL,       /* allocated, no further meaning */
+	FRAME_STACK,        /* kernel stack */
+	FRAME_SLAB,         /* first frame of a slab */
+	FRAME_SLAB_TAIL,    /* further frames of a slab */
+	FRAME_TABLE,        /* page-table page */
+	FRAME_COMPANION,    /* chain links of a page-table page */
+	FRAME_ANON,         /* anonymous user page */
+	FRAME_CACHE,        /* page of a file's or shmem's mapping */
+	FRAME_SPECIAL,      /* mapped without slots or references: zero page, vDSO, device */
+	FRAME_NR_KINDS
+};
+
+/* frame->flags */
+#define FRAME_BUSY      (1u << 0) /* content being filled or removed: see frame_busy_lock() */
+#define FRAME_BUSY_WAIT (1u << 1) /* somebody waits for FRAME_BUSY */
+#define FRAME_UPTODATE  (1u << 2) /* content is valid */
+#define FRAME_DIRTY     (1u << 3) /* content differs from the backing store */
+#define FRAME_ACCESSED  (1u << 4) /* touched since last aged (read/write calls; harvested bits) */
+#define FRAME_SHMEM     (1u << 5) /* FRAME_CACHE of a shmem mapping: counts as Shmem */
+
+/* A slot: which entry of which table maps something. 0 is "none" (table numbers start at 1). */
+typedef u32 slot_t;
+
+struct frame {
+	u8 kind;       /* enum frame_kind */
+	u8 order;      /* of a free or allocated block's head */
+	u8 node;
+	u8 table_lock; /* FRAME_TABLE: guards the 512 entries and the counts below */
+	u8 chain_lock; /* guards `slot` and the chain behind it */
+	u8 pcp_class;
+	u8 pad[2];
+	u32 flags; /* atomic */
+	s32 refs;  /* atomic */
+	slot_t slot; /* (chain_lock) first slot that maps this frame; a table: the entry above it */
+	u32 nr_slots; /* (chain_lock) length of the chain; a leaf table: its sharers */
+	union {
+		struct list_head list; /* FREE, PCP: free list. SLAB: its cache's list. Else the owner's */
+		struct {
+			struct mapping *mapping; /* CACHE: the file */
+			u64 index;               /* CACHE: page number in the file */
+		};
+		struct { /* TABLE (table_lock) */
+			u32 table_nr;      /* its number in slots */
+			u32 companion_pfn; /* 0 = none */
+			u16 nr_entries;    /* entries that are not empty */
+			u8 level;          /* 1 = last level .. HAL_LEVELS = root */
+			u8 pad2;
+			u16 rss[4];        /* leaf: entries per enum rss_kind */
+		} table;
+	};
+	union {
+		struct space *space; /* TABLE at the root: whose */
+		struct { /* SLAB */
+			struct slab_cache *cache;
+			void *free_objects;
+			u32 nr_used;
+		} slab;
+		struct { /* ANON, CACHE: replacement lists (later) */
+			struct list_head lru;
+		};
+	};
+};
+_Static_assert(sizeof(struct frame) <= 72, "frame descriptor grew");
+
+static inline struct frame *pfn_frame(pfn_t pfn) { return hal_frames() + pfn; }
+static inline pfn_t frame_pfn(const struct frame *f) { return (pfn_t)(f - hal_frames()); }
+static inline void *frame_ptr(const struct frame *f) { return hal_frame_ptr(frame_pfn(f)); }
+static inline struct frame *ptr_frame(const void *p) { return pfn_frame(hal_ptr_pfn(p)); }
+
+/* How an allocation may behave; 0 = fail rather than wait. */
+#define ALLOC_WAIT    (1u << 0) /* may sleep, may reclaim */
+#define ALLOC_IO      (1u << 1) /* may start I/O while waiting */
+#define ALLOC_RESERVE (1u << 2) /* may go below the minimum watermark */
+#define ALLOC_ZERO    (1u << 3) /* content zeroed */
+#define ALLOC_MOVABLE (1u << 4) /* user page: can be migrated */
+#define ALLOC_KERNEL  (ALLOC_WAIT | ALLOC_IO)
+#define ALLOC_USER    (ALLOC_WAIT | ALLOC_IO | ALLOC_MOVABLE)
+
+#define FRAME_MAX_ORDER 10 /* largest block: 2^10 pages = 4 MiB */
+
+/* Builds descriptors from hal_ram_ranges() and frees all RAM into the buddy lists. Once, at boot. */
+void frame_init(void);
+
+/* A block of 2^order pages (0..FRAME_MAX_ORDER) of the given kind with one reference, or NULL.
+ * Source: Knuth, TAOCP 1, 2.5 (buddy system). No locks required; not from interrupts. */
+struct frame *frame_alloc(unsigned order, unsigned alloc, enum frame_kind kind);
+
+/* Gives back a block that frame_alloc returned, whatever its reference count. */
+void frame_free(struct frame *f, unsigned order);
+
+static inline void frame_get(struct frame *f) { __atomic_fetch_add(&f->refs, 1, __ATOMIC_RELAXED); }
+
+/* Drops one reference; the last frees the (single) frame. */
+void frame_put_last(struct frame *f);
+static inline void frame_put(struct frame *f)
+{
+	if (__atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL) == 0)
+		frame_put_last(f);
+}
+
+/* The busy bit: a sleeping lock on a frame's content (RANK_FRAME_BUSY). */
+void frame_busy_lock(struct frame *f);
+static inline bool frame_busy_trylock(struct frame *f)
+{
+	return !(__atomic_fetch_or(&f->flags, FRAME_BUSY, __ATOMIC_ACQUIRE) & FRAME_BUSY);
+}
+void frame_busy_unlock(struct frame *f);
+
+static inline void frame_set_flags(struct frame *f, u32 bits) { __atomic_fetch_or(&f->flags, bits, __ATOMIC_RELAXED); }
+static inline void frame_clear_flags(struct frame *f, u32 bits) { __atomic_fetch_and(&f->flags, ~bits, __ATOMIC_RELAXED); }
+
+#define FRAME_MAX_NODES 8
+
+/* Watermarks and sizes of one node, in pages. */
+struct frame_node_stat {
+	u64 start_pfn, spanned, present, managed;
+	u64 free;      /* in buddy lists */
+	u64 free_pcp;  /* in per-CPU lists */
+	u64 wmark_min, wmark_low, wmark_high;
+	u64 nr_free_blocks[FRAME_MAX_ORDER + 1];
+};
+
+unsigned frame_nr_nodes(void);
+void frame_node_stat(unsigned node, struct frame_node_stat *out);
+u64 frame_total(void);                       /* pages managed by the allocator: MemTotal */
+u64 frame_nr_free(void);                     /* free pages incl. per-CPU lists: MemFree */
+u64 frame_max_pfn(void);                     /* descriptors exist for pfn < this */
+u64 frame_nr_of_kind(enum frame_kind kind);  /* O(n) census, for validators and debug files */
+
+/* Sets min watermark from /proc/sys/vm/min_free_kbytes; low and high follow as in Linux. */
+void frame_set_min_free(u64 kbytes);
+u64 frame_min_free(void);
+
+void frame_drain_pcp(void); /* returns every per-CPU list to the buddy lists */
+
+/* Returns NULL, or what is broken: walks all lists and descriptors. No allocation may run. */
+const char *frame_validate(void);
+
+/* Failure by countdown: after n more successes the next allocation fails, once. n < 0: off. */
+void frame_inject_failure(long n);
+bool frame_injected(void); /* did it strike? */
+
+#endif

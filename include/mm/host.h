@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What mm/ asks of whoever hosts it (kernel/ on a PC, tools/ and tests on the host): the only way
+ * mm/ sleeps, and who is asking.
+ */
+#ifndef MM_HOST_H
+#define MM_HOST_H
+
+#include <hal/lock.h>
+#include <hal/types.h>
+#include <lib/list.h>
+
+/* A queue of sleeping tasks. Zero-initialised with rank by host_waitq_init. */
+struct host_waitq {
+	struct spinlock lock; /* RANK_WAITQ, taken with interrupts off */
+	struct list_head waiters;
+};
+
+void host_waitq_init(struct host_waitq *q);
+
+/* Sleeps until `ready(arg)` holds. It is called with q->lock held and must not sleep. timeout_ns 0 =
+ * no limit. Returns 0 or -ETIMEDOUT. Not interrupted by signals. */
+int host_wait(struct host_waitq *q, bool (*ready)(void *arg), void *arg, u64 timeout_ns);
+void host_wake_all(struct host_waitq *q);
+
+/* Sleeping reader/writer lock, writers first, one word when uncontended. */
+struct rwlock {
+	u32 state; /* bit 31: a writer holds it; bit 30: somebody waits; else: readers */
+	u8 rank;   /* enum lock_rank, below RANK_SLEEP_LAST */
+	struct host_waitq waiters;
+};
+
+#define RWLOCK_WRITER  (1u << 31)
+#define RWLOCK_WAITERS (1u << 30)
+
+void rwlock_init(struct rwlock *l, enum lock_rank rank);
+void rwlock_read_slow(struct rwlock *l);
+void rwlock_write_slow(struct rwlock *l);
+void rwlock_wake(struct rwlock *l);
+
+static inline void rwlock_read(struct rwlock *l)
+{
+	u32 s = READ_ONCE(l->state);
+	if (unlikely(s & (RWLOCK_WRITER | RWLOCK_WAITERS)) ||
+	    unlikely(!__atomic_compare_exchange_n(&l->state, &s, s + 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)))
+		rwlock_read_slow(l);
+}
+
+static inline void rwlock_read_unlock(struct rwlock *l)
+{
+	u32 s = __atomic_sub_fetch(&l->state, 1, __ATOMIC_RELEASE);
+	if (unlikely(s == RWLOCK_WAITERS))
+		rwlock_wake(l);
+}
+
+static inline void rwlock_write(struct rwlock *l)
+{
+	u32 s = 0;
+	if (unlikely(!__atomic_compare_exchange_n(&l->state, &s, RWLOCK_WRITER, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)))
+		rwlock_write_slow(l);
+}
+
+static inline void rwlock_write_unlock(struct rwlock *l)
+{
+	u32 s = __atomic_and_fetch(&l->state, ~RWLOCK_WRITER, __ATOMIC_RELEASE);
+	if (unlikely(s & RWLOCK_WAITERS))
+		rwlock_wake(l);
+}
+
+/* Who is asking: set by the host for the running task. */
+struct host_context {
+	bool may_use_reserves;
+	bool is_being_killed;   /* a fatal signal is pending: long loops stop early */
+	bool has_ipc_lock;      /* CAP_IPC_LOCK: no RLIMIT_MEMLOCK */
+	u64 rlimit_stack;       /* bytes; ~0 = unlimited */
+	u64 rlimit_as, rlimit_data, rlimit_memlock;
+};
+const struct host_context *host_current(void);
+
+/* Overcommit policy, /proc/sys/vm/overcommit_{memory,ratio}, and other tunables; plain words that the
+ * host may write at any time. */
+extern struct mm_tunables {
+	u32 overcommit_memory; /* 0 heuristic, 1 always, 2 never beyond CommitLimit */
+	u32 overcommit_ratio;  /* percent of RAM for mode 2 */
+	u32 max_map_count;     /* regions per space: 65530 */
+	u64 mmap_min_addr;     /* 65536 */
+	u32 share_tables;      /* 1: fork shares last-level tables */
+} mm_tunables;
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A mapping: the pages of one file (or shmem object) in memory, indexed by page number, and the
+ * regions of address spaces that show it. File systems embed one in each inode; mm/ reaches the file
+ * only through mapping_ops.
+ *
+ * A page in the index holds one reference to its frame. A frame leaves the index only with its busy
+ * bit held and all slots that map it gone.
+ */
+#ifndef MM_MAPPING_H
+#define MM_MAPPING_H
+
+#include <hal/types.h>
+#include <lib/list.h>
+#include <mm/radix.h>
+#include <mm/frame.h>
+#include <mm/host.h>
+
+struct mapping;
+
+struct mapping_ops {
+	/* Bytes the file has; may be called under spin locks. */
+	u64 (*size)(struct mapping *m);
+	/* Reads page `index` into the (busy) frame. NULL: pages start as zeros (shmem). -errno: -EIO.. */
+	int (*fill)(struct mapping *m, u64 index, struct frame *f);
+	/* A shared mapping is about to be written through for the first time (times, block
+	 * allocation). May sleep. NULL: nothing to do. */
+	int (*make_writable)(struct mapping *m, u64 index, struct frame *f);
+	/* Reference counts of the open file behind a region. */
+	void (*file_get)(void *file);
+	void (*file_put)(void *file);
+};
+
+#define MAPPING_SHMEM (1u << 0) /* pages have no backing file: never dropped, counted as Shmem */
+
+struct mapping {
+	const struct mapping_ops *ops;
+	u32 flags;
+	struct spinlock tree_lock; /* RANK_MAPPING_TREE: pages, nr_pages */
+	struct radix_tree pages;   /* page number -> struct frame */
+	u64 nr_pages;
+	struct rwlock regions_lock; /* RANK_MAPPING: regions */
+	struct list_head regions;   /* struct region.mapping_link */
+	s64 nr_writable;            /* atomic: shared writable regions; < 0: such are refused (seals) */
+};
+
+void mapping_init(struct mapping *m, const struct mapping_ops *ops, u32 flags);
+
+/* All regions are gone: drops every page. */
+void mapping_destroy(struct mapping *m);
+
+/* Finds page `index` with a reference taken, or NULL. */
+struct frame *mapping_find(struct mapping *m, u64 index);
+
+/* Finds or makes page `index`, up to date, with a reference taken. alloc: ALLOC_* bits.
+ * 0; -ENOMEM; -EIO or what fill returned. */
+int mapping_get(struct mapping *m, u64 index, unsigned alloc, struct frame **out);
+
+/* The file's size was set to `size` bytes (already visible through ops->size): unmaps and drops what
+ * lies beyond, private copies too; zeroes the rest of the last page. May sleep. */
+void mapping_truncate(struct mapping *m, u64 size);
+
+/* Unmaps and drops whole pages in [start, end) bytes, zeroes partial ones (hole punch). */
+void mapping_punch(struct mapping *m, u64 start, u64 end);
+
+const char *mapping_validate(struct mapping *m);
+
+#endif

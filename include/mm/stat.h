@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every counter of the memory manager, declared once: Linux's name, unit and one line of help.
+ * /proc/vmstat, /proc/meminfo, reports and the lab all read this table. Counts are kept per CPU and
+ * summed on reading; gauges (nr_*) may be negative on one CPU, never in sum.
+ */
+#ifndef MM_STAT_H
+#define MM_STAT_H
+
+#include <hal/cpu.h>
+#include <hal/types.h>
+
+/* X(id, "name in /proc/vmstat", "help") */
+#define MM_COUNTERS(X)                                                                                       \
+	/* gauges, in pages unless the name says otherwise */                                                    \
+	X(NR_ANON_PAGES, "nr_anon_pages", "anonymous pages that are mapped")                                     \
+	X(NR_MAPPED, "nr_mapped", "file and shmem pages that are mapped at least once")                          \
+	X(NR_FILE_PAGES, "nr_file_pages", "pages in the page cache, shmem included")                             \
+	X(NR_SHMEM, "nr_shmem", "pages of tmpfs, shared anonymous and SysV shared memory")                       \
+	X(NR_FILE_DIRTY, "nr_dirty", "file pages waiting to be written back")                                    \
+	X(NR_WRITEBACK, "nr_writeback", "file pages being written back")                                         \
+	X(NR_SLAB_RECLAIMABLE, "nr_slab_reclaimable", "slab pages whose objects a shrinker can free")            \
+	X(NR_SLAB_UNRECLAIMABLE, "nr_slab_unreclaimable", "slab pages that stay until their objects are freed")  \
+	X(NR_KERNEL_STACK_KB, "nr_kernel_stack", "kernel stacks, in KiB")                                        \
+	X(NR_PAGE_TABLE, "nr_page_table_pages", "page-table pages of user spaces; a shared one counts once")     \
+	X(NR_COMPANION, "nr_companion_pages", "pages that hold the chain links of page-table pages")             \
+	X(NR_MLOCK, "nr_mlock", "pages locked by mlock and MAP_LOCKED")                                          \
+	X(NR_KERNEL_MISC, "nr_kernel_misc_pages", "other pages the kernel allocated")                            \
+	/* events */                                                                                             \
+	X(PGPGIN, "pgpgin", "KiB read from block devices")                                                       \
+	X(PGPGOUT, "pgpgout", "KiB written to block devices")                                                    \
+	X(PSWPIN, "pswpin", "pages read from swap")                                                              \
+	X(PSWPOUT, "pswpout", "pages written to swap")                                                           \
+	X(PGALLOC, "pgalloc_normal", "pages allocated")                                                          \
+	X(PGFREE, "pgfree", "pages freed")                                                                       \
+	X(PGFAULT, "pgfault", "page faults, minor and major")                                                    \
+	X(PGMAJFAULT, "pgmajfault", "page faults that waited for a disk")                                        \
+	X(PGSHARE, "pgtable_share", "last-level page-table pages shared by fork")                                \
+	X(PGUNSHARE, "pgtable_unshare", "last-level page-table pages copied at the first change")                \
+	X(PGUNSHARE_LAST, "pgtable_unshare_last", "shared tables whose last sharer took them over")              \
+	X(PGCOPY, "pgcopy", "pages copied on write")                                                             \
+	X(PGREUSE, "pgreuse", "write faults that reused the page in place")                                      \
+	X(PGZERO, "pgzero_fault", "anonymous pages filled with zeros at a fault")                                \
+	X(TLB_FLUSH, "tlb_flush", "flushes of user translations asked of the machine")                           \
+	X(TLB_SHOOTDOWN, "tlb_shootdown", "flushes that had to reach another CPU")                               \
+	X(OOM_KILL, "oom_kill", "processes killed because memory ran out")                                       \
+	X(DROP_PAGECACHE, "drop_pagecache", "times the page cache was dropped on request")                       \
+	X(DROP_SLAB, "drop_slab", "times reclaimable slab was dropped on request")
+
+enum mm_counter {
+#define X(id, name, help) STAT_##id,
+	MM_COUNTERS(X)
+#undef X
+	STAT_NR
+};
+
+struct mm_stat_cpu {
+	s64 count[STAT_NR];
+} __attribute__((aligned(64)));
+extern struct mm_stat_cpu mm_stat_cpus[HAL_MAX_CPUS];
+
+/* No lock: the CPU's own line. Not from interrupt handlers. */
+static inline void stat_add(enum mm_counter c, s64 n) { mm_stat_cpus[hal_cpu_id()].count[c] += n; }
+
+u64 stat_read(enum mm_counter c); /* sum over CPUs; a negative sum (a race while reading) reads 0 */
+const char *stat_name(enum mm_counter c);
+const char *stat_help(enum mm_counter c);
+
+/* Estimate of what can be had without swapping, by Linux's formula, in pages: MemAvailable.
+ * Source: si_mem_available(), Linux 6.1 mm/page_alloc.c. */
+u64 stat_available(void);
+
+#endif
