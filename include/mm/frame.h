@@ -50,45 +50,43 @@ enum frame_kind {
 typedef u32 slot_t;
 
 struct frame {
-	u8 kind;       /* enum frame_kind */
-	u8 order;      /* of a free or allocated block's head */
+	u8 kind;        /* enum frame_kind */
+	u8 order;       /* of a free or allocated block's head */
 	u8 node;
-	u8 table_lock; /* FRAME_TABLE: guards the 512 entries and the counts below */
-	u8 chain_lock; /* guards `slot` and the chain behind it */
-	u8 pcp_class;
-	u8 pad[2];
-	u32 flags; /* atomic */
-	s32 refs;  /* atomic */
-	slot_t slot; /* (chain_lock) first slot that maps this frame; a table: the entry above it */
-	u32 nr_slots; /* (chain_lock) length of the chain; a leaf table: its sharers */
+	u8 table_lock;  /* FRAME_TABLE: guards the 512 entries and the counts below */
+	u8 chain_lock;  /* guards `slot`, `nr_slots` and the chain behind them */
+	u8 table_level; /* TABLE: 1 = last level .. HAL_LEVELS = root */
+	u16 nr_entries; /* TABLE (table_lock): entries that are not empty */
+	u32 flags;      /* atomic */
+	s32 refs;       /* atomic */
+	slot_t slot;    /* (chain_lock) first slot that maps this frame; a table: the entry above it */
+	union {
+		u32 nr_slots;  /* (chain_lock) length of the chain; a leaf table: its sharers */
+		u32 slab_used; /* SLAB: objects handed out */
+	};
 	union {
 		struct list_head list; /* FREE, PCP: free list. SLAB: its cache's list. Else the owner's */
 		struct {
 			struct mapping *mapping; /* CACHE: the file */
 			u64 index;               /* CACHE: page number in the file */
 		};
-		struct { /* TABLE (table_lock) */
-			u32 table_nr;      /* its number in slots */
-			u32 companion_pfn; /* 0 = none */
-			u16 nr_entries;    /* entries that are not empty */
-			u8 level;          /* 1 = last level .. HAL_LEVELS = root */
-			u8 pad2;
-			u16 rss[4];        /* leaf: entries per enum rss_kind */
-		} table;
-	};
-	union {
-		struct space *space; /* TABLE at the root: whose */
-		struct { /* SLAB */
-			struct slab_cache *cache;
-			void *free_objects;
-			u32 nr_used;
-		} slab;
-		struct { /* ANON, CACHE: replacement lists (later) */
-			struct list_head lru;
+		struct {                /* TABLE (table_lock) */
+			u32 table_nr;       /* its number in slots */
+			u32 companion_pfn;  /* 0 = none */
+			u16 rss[4];         /* leaf: entries per enum rss_kind */
 		};
 	};
+	union {
+		struct space *space;  /* TABLE at the root: whose */
+		struct list_head lru; /* ANON, CACHE: replacement lists (later) */
+		struct {              /* SLAB */
+			struct slab_cache *cache;
+			void *free_objects;
+		};
+	};
+	u64 owner; /* the owner's own; keeps a descriptor at one cache line */
 };
-_Static_assert(sizeof(struct frame) <= 72, "frame descriptor grew");
+_Static_assert(sizeof(struct frame) == 64, "frame descriptor is one cache line");
 
 static inline struct frame *pfn_frame(pfn_t pfn) { return hal_frames() + pfn; }
 static inline pfn_t frame_pfn(const struct frame *f) { return (pfn_t)(f - hal_frames()); }
