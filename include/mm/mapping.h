@@ -63,6 +63,9 @@ void mapping_truncate(struct mapping *m, u64 size);
 /* Unmaps and drops whole pages in [start, end) bytes, zeroes partial ones (hole punch). */
 void mapping_punch(struct mapping *m, u64 start, u64 end);
 
+/* Takes one page out of the index and unmaps it everywhere; the caller holds a reference. May sleep. */
+void mapping_remove(struct mapping *m, struct frame *f);
+
 const char *mapping_validate(struct mapping *m);
 
 #endif

@@ -45,13 +45,15 @@ enum rss_kind { RSS_ANON, RSS_FILE, RSS_SHMEM, RSS_SWAP, RSS_NR };
 struct region {
 	struct rb_node node; /* in space->regions, by address */
 	uaddr_t start, end;
-	u64 max_gap;         /* largest hole before any region of this subtree */
+	u64 gap;             /* bytes free between the region before and this one (less its guard gap) */
+	u64 max_gap;         /* largest gap in this subtree */
 	u32 flags;
 	struct space *space;
 	struct mapping *mapping;       /* NULL: anonymous */
 	void *file;                    /* for ops->file_get/put and names; NULL: none */
 	u64 pgoff;                     /* page number in the mapping of `start`; anonymous: start's own */
 	struct list_head mapping_link; /* in mapping->regions */
+	u64 zap_stamp;                 /* (mapping->regions_lock) last truncation that visited it */
 	const pfn_t *special_pfns;     /* REGION_SPECIAL: one per page */
 	const char *name;              /* "[vdso]" ...; NULL: derived */
 };
@@ -78,8 +80,6 @@ struct space {
 	u64 total_pages;        /* (lock) VmSize */
 	u64 locked_pages, data_pages, exec_pages, stack_pages; /* (lock) */
 	s64 nr_tables;          /* atomic: page-table pages incl. shared: VmPTE */
-	s64 nr_companions;      /* atomic */
-	u64 min_faults, maj_faults;
 };
 
 /* An empty space with one reference, or NULL. */
@@ -144,6 +144,10 @@ void region_usage_locked(struct region *r, struct region_usage *out);
 /* /proc/PID/pagemap word for one page (Linux's format). Lock held for reading. */
 u64 space_pagemap_locked(struct space *s, uaddr_t addr);
 
+/* Charges nr_pages to Committed_AS under the overcommit policy: 0 or -ENOMEM. Shmem objects charge
+ * their size themselves; regions are charged by the calls above. */
+int space_commit_charge(u64 nr_pages);
+void space_commit_release(u64 nr_pages);
 u64 space_committed(void);    /* Committed_AS, pages */
 u64 space_commit_limit(void); /* CommitLimit, pages */
 

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Page tables: the walk down, the walk back up, shared last-level tables. Used by mm/ only.
+ *
+ * Nouns: a table is a page-table page (struct frame of kind FRAME_TABLE); level 1 is a leaf table, the
+ * levels above are upper tables, level HAL_LEVELS is the root. A slot is one entry of one table. A
+ * companion is a page of chain links, one pair for each entry of its table.
+ */
+#ifndef MM_PAGETABLE_H
+#define MM_PAGETABLE_H
+
+#include <hal/mmu.h>
+#include <mm/frame.h>
+#include <mm/pte.h>
+#include <mm/space.h>
+
+#define TABLE_ENTRIES (1u << HAL_INDEX_BITS)
+#define TABLE_SPAN(level) (1ul << (PAGE_SHIFT + HAL_INDEX_BITS * (level))) /* bytes a table of this level maps */
+#define LEAF_SPAN TABLE_SPAN(1)
+
+static inline unsigned table_index(uaddr_t addr, unsigned level)
+{
+	return (addr >> (PAGE_SHIFT + HAL_INDEX_BITS * (level - 1))) & (TABLE_ENTRIES - 1);
+}
+static inline pte_t *table_entries(struct frame *t) { return frame_ptr(t); }
+static inline struct frame *pte_frame(pte_t e) { return pfn_frame(pte_pfn(e)); }
+
+/* ---- tables (table.c) ---- */
+
+/* A table of the given level, counted in s (VmPTE; the root is not) and NR_PAGE_TABLE, or NULL. Its
+ * entries are empty with ALLOC_ZERO in alloc, else for the caller to write. */
+struct frame *table_alloc(struct space *s, unsigned level, unsigned alloc);
+/* Frees an empty table that no slot leads to any more; a pinned one goes with its last reference. */
+void table_free(struct frame *t);
+/* Makes sure t has a companion: 0 or -ENOMEM. May be called with or without t's lock held; with
+ * `spare` != NULL takes that page instead of allocating and clears *spare when used. */
+int table_need_companion(struct frame *t, unsigned alloc);
+struct frame *companion_alloc(unsigned alloc);
+void companion_attach_locked(struct frame *t, struct frame *companion); /* t's table_lock held, none yet */
+struct frame *table_by_number(u32 nr);
+void table_init(void);
+
+static inline void table_lock_leaf(struct frame *t) { byte_lock(&t->table_lock, RANK_LEAF_TABLE); }
+static inline void table_lock_leaf_nested(struct frame *t) { byte_lock_nested(&t->table_lock, RANK_LEAF_TABLE); }
+static inline void table_unlock_leaf(struct frame *t) { byte_unlock(&t->table_lock, RANK_LEAF_TABLE); }
+static inline void table_lock_upper(struct frame *t) { byte_lock(&t->table_lock, RANK_UPPER_TABLE); }
+static inline void table_lock_upper_nested(struct frame *t) { byte_lock_nested(&t->table_lock, RANK_UPPER_TABLE); }
+static inline void table_unlock_upper(struct frame *t) { byte_unlock(&t->table_lock, RANK_UPPER_TABLE); }
+
+/* ---- chains (chain.c) ---- */
+
+static inline slot_t slot_make(const struct frame *table, unsigned index)
+{
+	return table->table_nr << HAL_INDEX_BITS | index;
+}
+static inline unsigned slot_index(slot_t s) { return s & (TABLE_ENTRIES - 1); }
+static inline struct frame *slot_table(slot_t s) { return table_by_number(s >> HAL_INDEX_BITS); }
+
+/* Adds slot (table, index) to f's chain. table's lock is held; table has a companion unless the chain
+ * is empty and stays the only one. */
+void slot_link(struct frame *f, struct frame *table, unsigned index);
+/* Removes it; returns how many slots remain. */
+u32 slot_unlink(struct frame *f, struct frame *table, unsigned index);
+/* The same for a frame that nobody else can know yet. */
+void slot_link_first(struct frame *f, struct frame *table, unsigned index);
+
+/* Calls fn for every space that shows `table` (each sharer), with the address its first entry has
+ * there, under the table's chain lock: until fn returns false. fn must not sleep. */
+void table_for_each_space(struct frame *table, bool (*fn)(struct space *s, uaddr_t base, void *arg), void *arg);
+
+/* How often f is mapped, each sharer of a shared table counted. */
+u64 frame_mapcount(struct frame *f);
+
+/* Calls fn(space, address, entry) for every place where f is mapped, under the leaf table's lock. No
+ * space lock is needed. Stops when fn returns false. */
+void walk_back(struct frame *f, bool (*fn)(struct space *s, uaddr_t addr, pte_t e, void *arg), void *arg);
+
+/* Empties one mapped entry for all sharers of a leaf table whose lock is held: flushes each, unlinks the
+ * slot, drops the frame's reference, adjusts counts. */
+void table_remove_entry_locked(struct frame *t, unsigned index);
+
+/* Removes f from every table that maps it, in all sharers; flushes; drops the slots' references. */
+void walk_back_unmap(struct frame *f);
+
+/* ---- walking down (walk.c) ---- */
+
+/* A locked leaf table and the entry in it. */
+struct leaf {
+	struct frame *upper;  /* the level-2 table */
+	pte_t *upper_entry;   /* in it, the one that leads to `table` */
+	struct frame *table;
+	pte_t *entry;
+	unsigned index;
+	bool is_shared;       /* upper_entry has W off */
+};
+
+/* Finds and locks the leaf table for addr as it is. False: there is none. Space lock held (read). */
+bool leaf_lock(struct space *s, uaddr_t addr, struct leaf *l);
+/* Finds or makes it, unshared, and locks it. 0 or -ENOMEM. Space lock held (read); may sleep. */
+int leaf_lock_exclusive(struct space *s, uaddr_t addr, struct leaf *l);
+static inline void leaf_unlock(struct leaf *l) { table_unlock_leaf(l->table); }
+
+/* The level-2 table for addr, existing or made; not locked. NULL: none / no memory. */
+struct frame *upper_find(struct space *s, uaddr_t addr);
+struct frame *upper_make(struct space *s, uaddr_t addr);
+
+/* Next address >= addr, < end, whose leaf table exists; end if none. Skips empty upper tables. */
+uaddr_t leaf_next(struct space *s, uaddr_t addr, uaddr_t end);
+
+/* Sets an empty entry to map f (a reference is taken over), links the slot, counts kind in the table
+ * and the space. The leaf is exclusive and locked; companion rules as slot_link. */
+void leaf_map(struct space *s, struct leaf *l, struct frame *f, u64 bits, enum rss_kind kind);
+/* The same for a special entry. */
+void leaf_map_special(struct leaf *l, pfn_t pfn, u64 bits);
+
+/* ---- shared tables (share.c) ---- */
+
+/* fork: shares leaf table *src_entry (of src) at dst_entry (of dst); both uppers have companions; the
+ * parent's space lock is held for writing. Adds the table's counts to dst's. */
+void leaf_share(struct frame *src, pte_t *src_entry, struct frame *dst, pte_t *dst_entry, s64 rss[RSS_NR]);
+/* Makes the leaf table for addr this space's own. 0 or -ENOMEM; nothing to do is 0. */
+int leaf_unshare(struct space *s, uaddr_t addr);
+/* Unshares every shared leaf table that overlaps [start, end) and holds entries; with only_edges, only
+ * those that it does not cover whole. 0 or -ENOMEM. */
+int range_unshare(struct space *s, uaddr_t start, uaddr_t end, bool only_edges);
+
+/* ---- removing (zap.c) ---- */
+
+#define GATHER_FRAMES 120
+struct gather {
+	struct space *space;
+	uaddr_t start, end;    /* what has to be flushed so far */
+	unsigned nr_frames, nr_tables;
+	u32 frames[GATHER_FRAMES]; /* pfns that lose a reference after the flush */
+	u32 tables[16];            /* pfns of tables to free after the flush */
+	bool flush_tables;
+	s64 rss[RSS_NR];       /* to subtract from the space */
+};
+void gather_begin(struct gather *g, struct space *s);
+void gather_flush(struct gather *g);
+void gather_end(struct gather *g);
+
+/* Empties [start, end) of the space. Shared tables it covers whole are dropped by their upper entry;
+ * partly covered ones must have been unshared before. Empty tables stay. Space lock held (read). */
+void zap_range(struct gather *g, uaddr_t start, uaddr_t end);
+/* Frees the tables that are empty, as far as they map part of [start, end). Space lock held (write). */
+void prune_tables(struct gather *g, uaddr_t start, uaddr_t end);
+/* Empties and frees everything including the root; no CPU has it loaded. */
+void zap_all(struct space *s);
+/* Empties [start, end), shared tables in place for all sharers: a file lost these pages. only_file:
+ * private copies stay. Space lock held (read). */
+void zap_range_all_sharers(struct space *s, uaddr_t start, uaddr_t end, bool only_file);
+
+/* ---- changing rights, moving (protect.c, move.c) ---- */
+
+/* Gives mapped entries of [start, end) the rights of a region with `flags` (REGION_*); W only where
+ * no fault has to see the first write. Tables are unshared already. */
+void protect_range(struct space *s, uaddr_t start, uaddr_t end, u32 flags);
+
+/* Reserves all tables that move_range will need. 0 or -ENOMEM. */
+int move_reserve(struct space *s, uaddr_t from, uaddr_t to, u64 len);
+/* Moves all entries of [from, from+len) to the empty range at `to`. Cannot fail. */
+void move_range(struct space *s, uaddr_t from, uaddr_t to, u64 len);
+
+/* PTE bits for a region's flags, W included when writable. */
+static inline u64 rights_of(u32 region_flags, bool writable)
+{
+	if (!(region_flags & (REGION_READ | REGION_WRITE | REGION_EXEC)))
+		return PTE_NOACCESS | PTE_USER | PTE_NX;
+	return PTE_PRESENT | PTE_USER | (region_flags & REGION_EXEC ? 0 : PTE_NX) | (writable ? PTE_WRITE : 0);
+}
+
+/* NULL or what is broken in s's tables; adds up what the space's counts must be. */
+const char *pagetable_validate(struct space *s);
+
+static inline enum rss_kind frame_rss_kind(const struct frame *f)
+{
+	return f->kind == FRAME_ANON ? RSS_ANON : f->flags & FRAME_SHMEM ? RSS_SHMEM : RSS_FILE;
+}
+
+#endif

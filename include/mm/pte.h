@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a page-table entry says: the codecs. The encoding is x86-64's on every machine.
+ * Source: Intel SDM vol. 3A, 4.5 (4-level paging).
+ *
+ *   63 NX | 51..12 frame | 9 special | 8 no-access (P = 0) | 7 PS | 6 D | 5 A | 2 U | 1 W | 0 P
+ *
+ * An entry is empty (0), maps a frame with access (P), or maps a frame without any access (P = 0,
+ * bit 8: PROT_NONE keeps the frame). "Special" entries map frames that have no slots and no counts
+ * (zero page, vDSO). W in an entry of an upper table is off exactly when the table below is shared.
+ */
+#ifndef MM_PTE_H
+#define MM_PTE_H
+
+#include <hal/entry.h>
+#include <hal/types.h>
+
+#define PTE_PRESENT  (1ull << 0)
+#define PTE_WRITE    (1ull << 1)
+#define PTE_USER     (1ull << 2)
+#define PTE_ACCESSED (1ull << 5)
+#define PTE_DIRTY    (1ull << 6)
+#define PTE_NOACCESS (1ull << 8) /* only with P = 0 */
+#define PTE_SPECIAL  (1ull << 9)
+#define PTE_NX       (1ull << 63)
+#define PTE_PFN      0x000ffffffffff000ull
+
+#define PTE_RIGHTS (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_NOACCESS | PTE_NX)
+
+static inline pte_t pte_none(void) { return (pte_t){ 0 }; }
+static inline bool pte_is_none(pte_t e) { return e.bits == 0; }
+static inline bool pte_is_present(pte_t e) { return e.bits & PTE_PRESENT; }
+static inline bool pte_is_mapped(pte_t e) { return e.bits & (PTE_PRESENT | PTE_NOACCESS); }
+static inline bool pte_is_writable(pte_t e) { return e.bits & PTE_WRITE; }
+static inline bool pte_is_dirty(pte_t e) { return e.bits & PTE_DIRTY; }
+static inline bool pte_is_accessed(pte_t e) { return e.bits & PTE_ACCESSED; }
+static inline bool pte_is_special(pte_t e) { return e.bits & PTE_SPECIAL; }
+static inline bool pte_is_executable(pte_t e) { return !(e.bits & PTE_NX); }
+static inline pfn_t pte_pfn(pte_t e) { return (e.bits & PTE_PFN) >> PAGE_SHIFT; }
+
+/* rights: PTE_RIGHTS bits, possibly with A, D, SPECIAL. */
+static inline pte_t pte_make(pfn_t pfn, u64 rights) { return (pte_t){ (pfn << PAGE_SHIFT) | rights }; }
+/* The same frame and A/D history under other rights. */
+static inline pte_t pte_with_rights(pte_t e, u64 rights) { return (pte_t){ (e.bits & ~PTE_RIGHTS) | rights }; }
+static inline pte_t pte_set(pte_t e, u64 bits) { return (pte_t){ e.bits | bits }; }
+static inline pte_t pte_clear(pte_t e, u64 bits) { return (pte_t){ e.bits & ~bits }; }
+
+/* Entry of an upper table. */
+static inline pte_t pte_make_table(pfn_t table) { return pte_make(table, PTE_PRESENT | PTE_WRITE | PTE_USER); }
+static inline bool pte_table_is_shared(pte_t upper) { return !(upper.bits & PTE_WRITE); }
+
+#endif

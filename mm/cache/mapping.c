@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pages of a file in memory: finding and making them.
+ *
+ * Life of a page: absent -> inserted busy, not up to date (a backing store fills it) -> up to date ->
+ * removed (truncate.c). Pages without a backing store (shmem) are inserted zeroed and up to date.
+ *
+ * I1  A frame in the index has kind FRAME_CACHE, ->mapping and ->index name its place, and one
+ *     reference belongs to the index. ->mapping becomes NULL under tree_lock when it leaves.
+ * I2  nr_pages counts the index.
+ */
+#include <asm/errno.h>
+#include <mm/mapping.h>
+#include <mm/pagetable.h>
+#include <mm/stat.h>
+
+void mapping_init(struct mapping *m, const struct mapping_ops *ops, u32 flags)
+{
+	m->ops = ops;
+	m->flags = flags;
+	m->nr_pages = 0;
+	m->nr_writable = 0;
+	spin_lock_init(&m->tree_lock, RANK_MAPPING_TREE);
+	radix_init(&m->pages);
+	rwlock_init(&m->regions_lock, RANK_MAPPING);
+	list_init(&m->regions);
+}
+
+struct frame *mapping_find(struct mapping *m, u64 index)
+{
+	spin_lock(&m->tree_lock);
+	struct frame *f = radix_lookup(&m->pages, index);
+	if (f)
+		frame_get(f);
+	spin_unlock(&m->tree_lock);
+	return f;
+}
+
+static void count_page(struct mapping *m, s64 n)
+{
+	m->nr_pages += n;
+	stat_add(STAT_NR_FILE_PAGES, n);
+	if (m->flags & MAPPING_SHMEM)
+		stat_add(STAT_NR_SHMEM, n);
+}
+
+/* Inserts a new page, with a second reference for the caller. -EEXIST: another was first. */
+static int insert_page(struct mapping *m, u64 index, unsigned alloc, struct frame **out)
+{
+	struct radix_reserve reserve;
+	if (radix_reserve(&reserve, &m->pages, index, alloc & ~(ALLOC_ZERO | ALLOC_MOVABLE)))
+		return -ENOMEM;
+	struct frame *f = frame_alloc(0, alloc | (m->ops->fill ? 0 : ALLOC_ZERO), FRAME_CACHE);
+	if (!f) {
+		radix_release(&reserve);
+		return -ENOMEM;
+	}
+	f->flags = m->ops->fill ? FRAME_BUSY : FRAME_UPTODATE;
+	if (m->flags & MAPPING_SHMEM)
+		f->flags |= FRAME_SHMEM;
+	f->mapping = m;
+	f->index = index;
+	f->refs = 2;
+	spin_lock(&m->tree_lock);
+	int err = radix_insert(&m->pages, index, f, &reserve);
+	if (!err)
+		count_page(m, 1);
+	spin_unlock(&m->tree_lock);
+	radix_release(&reserve);
+	if (err) {
+		f->mapping = NULL;
+		frame_free(f, 0);
+		return err;
+	}
+	*out = f;
+	return 0;
+}
+
+/* Takes f (busy) out of the index; the index's reference goes. */
+static void remove_page(struct mapping *m, struct frame *f)
+{
+	spin_lock(&m->tree_lock);
+	bool was_in = f->mapping == m;
+	if (was_in) {
+		radix_remove(&m->pages, f->index);
+		f->mapping = NULL;
+		count_page(m, -1);
+	}
+	spin_unlock(&m->tree_lock);
+	if (!was_in)
+		return;
+	if (f->nr_slots)
+		walk_back_unmap(f);
+	frame_put(f);
+}
+
+void mapping_remove(struct mapping *m, struct frame *f)
+{
+	frame_busy_lock(f);
+	remove_page(m, f);
+	frame_busy_unlock(f);
+}
+
+/* Waits until f is up to date. 0; -EIO; -EAGAIN when it left the index meanwhile. */
+static int wait_uptodate(struct mapping *m, struct frame *f)
+{
+	frame_busy_lock(f);
+	int err = f->mapping != m ? -EAGAIN : f->flags & FRAME_UPTODATE ? 0 : -EIO;
+	frame_busy_unlock(f);
+	return err;
+}
+
+/* Fills the new busy page. */
+static int fill_page(struct mapping *m, u64 index, struct frame *f)
+{
+	int err = m->ops->fill(m, index, f);
+	if (err)
+		remove_page(m, f);
+	else
+		frame_set_flags(f, FRAME_UPTODATE);
+	frame_busy_unlock(f);
+	return err;
+}
+
+int mapping_get(struct mapping *m, u64 index, unsigned alloc, struct frame **out)
+{
+	for (;;) {
+		struct frame *f = mapping_find(m, index);
+		int err;
+		if (f) {
+			err = likely(f->flags & FRAME_UPTODATE) ? 0 : wait_uptodate(m, f);
+		} else {
+			err = insert_page(m, index, alloc, &f);
+			if (err == -EEXIST)
+				continue;
+			if (err)
+				return err;
+			err = m->ops->fill ? fill_page(m, index, f) : 0;
+		}
+		if (!err) {
+			*out = f;
+			return 0;
+		}
+		frame_put(f);
+		if (err != -EAGAIN)
+			return err;
+	}
+}
+
+const char *mapping_validate(struct mapping *m)
+{
+	u64 nr = 0, index = 0;
+	for (struct frame *f; (f = radix_next(&m->pages, &index)) != NULL; index++, nr++) {
+		if (f->kind != FRAME_CACHE || f->mapping != m || f->index != index)
+			return "mapping: a page does not know its place";
+		if (f->refs < 1 + (s32)f->nr_slots)
+			return "mapping: a page has too few references";
+	}
+	return nr == m->nr_pages ? NULL : "mapping: nr_pages is wrong";
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A write to a page that is present without W: copy on write, or the first write to a shared page.
+ *
+ * A private frame is reused in place exactly when its only slot is this one and nobody else holds a
+ * reference: then no other space, and no flush that is still to come, can see the write.
+ */
+#include "internal.h"
+#include <asm/siginfo.h>
+#include <asm/signal.h>
+#include <mm/mapping.h>
+#include <mm/stat.h>
+
+static u64 written_rights(const struct region *r)
+{
+	return rights_of(r->flags, r->flags & REGION_WRITE) | PTE_ACCESSED | PTE_DIRTY;
+}
+
+static struct fault_verdict write_in_place(struct leaf *l, pte_t e, uaddr_t addr, const struct region *r)
+{
+	hal_entry_store(l->entry, pte_set(pte_with_rights(e, 0), written_rights(r)));
+	leaf_unlock(l);
+	hal_tlb_flush_local(addr);
+	return VERDICT_MAPPED;
+}
+
+/* The shared page of a file or shmem object is written to for the first time through this entry. */
+static struct fault_verdict write_shared(struct space *s, struct region *r, uaddr_t addr, struct leaf *l, pte_t e)
+{
+	struct frame *f = pte_frame(e);
+	struct mapping *m = r->mapping;
+	frame_set_flags(f, FRAME_DIRTY);
+	if (!m->ops->make_writable)
+		return write_in_place(l, e, addr, r);
+	frame_get(f);
+	leaf_unlock(l);
+	int err = m->ops->make_writable(m, f->index, f);
+	struct fault_verdict v = err ? VERDICT_SIGNAL(SIGBUS, BUS_ADRERR) : VERDICT_MAPPED;
+	if (!err && leaf_lock_exclusive(s, addr, l) == 0) {
+		e = hal_entry_load(l->entry);
+		if (pte_is_mapped(e) && !pte_is_special(e) && pte_frame(e) == f)
+			write_in_place(l, e, addr, r);
+		else
+			leaf_unlock(l);
+	}
+	frame_put(f);
+	return v;
+}
+
+/* Puts `copy` where e is. The old translation is gone everywhere before the new one appears. */
+static void replace_entry(struct space *s, struct region *r, uaddr_t addr, struct leaf *l, pte_t e, struct frame *copy)
+{
+	struct frame *old = pte_frame(e);
+	hal_entry_store(l->entry, pte_none());
+	hal_tlb_flush(READ_ONCE(s->cpus), s->root_pfn, addr, addr + PAGE_SIZE, false);
+	copy->flags = FRAME_UPTODATE;
+	if (!pte_is_special(e)) {
+		enum rss_kind kind = frame_rss_kind(old);
+		slot_unlink(old, l->table, l->index);
+		l->table->rss[kind]--;
+		__atomic_fetch_sub(&s->rss[kind], 1, __ATOMIC_RELAXED);
+	}
+	l->table->nr_entries--;
+	leaf_map(s, l, copy, written_rights(r), RSS_ANON);
+	if (!pte_is_special(e))
+		frame_put(old);
+}
+
+static struct fault_verdict copy_with(struct space *s, struct region *r, uaddr_t addr, struct leaf *l, pte_t e,
+                                      struct frame *copy)
+{
+	if (pte_is_special(e)) {
+		hal_page_zero(frame_pfn(copy));
+		stat_add(STAT_PGZERO, 1);
+	} else {
+		hal_page_copy(frame_pfn(copy), pte_pfn(e));
+		stat_add(STAT_PGCOPY, 1);
+	}
+	replace_entry(s, r, addr, l, e, copy);
+	leaf_unlock(l);
+	return VERDICT_MAPPED;
+}
+
+struct fault_verdict fault_write_present(struct space *s, struct region *r, uaddr_t addr, struct leaf *l, pte_t e)
+{
+	if (!pte_is_special(e)) {
+		struct frame *f = pte_frame(e);
+		if (r->flags & REGION_SHARED)
+			return write_shared(s, r, addr, l, e);
+		if (f->kind == FRAME_ANON && f->nr_slots == 1 && __atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) == 1) {
+			stat_add(STAT_PGREUSE, 1);
+			return write_in_place(l, e, addr, r);
+		}
+	}
+	struct frame *copy = frame_alloc(0, ALLOC_MOVABLE, FRAME_ANON);
+	if (likely(copy))
+		return copy_with(s, r, addr, l, e, copy);
+	leaf_unlock(l);
+	copy = fault_alloc(0);
+	if (!copy || leaf_lock_exclusive(s, addr, l)) {
+		if (copy)
+			frame_put(copy);
+		return VERDICT_OOM;
+	}
+	if (hal_entry_load(l->entry).bits == e.bits)
+		return copy_with(s, r, addr, l, e, copy);
+	leaf_unlock(l);
+	frame_put(copy);
+	return VERDICT_MAPPED; /* changed meanwhile: the access is repeated */
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a touch leads to. The region decides whether the access is allowed; the entry decides what has
+ * to be done: fill it (anon.c, file.c), break a sharing (copy.c), or nothing, when another CPU was
+ * faster or this CPU's translation was stale.
+ *
+ * Leaf tables that fork shared are unshared before any of this. Nothing here sends a signal: the
+ * verdict tells the caller what to send.
+ */
+#include "internal.h"
+#include <asm/siginfo.h>
+#include <asm/signal.h>
+#include "../space/internal.h"
+#include <mm/stat.h>
+#include <mm/trace.h>
+
+/* The frame of a vDSO page and the like. */
+static struct fault_verdict fault_special(struct space *s, struct region *r, uaddr_t addr)
+{
+	struct leaf l;
+	if (leaf_lock_exclusive(s, addr, &l))
+		return VERDICT_OOM;
+	if (pte_is_none(hal_entry_load(l.entry)))
+		leaf_map_special(&l, r->special_pfns[(addr - r->start) >> PAGE_SHIFT], rights_of(r->flags, false) | PTE_ACCESSED);
+	leaf_unlock(&l);
+	return VERDICT_MAPPED;
+}
+
+struct fault_verdict fault_region(struct space *s, struct region *r, uaddr_t addr, unsigned access)
+{
+	struct leaf l;
+	if (unlikely(r->flags & REGION_SPECIAL))
+		return access & FAULT_WRITE ? VERDICT_SIGNAL(SIGSEGV, SEGV_ACCERR) : fault_special(s, r, addr);
+	if (unlikely(leaf_lock_exclusive(s, addr, &l)))
+		return VERDICT_OOM;
+	pte_t e = hal_entry_load(l.entry);
+	if (likely(pte_is_none(e))) {
+		if (likely(!r->mapping))
+			return fault_anon(s, r, addr, access, &l);
+		leaf_unlock(&l);
+		return fault_file(s, r, addr, access);
+	}
+	if ((access & FAULT_WRITE) && !pte_is_writable(e))
+		return fault_write_present(s, r, addr, &l, e);
+	leaf_unlock(&l);
+	hal_tlb_flush_local(addr); /* the translation was stale */
+	return VERDICT_MAPPED;
+}
+
+static bool access_is_allowed(const struct region *r, unsigned access)
+{
+	if (access & FAULT_WRITE)
+		return r->flags & REGION_WRITE;
+	if (access & FAULT_EXEC)
+		return r->flags & REGION_EXEC;
+	return region_is_accessible(r);
+}
+
+/*
+ * Lets a stack grow down to addr, under the lock held for writing:
+ *
+ *   before  ...........|stack|
+ *   after   ......|stack.....|     at least the guard gap to what lies below
+ */
+static int stack_grow(struct space *s, uaddr_t addr)
+{
+	struct region *r = region_lookup(s, addr);
+	if (!r || !(r->flags & REGION_GROWSDOWN))
+		return -1;
+	if (r->start <= addr)
+		return 0;
+	struct region *prev = region_prev(r);
+	u64 more = (r->start - addr) >> PAGE_SHIFT;
+	if (addr < mm_tunables.mmap_min_addr)
+		return -1;
+	if (prev && !(prev->flags & REGION_GROWSDOWN) && region_is_accessible(prev) && addr - prev->end < STACK_GUARD_GAP)
+		return -1;
+	if (prev && addr < prev->end)
+		return -1;
+	if (r->end - addr > host_current()->rlimit_stack || account_may_expand(s, r->flags, more) ||
+	    ((r->flags & REGION_LOCKED) && account_may_lock(s, more, -EAGAIN)))
+		return -1;
+	if ((r->flags & REGION_ACCOUNT) && space_commit_charge(more))
+		return -1;
+	account_pages(s, r->flags, (s64)more);
+	region_resize(s, r, addr, r->end);
+	return 0;
+}
+
+static struct fault_verdict fault_locked(struct space *s, uaddr_t addr, unsigned access)
+{
+	struct region *r = region_lookup(s, addr);
+	if (unlikely(!r || r->start > addr)) {
+		if (!r || !(r->flags & REGION_GROWSDOWN) || s->is_dead)
+			return VERDICT_SIGNAL(SIGSEGV, SEGV_MAPERR);
+		rwlock_read_unlock(&s->lock);
+		rwlock_write(&s->lock);
+		int err = stack_grow(s, addr);
+		rwlock_write_unlock(&s->lock);
+		rwlock_read(&s->lock);
+		r = err ? NULL : region_lookup(s, addr);
+		if (!r || r->start > addr)
+			return VERDICT_SIGNAL(SIGSEGV, SEGV_MAPERR);
+	}
+	if (unlikely(!access_is_allowed(r, access)))
+		return VERDICT_SIGNAL(SIGSEGV, SEGV_ACCERR);
+	return fault_region(s, r, addr, access);
+}
+
+struct fault_verdict fault_handle(struct space *s, uaddr_t addr, unsigned access)
+{
+	rwlock_read(&s->lock);
+	struct fault_verdict v = fault_locked(s, addr & PAGE_MASK, access);
+	rwlock_read_unlock(&s->lock);
+	stat_add(STAT_PGFAULT, 1);
+	if (unlikely(v.major))
+		stat_add(STAT_PGMAJFAULT, 1);
+	return v;
+}

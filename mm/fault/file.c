@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An absent page of a file or shmem region. Reads and shared writes map the cache's own frame, private
+ * writes a copy. A read also maps what the cache holds around the address (fault-around, 64 KiB).
+ *
+ * Against truncation: a slot is linked to a cache frame only under the mapping's tree lock, with the
+ * frame still in the index and inside the file's size. Truncation first lowers the size, then passes
+ * through the tree lock, then empties the regions; so no slot appears behind its back.
+ */
+#include "internal.h"
+#include "../space/internal.h"
+#include <asm/siginfo.h>
+#include <asm/signal.h>
+#include <mm/mapping.h>
+#include <mm/stat.h>
+
+#define AROUND_BYTES (16 * PAGE_SIZE)
+
+static inline u64 mapping_nr_pages(struct mapping *m)
+{
+	return (m->ops->size(m) + PAGE_SIZE - 1) >> PAGE_SHIFT;
+}
+
+/* Rights of a cache frame in r: W at once only for a write, or where no write needs to be noticed. */
+static u64 cache_rights(const struct region *r, const struct mapping *m, unsigned access)
+{
+	bool writable = (r->flags & REGION_SHARED) && (r->flags & REGION_WRITE) &&
+	                (access & FAULT_WRITE || (m->flags & MAPPING_SHMEM && !m->ops->make_writable));
+	return rights_of(r->flags, writable);
+}
+
+/* Links f at entry `index` of the locked leaf, under the tree lock. False: truncated meanwhile. */
+static bool map_cache_frame(struct space *s, struct leaf *l, struct mapping *m, struct frame *f, u64 bits)
+{
+	bool valid = f->mapping == m && f->index < mapping_nr_pages(m);
+	if (valid)
+		leaf_map(s, l, f, bits, f->flags & FRAME_SHMEM ? RSS_SHMEM : RSS_FILE);
+	return valid;
+}
+
+/* Maps what the cache holds of the window around addr; the leaf is locked. */
+static void map_around(struct space *s, struct region *r, uaddr_t addr, struct leaf *l, u64 bits)
+{
+	struct mapping *m = r->mapping;
+	uaddr_t start = max(addr & ~(AROUND_BYTES - 1), r->start), end = min((addr & ~(AROUND_BYTES - 1)) + AROUND_BYTES, r->end);
+	u64 first = region_index(r, start), last = first + ((end - start) >> PAGE_SHIFT);
+	unsigned slot0 = table_index(start, 1);
+	spin_lock(&m->tree_lock);
+	u64 index = first;
+	for (struct frame *f; (f = radix_next(&m->pages, &index)) != NULL && index < last; index++) {
+		struct leaf at = *l;
+		at.index = slot0 + (unsigned)(index - first);
+		at.entry = &table_entries(l->table)[at.index];
+		if (!pte_is_none(hal_entry_load(at.entry)) || (f->flags & (FRAME_UPTODATE | FRAME_BUSY)) != FRAME_UPTODATE)
+			continue;
+		frame_get(f);
+		if (!map_cache_frame(s, &at, m, f, bits))
+			__atomic_fetch_sub(&f->refs, 1, __ATOMIC_RELAXED); /* the index holds another */
+	}
+	spin_unlock(&m->tree_lock);
+}
+
+/* Locks the leaf with a companion, which cache frames need. */
+static int leaf_lock_for_cache(struct space *s, uaddr_t addr, struct leaf *l)
+{
+	for (;;) {
+		if (leaf_lock_exclusive(s, addr, l))
+			return -1;
+		if (l->table->companion_pfn)
+			return 0;
+		struct frame *t = l->table;
+		frame_get(t);
+		leaf_unlock(l);
+		int err = table_need_companion(t, ALLOC_KERNEL);
+		frame_put(t);
+		if (err)
+			return err;
+	}
+}
+
+/* Maps the cache's frame f, whose reference is used up. */
+static struct fault_verdict map_cache(struct space *s, struct region *r, uaddr_t addr, unsigned access, struct frame *f)
+{
+	struct mapping *m = r->mapping;
+	struct leaf l;
+	if ((access & FAULT_WRITE) && m->ops->make_writable && m->ops->make_writable(m, f->index, f)) {
+		frame_put(f);
+		return VERDICT_SIGNAL(SIGBUS, BUS_ADRERR);
+	}
+	if (leaf_lock_for_cache(s, addr, &l)) {
+		frame_put(f);
+		return VERDICT_OOM;
+	}
+	bool used = false;
+	u64 bits = cache_rights(r, m, access);
+	if (pte_is_none(hal_entry_load(l.entry))) {
+		spin_lock(&m->tree_lock);
+		used = map_cache_frame(s, &l, m, f, bits | PTE_ACCESSED | (access & FAULT_WRITE ? PTE_DIRTY : 0));
+		spin_unlock(&m->tree_lock);
+		if (access & FAULT_WRITE)
+			frame_set_flags(f, FRAME_DIRTY);
+	}
+	if (used && !(access & FAULT_WRITE) && !(r->flags & REGION_RAND_READ))
+		map_around(s, r, addr, &l, bits);
+	leaf_unlock(&l);
+	if (!used)
+		frame_put(f); /* truncated, or another CPU was faster: the access is repeated */
+	return VERDICT_MAPPED;
+}
+
+/* Maps a private copy of the cache's frame f, whose reference is used up. */
+static struct fault_verdict map_copy(struct space *s, struct region *r, uaddr_t addr, struct frame *f)
+{
+	struct mapping *m = r->mapping;
+	struct frame *copy = fault_alloc(0);
+	struct leaf l;
+	if (!copy || leaf_lock_exclusive(s, addr, &l)) {
+		if (copy)
+			frame_put(copy);
+		frame_put(f);
+		return VERDICT_OOM;
+	}
+	spin_lock(&m->tree_lock);
+	bool valid = f->mapping == m && f->index < mapping_nr_pages(m) && pte_is_none(hal_entry_load(l.entry));
+	if (valid) {
+		hal_page_copy(frame_pfn(copy), frame_pfn(f));
+		copy->flags = FRAME_UPTODATE;
+		leaf_map(s, &l, copy, rights_of(r->flags, r->flags & REGION_WRITE) | PTE_ACCESSED | PTE_DIRTY, RSS_ANON);
+		stat_add(STAT_PGCOPY, 1);
+	}
+	spin_unlock(&m->tree_lock);
+	leaf_unlock(&l);
+	if (!valid)
+		frame_put(copy);
+	frame_put(f);
+	return VERDICT_MAPPED;
+}
+
+struct fault_verdict fault_file(struct space *s, struct region *r, uaddr_t addr, unsigned access)
+{
+	struct mapping *m = r->mapping;
+	u64 index = region_index(r, addr);
+	struct frame *f;
+	if (index >= mapping_nr_pages(m))
+		return VERDICT_SIGNAL(SIGBUS, BUS_ADRERR);
+	int err = mapping_get(m, index, ALLOC_USER, &f);
+	if (err)
+		return err == -ENOMEM ? VERDICT_OOM : VERDICT_SIGNAL(SIGBUS, BUS_ADRERR);
+	if ((access & FAULT_WRITE) && !(r->flags & REGION_SHARED))
+		return map_copy(s, r, addr, f);
+	return map_cache(s, r, addr, access, f);
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The walk back: from a frame to the entries that map it, from a table to the entries above it, up to
+ * the roots and so to the spaces.
+ *
+ * A mapped frame holds its first slot. When there are several they form a doubly linked chain through
+ * the companions of their tables: links[index].next and .prev name further slots. A leaf table that
+ * fork shares is itself a frame with several slots, in the level-2 tables of its sharers. Upper tables
+ * have one slot each; the root has none and names its space.
+ *
+ * I1  frame->slot is the head of the chain, nr_slots its length; links[head].prev == 0.
+ * I2  Every slot of a chain has a companion, unless it is the only one.
+ * I3  A table that has an entry cannot be freed, and its path to the root is stable as long as one of
+ *     its slots cannot be unlinked: whoever holds a leaf table's chain lock may climb without locks.
+ *
+ * Locking: the frame's chain_lock for the chain; the entry itself belongs to the table's lock. A walk
+ * back takes them one after the other: it copies a batch of slots under the chain lock and pins their
+ * tables, then visits each under its table's lock and checks that the entry still maps the frame.
+ */
+#include <lib/string.h>
+#include <mm/pagetable.h>
+#include <mm/stat.h>
+
+struct links {
+	slot_t next, prev;
+};
+
+#define WALK_BATCH 32
+
+static inline void chain_lock(struct frame *f) { byte_lock(&f->chain_lock, RANK_FRAME_CHAIN); }
+static inline void chain_unlock(struct frame *f) { byte_unlock(&f->chain_lock, RANK_FRAME_CHAIN); }
+
+static inline struct links *table_links(struct frame *t)
+{
+	return hal_frame_ptr(t->companion_pfn);
+}
+
+static inline struct links *slot_links(slot_t s)
+{
+	return &table_links(slot_table(s))[slot_index(s)];
+}
+
+static inline void count_first_mapping(struct frame *f, s64 n)
+{
+	if (f->kind == FRAME_ANON)
+		stat_add(STAT_NR_ANON_PAGES, n);
+	else if (f->kind == FRAME_CACHE)
+		stat_add(STAT_NR_MAPPED, n);
+}
+
+void slot_link_first(struct frame *f, struct frame *table, unsigned index)
+{
+	if (table->companion_pfn)
+		table_links(table)[index] = (struct links){ 0, 0 };
+	f->slot = slot_make(table, index);
+	f->nr_slots = 1;
+	count_first_mapping(f, 1);
+}
+
+void slot_link(struct frame *f, struct frame *table, unsigned index)
+{
+	slot_t slot = slot_make(table, index);
+	chain_lock(f);
+	slot_t head = f->slot;
+	DEBUG_ASSERT(table->companion_pfn || !head);
+	if (table->companion_pfn)
+		table_links(table)[index] = (struct links){ .next = head, .prev = 0 };
+	if (head)
+		slot_links(head)->prev = slot;
+	f->slot = slot;
+	if (f->nr_slots++ == 0)
+		count_first_mapping(f, 1);
+	chain_unlock(f);
+}
+
+u32 slot_unlink(struct frame *f, struct frame *table, unsigned index)
+{
+	slot_t slot = slot_make(table, index);
+	chain_lock(f);
+	if (likely(f->nr_slots == 1)) {
+		DEBUG_ASSERT(f->slot == slot);
+		f->slot = 0;
+		f->nr_slots = 0;
+		count_first_mapping(f, -1);
+		chain_unlock(f);
+		return 0;
+	}
+	struct links *l = &table_links(table)[index];
+	if (l->prev)
+		slot_links(l->prev)->next = l->next;
+	else
+		f->slot = l->next;
+	if (l->next)
+		slot_links(l->next)->prev = l->prev;
+	u32 left = --f->nr_slots;
+	chain_unlock(f);
+	return left;
+}
+
+/* Climbs from an upper table's entry to the root: the address that slot (upper, index) stands for. */
+static struct space *climb(slot_t slot, uaddr_t *base)
+{
+	uaddr_t addr = 0;
+	for (;;) {
+		struct frame *t = slot_table(slot);
+		addr += (uaddr_t)slot_index(slot) * TABLE_SPAN(t->table_level - 1);
+		if (t->table_level == HAL_LEVELS) {
+			*base = addr;
+			return t->space;
+		}
+		slot = t->slot;
+	}
+}
+
+void table_for_each_space(struct frame *table, bool (*fn)(struct space *, uaddr_t, void *), void *arg)
+{
+	chain_lock(table);
+	bool is_chained = table->nr_slots > 1;
+	for (slot_t s = table->slot; s; s = is_chained ? slot_links(s)->next : 0) {
+		uaddr_t base;
+		struct space *space = climb(s, &base);
+		if (!fn(space, base, arg))
+			break;
+	}
+	chain_unlock(table);
+}
+
+/* A slot whose table is pinned: its number may be reused once the table is freed, its frame not. */
+struct pinned {
+	struct frame *table;
+	unsigned index;
+};
+
+/* Copies up to WALK_BATCH slots of f's chain, after skipping `skip`, and pins their tables. */
+static unsigned chain_batch(struct frame *f, u32 skip, struct pinned *out)
+{
+	unsigned n = 0;
+	chain_lock(f);
+	bool is_chained = f->nr_slots > 1;
+	for (slot_t s = f->slot; s && n < WALK_BATCH; s = is_chained ? slot_links(s)->next : 0) {
+		if (skip) {
+			skip--;
+			continue;
+		}
+		out[n] = (struct pinned){ slot_table(s), slot_index(s) };
+		frame_get(out[n++].table);
+	}
+	chain_unlock(f);
+	return n;
+}
+
+struct visit {
+	bool (*fn)(struct space *s, uaddr_t addr, pte_t e, void *arg);
+	void *arg;
+	uaddr_t offset;
+	pte_t entry;
+	bool go_on;
+};
+
+static bool visit_space(struct space *s, uaddr_t base, void *arg)
+{
+	struct visit *v = arg;
+	return v->go_on = v->fn(s, base + v->offset, v->entry, v->arg);
+}
+
+void walk_back(struct frame *f, bool (*fn)(struct space *, uaddr_t, pte_t, void *), void *arg)
+{
+	struct pinned slots[WALK_BATCH];
+	struct visit v = { .fn = fn, .arg = arg, .go_on = true };
+	u32 seen = 0;
+	for (unsigned n; v.go_on && (n = chain_batch(f, seen, slots)) != 0; seen += n) {
+		for (unsigned i = 0; i < n; i++) {
+			struct frame *t = slots[i].table;
+			unsigned index = slots[i].index;
+			table_lock_leaf(t);
+			v.entry = hal_entry_load(&table_entries(t)[index]);
+			v.offset = (uaddr_t)index << PAGE_SHIFT;
+			if (v.go_on && pte_is_mapped(v.entry) && !pte_is_special(v.entry) && pte_frame(v.entry) == f)
+				table_for_each_space(t, visit_space, &v);
+			table_unlock_leaf(t);
+			frame_put(t);
+		}
+	}
+}
+
+static bool add_one(struct space *s, uaddr_t base, void *arg)
+{
+	(void)s;
+	(void)base;
+	++*(u64 *)arg;
+	return true;
+}
+
+static bool count_place(struct space *s, uaddr_t addr, pte_t e, void *arg)
+{
+	(void)e;
+	return add_one(s, addr, arg);
+}
+
+u64 frame_mapcount(struct frame *f)
+{
+	u64 n = 0;
+	walk_back(f, count_place, &n);
+	return n;
+}
+
+struct unmap {
+	uaddr_t offset;
+	int kind; /* enum rss_kind; -1: not counted */
+};
+
+static bool unmap_flush(struct space *s, uaddr_t base, void *arg)
+{
+	struct unmap *u = arg;
+	if (u->kind >= 0)
+		__atomic_fetch_sub(&s->rss[u->kind], 1, __ATOMIC_RELAXED);
+	hal_tlb_flush(READ_ONCE(s->cpus), s->root_pfn, base + u->offset, base + u->offset + PAGE_SIZE, false);
+	return true;
+}
+
+void table_remove_entry_locked(struct frame *t, unsigned index)
+{
+	pte_t e = hal_entry_exchange(&table_entries(t)[index], pte_none());
+	t->nr_entries--;
+	if (pte_is_special(e)) {
+		struct unmap u = { .offset = (uaddr_t)index << PAGE_SHIFT, .kind = -1 };
+		table_for_each_space(t, unmap_flush, &u);
+		return;
+	}
+	struct frame *f = pte_frame(e);
+	struct unmap u = { .offset = (uaddr_t)index << PAGE_SHIFT, .kind = frame_rss_kind(f) };
+	if (pte_is_dirty(e) && f->kind == FRAME_CACHE)
+		frame_set_flags(f, FRAME_DIRTY);
+	t->rss[u.kind]--;
+	table_for_each_space(t, unmap_flush, &u);
+	slot_unlink(f, t, index);
+	frame_put(f);
+}
+
+/* Takes f out of one entry, if it is still there. */
+static void unmap_slot(struct frame *f, struct frame *t, unsigned index)
+{
+	table_lock_leaf(t);
+	pte_t e = hal_entry_load(&table_entries(t)[index]);
+	if (pte_is_mapped(e) && !pte_is_special(e) && pte_frame(e) == f)
+		table_remove_entry_locked(t, index);
+	table_unlock_leaf(t);
+}
+
+void walk_back_unmap(struct frame *f)
+{
+	struct pinned slots[WALK_BATCH];
+	/* Each round shortens the chain, so it ends. */
+	for (unsigned n; (n = chain_batch(f, 0, slots)) != 0;) {
+		for (unsigned i = 0; i < n; i++) {
+			unmap_slot(f, slots[i].table, slots[i].index);
+			frame_put(slots[i].table);
+		}
+	}
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Moving mapped pages to other addresses of the same space (mremap). Where source and target are
+ * congruent modulo LEAF_SPAN, whole tables move by relinking one slot, shared or not; the rest moves
+ * entry by entry. All tables are reserved before, so that moving cannot fail.
+ */
+#include <mm/pagetable.h>
+
+/* Does the leaf table at base move whole? */
+static bool moves_whole(uaddr_t base, uaddr_t from, uaddr_t to, u64 len)
+{
+	return ((from ^ to) & (LEAF_SPAN - 1)) == 0 && base >= from && base + LEAF_SPAN <= from + len;
+}
+
+static int reserve_whole(struct space *s, uaddr_t base, uaddr_t target)
+{
+	struct frame *dst = upper_make(s, target);
+	if (!dst)
+		return -1;
+	(void)base;
+	return table_need_companion(dst, ALLOC_KERNEL);
+}
+
+/* Tables for [target, target+len), with companions when the source has one. */
+static int reserve_entries(struct space *s, uaddr_t at, uaddr_t target, u64 len)
+{
+	if (range_unshare(s, at, at + len, false))
+		return -1;
+	for (uaddr_t t = target; t < target + len; t = (t & ~(LEAF_SPAN - 1)) + LEAF_SPAN) {
+		struct leaf l;
+		if (leaf_lock_exclusive(s, t, &l))
+			return -1;
+		leaf_unlock(&l);
+		if (table_need_companion(l.table, ALLOC_KERNEL))
+			return -1;
+	}
+	return 0;
+}
+
+int move_reserve(struct space *s, uaddr_t from, uaddr_t to, u64 len)
+{
+	for (uaddr_t a = from; (a = leaf_next(s, a, from + len)) < from + len;) {
+		uaddr_t base = a & ~(LEAF_SPAN - 1), next = min(base + LEAF_SPAN, from + len);
+		uaddr_t target = to + (a - from);
+		int err = moves_whole(base, from, to, len) ? reserve_whole(s, base, target)
+		                                           : reserve_entries(s, a, target, next - a);
+		if (err)
+			return err;
+		a = next;
+	}
+	return 0;
+}
+
+/* Removes the table that may stand, empty, where a whole one is about to move. */
+static void clear_target(struct space *s, struct frame *upper, unsigned index)
+{
+	pte_t *entry = &table_entries(upper)[index];
+	pte_t e = hal_entry_load(entry);
+	if (pte_is_none(e))
+		return;
+	struct frame *t = pte_frame(e);
+	ASSERT(t->nr_entries == 0);
+	hal_entry_store(entry, pte_none());
+	upper->nr_entries--;
+	hal_tlb_flush(READ_ONCE(s->cpus), s->root_pfn, 0, ~0ul, true);
+	__atomic_fetch_sub(&s->nr_tables, 1, __ATOMIC_RELAXED);
+	if (slot_unlink(t, upper, index) == 0)
+		table_free(t);
+}
+
+static void move_whole(struct space *s, uaddr_t base, uaddr_t target)
+{
+	struct frame *src = upper_find(s, base), *dst = upper_find(s, target);
+	unsigned i = table_index(base, 2), j = table_index(target, 2);
+	table_lock_upper(src);
+	if (dst != src)
+		table_lock_upper_nested(dst); /* the space's write lock orders movers; walkers take one */
+	clear_target(s, dst, j);
+	pte_t up = hal_entry_load(&table_entries(src)[i]);
+	if (!pte_is_none(up)) {
+		struct frame *t = pte_frame(up);
+		table_lock_leaf(t);
+		hal_entry_store(&table_entries(src)[i], pte_none());
+		src->nr_entries--;
+		slot_unlink(t, src, i);
+		slot_link(t, dst, j);
+		dst->nr_entries++;
+		hal_entry_store(&table_entries(dst)[j], up);
+		table_unlock_leaf(t);
+	}
+	if (dst != src)
+		table_unlock_upper(dst);
+	table_unlock_upper(src);
+}
+
+static void move_entry(struct frame *src, unsigned i, struct frame *dst, unsigned j)
+{
+	pte_t e = hal_entry_exchange(&table_entries(src)[i], pte_none());
+	src->nr_entries--;
+	dst->nr_entries++;
+	if (!pte_is_special(e)) {
+		struct frame *f = pte_frame(e);
+		enum rss_kind kind = frame_rss_kind(f);
+		src->rss[kind]--;
+		dst->rss[kind]++;
+		slot_unlink(f, src, i);
+		slot_link(f, dst, j);
+	}
+	hal_entry_store(&table_entries(dst)[j], e);
+}
+
+/* Moves entries of [at, at+len), within one source table, to target. */
+static void move_entries(struct space *s, uaddr_t at, uaddr_t target, u64 len)
+{
+	while (len) {
+		u64 part = min(len, LEAF_SPAN - (target & (LEAF_SPAN - 1)));
+		struct leaf from, to;
+		if (!leaf_lock(s, at, &from))
+			return;
+		struct frame *dst = pte_frame(hal_entry_load(&table_entries(upper_find(s, target))[table_index(target, 2)]));
+		if (dst != from.table)
+			table_lock_leaf_nested(dst);
+		to.table = dst;
+		to.index = table_index(target, 1);
+		for (unsigned i = 0; i < part >> PAGE_SHIFT && from.table->nr_entries; i++)
+			if (!pte_is_none(hal_entry_load(&from.entry[i])))
+				move_entry(from.table, from.index + i, to.table, to.index + i);
+		if (dst != from.table)
+			table_unlock_leaf(dst);
+		leaf_unlock(&from);
+		at += part;
+		target += part;
+		len -= part;
+	}
+}
+
+void move_range(struct space *s, uaddr_t from, uaddr_t to, u64 len)
+{
+	for (uaddr_t a = from; (a = leaf_next(s, a, from + len)) < from + len;) {
+		uaddr_t base = a & ~(LEAF_SPAN - 1), next = min(base + LEAF_SPAN, from + len);
+		if (moves_whole(base, from, to, len))
+			move_whole(s, base, to + (base - from));
+		else
+			move_entries(s, a, to + (a - from), next - a);
+		a = next;
+	}
+	hal_tlb_flush(READ_ONCE(s->cpus), s->root_pfn, from, from + len, true);
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Shared leaf tables: fork shares them, the first change under one unshares it.
+ *
+ * A shared table's sharers are the slots of its frame. Every sharer's upper entry has W off, so that no
+ * write goes through it whatever the leaf entries say; A and D bits are common to all. What one space
+ * does to its pages (filling an absent entry included) unshares first: it copies the 512 entries into a
+ * table of its own. The last sharer does not copy, it takes the table over by setting W above it.
+ *
+ * I1  A leaf table with several slots has W off in each of its upper entries.
+ * I2  Nothing is filled in under a shared table.
+ *
+ * Locking: the upper table, then the leaf tables (old before new), all held over the flush, so that no
+ * walker sees the new table before the old one is out of use. Everything that can fail is done before.
+ * Source of the idea: Zhao et al., "On-demand-fork" (EuroSys 2021), for one anonymous region; here any
+ * table is shared and the walk back takes the part of reference counting.
+ */
+#include <lib/string.h>
+#include <mm/pagetable.h>
+#include <mm/stat.h>
+#include <mm/trace.h>
+
+void leaf_share(struct frame *src, pte_t *src_entry, struct frame *dst, pte_t *dst_entry, s64 rss[RSS_NR])
+{
+	pte_t up = hal_entry_load(src_entry);
+	struct frame *t = pte_frame(up);
+	table_lock_leaf(t);
+	slot_link(t, dst, (unsigned)(dst_entry - table_entries(dst)));
+	if (!pte_table_is_shared(up)) {
+		up = pte_clear(up, PTE_WRITE);
+		hal_entry_store(src_entry, up);
+	}
+	hal_entry_store(dst_entry, up);
+	for (unsigned k = 0; k < RSS_NR; k++)
+		rss[k] += t->rss[k];
+	table_unlock_leaf(t);
+	dst->nr_entries++;
+	(void)src;
+}
+
+/* Copies old's entries into fresh, both locked and with companions. Anonymous frames become
+ * copy-on-write in both. */
+static void table_copy_entries(struct frame *fresh, struct frame *old)
+{
+	pte_t *from = table_entries(old), *to = table_entries(fresh);
+	for (unsigned i = 0; i < TABLE_ENTRIES; i++) {
+		pte_t e = hal_entry_load(&from[i]);
+		if (pte_is_mapped(e) && !pte_is_special(e)) {
+			struct frame *f = pte_frame(e);
+			if (f->kind == FRAME_ANON && pte_is_writable(e)) {
+				e = hal_entry_test_and_clear(&from[i], PTE_WRITE);
+				e = pte_clear(e, PTE_WRITE);
+			}
+			frame_get(f);
+			slot_link(f, fresh, i);
+		}
+		hal_entry_store(&to[i], e);
+	}
+	fresh->nr_entries = old->nr_entries;
+	memcpy(fresh->rss, old->rss, sizeof(fresh->rss));
+}
+
+/* Replaces the shared table `old` under `entry` of `upper` by `fresh`, for s alone. Upper and old are
+ * locked. */
+static void table_replace(struct space *s, struct frame *upper, pte_t *entry, struct frame *old, struct frame *fresh,
+                          uaddr_t addr)
+{
+	unsigned index = (unsigned)(entry - table_entries(upper));
+	table_lock_leaf_nested(fresh); /* nobody else knows it yet */
+	table_copy_entries(fresh, old);
+	hal_entry_store(entry, pte_make_table(frame_pfn(fresh)));
+	hal_tlb_flush(READ_ONCE(s->cpus), s->root_pfn, addr, addr + PAGE_SIZE, true);
+	slot_unlink(old, upper, index);
+	slot_link_first(fresh, upper, index);
+	table_unlock_leaf(fresh);
+}
+
+int leaf_unshare(struct space *s, uaddr_t addr)
+{
+	struct frame *upper = upper_find(s, addr);
+	pte_t *entry = &table_entries(upper)[table_index(addr, 2)];
+	pte_t up = hal_entry_load(entry);
+	if (pte_is_none(up) || !pte_table_is_shared(up))
+		return 0;
+
+	/* Reserve: a table, its companion, one for the old table. A sole sharer needs none of them. */
+	struct frame *fresh = NULL, *old_companion = NULL;
+	if (READ_ONCE(pte_frame(up)->nr_slots) > 1) {
+		fresh = table_alloc(s, 1, ALLOC_KERNEL);
+		if (!fresh)
+			return -1;
+		fresh->nr_entries = 0;
+		old_companion = companion_alloc(ALLOC_KERNEL);
+		if (!old_companion || table_need_companion(fresh, ALLOC_KERNEL))
+			goto no_memory;
+	}
+
+	table_lock_upper(upper);
+	up = hal_entry_load(entry);
+	if (pte_is_none(up) || !pte_table_is_shared(up))
+		goto done;
+	struct frame *old = pte_frame(up);
+	table_lock_leaf(old);
+	if (old->nr_slots == 1) {
+		hal_entry_store(entry, pte_set(up, PTE_WRITE));
+		stat_add(STAT_PGUNSHARE_LAST, 1);
+	} else if (fresh) {
+		if (!old->companion_pfn) {
+			companion_attach_locked(old, old_companion);
+			old_companion = NULL;
+		}
+		table_replace(s, upper, entry, old, fresh, addr & ~(LEAF_SPAN - 1));
+		__atomic_fetch_sub(&s->nr_tables, 1, __ATOMIC_RELAXED); /* the old one, no longer ours */
+		fresh = NULL;
+		stat_add(STAT_PGUNSHARE, 1);
+	} /* else it was being unshared around us: the caller looks again */
+	table_unlock_leaf(old);
+done:
+	table_unlock_upper(upper);
+	if (old_companion)
+		frame_free(old_companion, 0);
+	if (fresh) {
+		__atomic_fetch_sub(&s->nr_tables, 1, __ATOMIC_RELAXED);
+		table_free(fresh);
+	}
+	return 0;
+
+no_memory:
+	if (old_companion)
+		frame_free(old_companion, 0);
+	__atomic_fetch_sub(&s->nr_tables, 1, __ATOMIC_RELAXED);
+	table_free(fresh);
+	return -1;
+}
+
+int range_unshare(struct space *s, uaddr_t start, uaddr_t end, bool only_edges)
+{
+	for (uaddr_t a = start; (a = leaf_next(s, a, end)) < end;) {
+		uaddr_t base = a & ~(LEAF_SPAN - 1), next = base + LEAF_SPAN;
+		bool is_covered = start <= base && next <= end;
+		/* leaf_unshare returns 0 without doing it only when a sharer left meanwhile: then once more. */
+		if (!(only_edges && is_covered)) {
+			struct leaf l;
+			while (leaf_lock(s, a, &l)) {
+				bool is_shared = l.is_shared && l.table->nr_entries;
+				leaf_unlock(&l);
+				if (!is_shared)
+					break;
+				if (leaf_unshare(s, a))
+					return -1;
+			}
+		}
+		a = next;
+	}
+	return 0;
+}

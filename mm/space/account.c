@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What address space costs: sizes of a space (VmSize, VmData, VmLck ...), limits, and Committed_AS with
+ * the overcommit policy (Linux: Documentation/mm/overcommit-accounting).
+ */
+#include "internal.h"
+#include <mm/stat.h>
+
+struct mm_tunables mm_tunables = {
+	.overcommit_memory = 0,
+	.overcommit_ratio = 50,
+	.max_map_count = 65530,
+	.mmap_min_addr = 65536,
+	.share_tables = 1,
+};
+
+static s64 committed_pages; /* atomic */
+
+u64 space_committed(void)
+{
+	s64 n = READ_ONCE(committed_pages);
+	return n > 0 ? (u64)n : 0;
+}
+
+u64 space_commit_limit(void)
+{
+	return frame_total() * mm_tunables.overcommit_ratio / 100;
+}
+
+int space_commit_charge(u64 nr_pages)
+{
+	s64 sum = __atomic_add_fetch(&committed_pages, (s64)nr_pages, __ATOMIC_RELAXED);
+	bool ok = true;
+	if (mm_tunables.overcommit_memory == 0)
+		ok = nr_pages <= frame_total();
+	else if (mm_tunables.overcommit_memory == 2)
+		ok = sum <= (s64)space_commit_limit();
+	if (ok)
+		return 0;
+	space_commit_release(nr_pages);
+	return -ENOMEM;
+}
+
+void space_commit_release(u64 nr_pages)
+{
+	__atomic_fetch_sub(&committed_pages, (s64)nr_pages, __ATOMIC_RELAXED);
+}
+
+/* Linux's classes: data is private and writable, but no stack; code is executable and not writable. */
+static bool is_data(u32 flags) { return (flags & (REGION_WRITE | REGION_SHARED | REGION_GROWSDOWN)) == REGION_WRITE; }
+static bool is_code(u32 flags) { return (flags & (REGION_EXEC | REGION_WRITE | REGION_GROWSDOWN)) == REGION_EXEC; }
+
+void account_pages(struct space *s, u32 flags, s64 nr_pages)
+{
+	s->total_pages += nr_pages;
+	if (is_data(flags))
+		s->data_pages += nr_pages;
+	else if (is_code(flags))
+		s->exec_pages += nr_pages;
+	else if (flags & REGION_GROWSDOWN)
+		s->stack_pages += nr_pages;
+	if (flags & REGION_LOCKED) {
+		s->locked_pages += nr_pages;
+		stat_add(STAT_NR_MLOCK, nr_pages);
+	}
+	if (s->total_pages > s->hiwater_vm)
+		s->hiwater_vm = s->total_pages;
+}
+
+void account_region(struct space *s, const struct region *r, int sign)
+{
+	s64 nr = (s64)region_pages(r) * sign;
+	account_pages(s, r->flags, nr);
+	if (sign < 0 && (r->flags & REGION_ACCOUNT))
+		space_commit_release((u64)-nr);
+}
+
+int account_may_expand(struct space *s, u32 flags, u64 nr_pages)
+{
+	const struct host_context *h = host_current();
+	if (s->total_pages + nr_pages > h->rlimit_as >> PAGE_SHIFT)
+		return -ENOMEM;
+	if (is_data(flags) && s->data_pages + nr_pages > h->rlimit_data >> PAGE_SHIFT)
+		return -ENOMEM;
+	return 0;
+}
+
+int account_may_lock(struct space *s, u64 nr_pages, int err)
+{
+	const struct host_context *h = host_current();
+	if (h->has_ipc_lock || s->locked_pages + nr_pages <= h->rlimit_memlock >> PAGE_SHIFT)
+		return 0;
+	return h->rlimit_memlock == 0 ? -EPERM : err;
+}
+
+void space_note_hiwater(struct space *s)
+{
+	s64 rss = READ_ONCE(s->rss[RSS_ANON]) + READ_ONCE(s->rss[RSS_FILE]) + READ_ONCE(s->rss[RSS_SHMEM]);
+	if (rss > 0 && (u64)rss > s->hiwater_rss)
+		s->hiwater_rss = (u64)rss;
+}

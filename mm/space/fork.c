@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fork: regions are copied one by one, tables level by level, leaf tables shared whole. Only the leaf
+ * tables that a DONTFORK, WIPEONFORK or special region overlaps are built entry by entry, since the
+ * child must not inherit all of them.
+ *
+ * Everything is under the parent's lock held for writing: no fault runs, so no table changes but by
+ * those who act for all sharers. One flush at the end takes the parent's stale write rights away
+ * before the child may run.
+ */
+#include "internal.h"
+#include <mm/stat.h>
+
+struct fork {
+	struct space *parent, *child;
+	s64 rss[RSS_NR];
+};
+
+static bool is_inherited_whole(const struct region *r)
+{
+	return !(r->flags & (REGION_DONTFORK | REGION_WIPEONFORK));
+}
+
+/* Do all regions that overlap [start, end) go to the child as they are? */
+static bool range_is_shareable(struct space *s, uaddr_t start, uaddr_t end)
+{
+	if (!mm_tunables.share_tables)
+		return false;
+	for (struct region *r = region_lookup(s, start); r && r->start < end; r = region_next(r))
+		if (!is_inherited_whole(r))
+			return false;
+	return true;
+}
+
+/* One entry into the child's table; anonymous frames become copy-on-write in both. */
+static void copy_entry(struct fork *k, struct leaf *from, unsigned i, struct frame *to)
+{
+	pte_t *entry = &table_entries(from->table)[i];
+	pte_t e = hal_entry_load(entry);
+	if (pte_is_none(e))
+		return;
+	if (pte_is_special(e)) {
+		hal_entry_store(&table_entries(to)[i], e);
+		to->nr_entries++;
+		return;
+	}
+	struct frame *f = pte_frame(e);
+	enum rss_kind kind = frame_rss_kind(f);
+	if (f->kind == FRAME_ANON && pte_is_writable(e)) {
+		hal_entry_test_and_clear(entry, PTE_WRITE);
+		e = pte_clear(e, PTE_WRITE);
+	}
+	frame_get(f);
+	slot_link(f, to, i);
+	hal_entry_store(&table_entries(to)[i], e);
+	to->nr_entries++;
+	to->rss[kind]++;
+	k->rss[kind]++;
+}
+
+/* Builds the child's leaf table at base from what it inherits of the parent's. */
+static int copy_leaf(struct fork *k, uaddr_t base)
+{
+	struct leaf from, to;
+	if (leaf_unshare(k->parent, base) || leaf_lock_exclusive(k->child, base, &to))
+		return -ENOMEM;
+	leaf_unlock(&to);
+	if (!leaf_lock(k->parent, base, &from))
+		return 0;
+	leaf_unlock(&from);
+	if (from.is_shared && from.table->nr_slots > 1)
+		return copy_leaf(k, base); /* a sharer came between: once more */
+	if (table_need_companion(from.table, ALLOC_KERNEL) || table_need_companion(to.table, ALLOC_KERNEL))
+		return -ENOMEM;
+	leaf_lock(k->parent, base, &from);
+	table_lock_leaf_nested(to.table);
+	for (struct region *r = region_lookup(k->parent, base); r && r->start < base + LEAF_SPAN; r = region_next(r)) {
+		if (!is_inherited_whole(r))
+			continue;
+		unsigned first = table_index(max(r->start, base), 1);
+		unsigned last = table_index(min(r->end, base + LEAF_SPAN) - 1, 1);
+		for (unsigned i = first; i <= last; i++)
+			copy_entry(k, &from, i, to.table);
+	}
+	table_unlock_leaf(to.table);
+	leaf_unlock(&from);
+	return 0;
+}
+
+/* The leaf tables below one level-2 table of the parent. */
+static int fork_upper(struct fork *k, struct frame *src, uaddr_t base)
+{
+	struct frame *dst = upper_make(k->child, base);
+	if (!dst || table_need_companion(src, ALLOC_KERNEL) || table_need_companion(dst, ALLOC_KERNEL))
+		return -ENOMEM;
+	/* Most regions cover many tables: ask once per stretch of them. */
+	uaddr_t shareable_to = 0;
+	for (unsigned i = 0; i < TABLE_ENTRIES; i++) {
+		pte_t *entry = &table_entries(src)[i];
+		pte_t up = hal_entry_load(entry);
+		uaddr_t at = base + i * LEAF_SPAN;
+		if (pte_is_none(up) || !READ_ONCE(pte_frame(up)->nr_entries))
+			continue;
+		if (at >= shareable_to) {
+			struct region *r = region_lookup(k->parent, at);
+			if (r && r->start <= at && r->end >= at + LEAF_SPAN && is_inherited_whole(r) && mm_tunables.share_tables)
+				shareable_to = r->end & ~(LEAF_SPAN - 1);
+			else if (!range_is_shareable(k->parent, at, at + LEAF_SPAN)) {
+				if (copy_leaf(k, at))
+					return -ENOMEM;
+				continue;
+			}
+		}
+		leaf_share(src, entry, dst, &table_entries(dst)[i], k->rss);
+		k->child->nr_tables++;
+		stat_add(STAT_PGSHARE, 1);
+	}
+	return 0;
+}
+
+static int fork_tables(struct fork *k)
+{
+	uaddr_t step = TABLE_SPAN(2);
+	for (uaddr_t a = 0; (a = leaf_next(k->parent, a, HAL_USER_END)) < HAL_USER_END; a = (a & ~(step - 1)) + step) {
+		struct frame *src = upper_find(k->parent, a);
+		if (fork_upper(k, src, a & ~(step - 1)))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int fork_regions(struct space *parent, struct space *child)
+{
+	for (struct region *r = space_first_locked(parent); r; r = region_next(r)) {
+		if (r->flags & REGION_DONTFORK)
+			continue;
+		struct region *copy = region_alloc();
+		if (!copy)
+			return -ENOMEM;
+		if (r->flags & REGION_ACCOUNT && space_commit_charge(region_pages(r))) {
+			region_free(copy);
+			return -ENOMEM;
+		}
+		region_init_copy(copy, r, r->start, r->end);
+		copy->flags &= ~(REGION_LOCKED | REGION_LOCKONFAULT);
+		account_pages(child, copy->flags, (s64)region_pages(copy));
+		region_insert(child, copy);
+	}
+	return 0;
+}
+
+static void copy_layout(struct space *child, const struct space *parent)
+{
+	child->mmap_base = parent->mmap_base;
+	child->brk_start = parent->brk_start;
+	child->brk = parent->brk;
+	child->code_start = parent->code_start;
+	child->code_end = parent->code_end;
+	child->data_start = parent->data_start;
+	child->data_end = parent->data_end;
+	child->stack_start = parent->stack_start;
+	child->args_start = parent->args_start;
+	child->args_end = parent->args_end;
+	child->env_start = parent->env_start;
+	child->env_end = parent->env_end;
+	child->vdso = parent->vdso;
+}
+
+int space_fork(struct space *parent, struct space **out)
+{
+	struct fork k = { .parent = parent, .child = space_create() };
+	if (!k.child)
+		return -ENOMEM;
+	rwlock_write(&parent->lock);
+	copy_layout(k.child, parent);
+	int err = fork_regions(parent, k.child);
+	if (!err)
+		err = fork_tables(&k);
+	for (unsigned i = 0; i < RSS_NR; i++)
+		k.child->rss[i] = k.rss[i];
+	space_note_hiwater(k.child);
+	hal_tlb_flush(READ_ONCE(parent->cpus), parent->root_pfn, 0, ~0ul, true);
+	rwlock_write_unlock(&parent->lock);
+	if (err) {
+		space_put(k.child);
+		return err;
+	}
+	*out = k.child;
+	return 0;
+}

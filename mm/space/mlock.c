@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Regions whose flags change over a range: mlock and its family, madvise's flag advice. A locked
+ * region's pages are brought in and stay; VmLck counts the region's size as Linux does.
+ */
+#include "internal.h"
+#include "flags.h"
+#include <linux/mman.h>
+
+int region_change_flags(struct space *s, struct region *r, uaddr_t start, uaddr_t end, u32 clear, u32 set, struct region **out)
+{
+	u32 flags = (r->flags & ~clear) | set;
+	struct region_spares sp = { 0 };
+	*out = r;
+	if (flags == r->flags)
+		return 0;
+	if (start > r->start || end < r->end) {
+		if (s->nr_regions >= mm_tunables.max_map_count || spares_reserve(&sp))
+			return -ENOMEM;
+		region_split_at(s, start, &sp);
+		region_split_at(s, end, &sp);
+		spares_release(&sp);
+		r = region_lookup(s, start);
+	}
+	account_pages(s, r->flags, -(s64)region_pages(r));
+	r->flags = flags;
+	account_pages(s, r->flags, (s64)region_pages(r));
+	*out = region_merge(s, r);
+	return 0;
+}
+
+int range_change_flags(struct space *s, uaddr_t start, uaddr_t end, u32 clear, u32 set)
+{
+	struct region *r = region_lookup(s, start);
+	for (uaddr_t at = start; at < end;) {
+		if (!r || r->start > at)
+			return -ENOMEM;
+		uaddr_t to = min(r->end, end);
+		int err = r->flags & REGION_SPECIAL ? 0 : region_change_flags(s, r, at, to, clear, set, &r);
+		if (err)
+			return err;
+		at = to;
+		if (r->end <= at)
+			r = region_next(r);
+	}
+	return 0;
+}
+
+/* Pages of [start, end) that are locked already. */
+static u64 pages_locked(struct space *s, uaddr_t start, uaddr_t end)
+{
+	u64 nr = 0;
+	for (struct region *r = region_lookup(s, start); r && r->start < end; r = region_next(r))
+		if (r->flags & REGION_LOCKED)
+			nr += (min(r->end, end) - max(r->start, start)) >> PAGE_SHIFT;
+	return nr;
+}
+
+static int may_lock_range(struct space *s, uaddr_t start, uaddr_t end)
+{
+	const struct host_context *h = host_current();
+	u64 nr = (end - start) >> PAGE_SHIFT, limit = h->rlimit_memlock >> PAGE_SHIFT;
+	if (h->has_ipc_lock || s->locked_pages + nr <= limit)
+		return 0;
+	return s->locked_pages + nr - pages_locked(s, start, end) <= limit ? 0 : -ENOMEM;
+}
+
+int space_mlock(struct space *s, uaddr_t addr, u64 len, bool on_fault)
+{
+	const struct host_context *h = host_current();
+	if (!h->has_ipc_lock && !h->rlimit_memlock)
+		return -EPERM;
+	len = PAGE_ALIGN_UP(len + (addr & ~PAGE_MASK));
+	addr &= PAGE_MASK;
+	if (addr + len < addr)
+		return -EINVAL;
+	if (!len)
+		return 0;
+	rwlock_write(&s->lock);
+	int err = may_lock_range(s, addr, addr + len);
+	if (!err)
+		err = range_change_flags(s, addr, addr + len, REGION_LOCKONFAULT,
+		                         REGION_LOCKED | (on_fault ? REGION_LOCKONFAULT : 0));
+	rwlock_write_unlock(&s->lock);
+	if (err || on_fault)
+		return err;
+	rwlock_read(&s->lock);
+	err = populate_locked(s, addr, addr + len, true);
+	rwlock_read_unlock(&s->lock);
+	return err == -EFAULT ? -ENOMEM : err == -ENOMEM ? -EAGAIN : err;
+}
+
+int space_munlock(struct space *s, uaddr_t addr, u64 len)
+{
+	len = PAGE_ALIGN_UP(len + (addr & ~PAGE_MASK));
+	addr &= PAGE_MASK;
+	if (addr + len < addr)
+		return -EINVAL;
+	if (!len)
+		return 0;
+	rwlock_write(&s->lock);
+	int err = range_change_flags(s, addr, addr + len, REGION_LOCKED | REGION_LOCKONFAULT, 0);
+	rwlock_write_unlock(&s->lock);
+	return err;
+}
+
+/* Sets or clears the lock flags of every region; special ones stay. */
+static void change_all(struct space *s, u32 set)
+{
+	for (struct region *r = space_first_locked(s); r; r = region_next(r))
+		if (!(r->flags & REGION_SPECIAL))
+			region_change_flags(s, r, r->start, r->end, REGION_LOCKED | REGION_LOCKONFAULT, set, &r);
+}
+
+int space_mlockall(struct space *s, int mcl)
+{
+	const struct host_context *h = host_current();
+	if (!mcl || mcl & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) || mcl == MCL_ONFAULT)
+		return -EINVAL;
+	if (!h->has_ipc_lock && !h->rlimit_memlock)
+		return -EPERM;
+	rwlock_write(&s->lock);
+	int err = 0;
+	if (mcl & MCL_CURRENT && !h->has_ipc_lock && s->total_pages > h->rlimit_memlock >> PAGE_SHIFT)
+		err = -ENOMEM;
+	if (!err) {
+		s->def_flags_locked = !(mcl & MCL_FUTURE) ? 0 : mcl & MCL_ONFAULT ? 2 : 1;
+		if (mcl & MCL_CURRENT)
+			change_all(s, REGION_LOCKED | (mcl & MCL_ONFAULT ? REGION_LOCKONFAULT : 0));
+	}
+	rwlock_write_unlock(&s->lock);
+	if (!err && (mcl & MCL_CURRENT) && !(mcl & MCL_ONFAULT)) {
+		rwlock_read(&s->lock);
+		populate_locked(s, 0, HAL_USER_END, true);
+		rwlock_read_unlock(&s->lock);
+	}
+	return err;
+}
+
+int space_munlockall(struct space *s)
+{
+	rwlock_write(&s->lock);
+	s->def_flags_locked = 0;
+	change_all(s, 0);
+	rwlock_write_unlock(&s->lock);
+	return 0;
+}

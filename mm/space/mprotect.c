@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mprotect: splits at the edges, changes flags region by region, then the entries. Everything that can
+ * fail (rights, spares, commit charge, unsharing) comes before the first change of a region; regions
+ * before the failing one stay changed, as on Linux.
+ */
+#include "internal.h"
+#include <linux/mman.h>
+
+static u32 prot_flags(u32 prot)
+{
+	return (prot & PROT_READ ? REGION_READ : 0) | (prot & PROT_WRITE ? REGION_WRITE : 0) |
+	       (prot & PROT_EXEC ? REGION_EXEC : 0);
+}
+
+/* READ needs MAYREAD and so on: the bits lie three above. */
+static bool is_allowed(u32 region_flags, u32 rights)
+{
+	return (!(rights & REGION_READ) || region_flags & REGION_MAYREAD) &&
+	       (!(rights & REGION_WRITE) || region_flags & REGION_MAYWRITE) &&
+	       (!(rights & REGION_EXEC) || region_flags & REGION_MAYEXEC);
+}
+
+/* Private memory that becomes writable is charged from then on. */
+static int charge_new_writable(struct space *s, struct region *r, u32 flags, u64 nr)
+{
+	if (!(flags & REGION_WRITE) || r->flags & (REGION_WRITE | REGION_SHARED | REGION_ACCOUNT | REGION_NORESERVE))
+		return 0;
+	if (account_may_expand(s, flags, 0))
+		return -ENOMEM;
+	return space_commit_charge(nr) ? -ENOMEM : 1;
+}
+
+/* Changes [start, end), which lies within r; *out = the region that holds it afterwards. */
+static int protect_one(struct space *s, struct region *r, uaddr_t start, uaddr_t end, u32 rights, struct region **out)
+{
+	u32 flags = (r->flags & ~(REGION_READ | REGION_WRITE | REGION_EXEC)) | rights;
+	struct region_spares sp = { 0 };
+	*out = r;
+	if (flags == r->flags)
+		return 0;
+	if ((start > r->start || end < r->end) && s->nr_regions >= mm_tunables.max_map_count)
+		return -ENOMEM;
+	int charged = charge_new_writable(s, r, flags, (end - start) >> PAGE_SHIFT);
+	if (charged < 0)
+		return charged;
+	if ((start > r->start || end < r->end) && spares_reserve(&sp))
+		goto no_memory;
+	if (range_unshare(s, start, end, false))
+		goto no_memory;
+
+	region_split_at(s, start, &sp);
+	region_split_at(s, end, &sp);
+	spares_release(&sp);
+	r = region_lookup(s, start);
+	account_pages(s, r->flags, -(s64)region_pages(r));
+	if ((r->flags ^ flags) & REGION_WRITE && r->flags & REGION_SHARED && r->mapping)
+		__atomic_fetch_add(&r->mapping->nr_writable, flags & REGION_WRITE ? 1 : -1, __ATOMIC_RELAXED);
+	r->flags = flags | (charged ? REGION_ACCOUNT : 0);
+	account_pages(s, r->flags, (s64)region_pages(r));
+	protect_range(s, start, end, r->flags);
+	*out = region_merge(s, r);
+	return 0;
+
+no_memory:
+	spares_release(&sp);
+	if (charged)
+		space_commit_release((end - start) >> PAGE_SHIFT);
+	return -ENOMEM;
+}
+
+static int mprotect_locked(struct space *s, uaddr_t start, uaddr_t end, u32 prot)
+{
+	struct region *r = region_lookup(s, start);
+	if (!r || r->start >= end)
+		return -ENOMEM;
+	if (prot & PROT_GROWSDOWN) {
+		if (!(r->flags & REGION_GROWSDOWN))
+			return -EINVAL;
+		start = r->start;
+	} else if (r->start > start) {
+		return -ENOMEM;
+	}
+	if (prot & PROT_GROWSUP)
+		return -EINVAL;
+	u32 rights = prot_flags(prot);
+	for (uaddr_t at = start; at < end;) {
+		if (!r || r->start > at)
+			return -ENOMEM;
+		if (!is_allowed(r->flags, rights))
+			return -EACCES;
+		uaddr_t to = min(r->end, end);
+		int err = protect_one(s, r, at, to, rights, &r);
+		if (err)
+			return err;
+		at = to;
+		if (r->end <= at)
+			r = region_next(r);
+	}
+	return 0;
+}
+
+int space_mprotect(struct space *s, uaddr_t addr, u64 len, u32 prot)
+{
+	u32 grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP);
+	if (grows == (PROT_GROWSDOWN | PROT_GROWSUP) || (addr & ~PAGE_MASK))
+		return -EINVAL;
+	if (!len)
+		return 0;
+	len = PAGE_ALIGN_UP(len);
+	if (addr + len <= addr)
+		return -ENOMEM;
+	if (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM | PROT_GROWSDOWN | PROT_GROWSUP))
+		return -EINVAL;
+	rwlock_write(&s->lock);
+	int err = mprotect_locked(s, addr, addr + len, prot);
+	rwlock_write_unlock(&s->lock);
+	return err;
+}

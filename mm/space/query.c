@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* Questions about a range that change nothing: mincore, msync (shmem has nothing to write), pagemap. */
+#include "internal.h"
+#include <linux/mman.h>
+
+static bool page_is_resident(struct space *s, struct region *r, uaddr_t addr)
+{
+	struct leaf l;
+	bool mapped = false;
+	if (leaf_lock(s, addr, &l)) {
+		mapped = pte_is_mapped(hal_entry_load(l.entry));
+		leaf_unlock(&l);
+	}
+	if (mapped || !r->mapping)
+		return mapped;
+	struct frame *f = mapping_find(r->mapping, region_index(r, addr));
+	if (!f)
+		return false;
+	bool uptodate = f->flags & FRAME_UPTODATE;
+	frame_put(f);
+	return uptodate;
+}
+
+int space_mincore(struct space *s, uaddr_t addr, u64 nr_pages, u8 *vec)
+{
+	int err = 0;
+	rwlock_read(&s->lock);
+	struct region *r = region_lookup(s, addr);
+	for (u64 i = 0; i < nr_pages; i++, addr += PAGE_SIZE) {
+		if (r && addr >= r->end)
+			r = region_next(r);
+		if (!r || r->start > addr) {
+			err = -ENOMEM;
+			break;
+		}
+		vec[i] = page_is_resident(s, r, addr);
+	}
+	rwlock_read_unlock(&s->lock);
+	return err;
+}
+
+int space_msync(struct space *s, uaddr_t addr, u64 len, int flags)
+{
+	int err = 0;
+	if (flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC) || (addr & ~PAGE_MASK))
+		return -EINVAL;
+	if ((flags & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC))
+		return -EINVAL;
+	len = PAGE_ALIGN_UP(len);
+	uaddr_t end = addr + len;
+	if (end < addr)
+		return -ENOMEM;
+	if (end == addr)
+		return 0;
+	rwlock_read(&s->lock);
+	struct region *r = region_lookup(s, addr);
+	for (uaddr_t at = addr; at < end && !(err && err != -ENOMEM);) {
+		if (!r) {
+			err = -ENOMEM;
+			break;
+		}
+		if (r->start > at) {
+			err = -ENOMEM;
+			at = r->start;
+			continue;
+		}
+		if ((flags & MS_INVALIDATE) && (r->flags & REGION_LOCKED))
+			err = -EBUSY;
+		at = r->end;
+		r = region_next(r);
+	}
+	rwlock_read_unlock(&s->lock);
+	return err;
+}
+
+/* Linux: Documentation/admin-guide/mm/pagemap.rst. */
+#define PM_PRESENT  (1ull << 63)
+#define PM_FILE     (1ull << 61)
+#define PM_EXCLUSIVE (1ull << 56)
+
+u64 space_pagemap_locked(struct space *s, uaddr_t addr)
+{
+	struct leaf l;
+	u64 word = 0;
+	if (!leaf_lock(s, addr, &l))
+		return 0;
+	pte_t e = hal_entry_load(l.entry);
+	if (pte_is_mapped(e)) {
+		word = PM_PRESENT | pte_pfn(e);
+		if (!pte_is_special(e)) {
+			struct frame *f = pte_frame(e);
+			if (f->kind == FRAME_CACHE)
+				word |= PM_FILE;
+			if (f->nr_slots == 1 && l.table->nr_slots == 1)
+				word |= PM_EXCLUSIVE;
+		}
+	}
+	leaf_unlock(&l);
+	return word;
+}
