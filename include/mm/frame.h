@@ -107,6 +107,9 @@ static inline struct frame *ptr_frame(const void *p) { return pfn_frame(hal_ptr_
 /* Builds descriptors from hal_ram_ranges() and frees all RAM into the buddy lists. Once, at boot. */
 void frame_init(void);
 
+/* More RAM (bytes, half open) for the allocator: the initial RAM disk once unpacked, init memory. */
+void frame_add_range(paddr_t start, paddr_t end, unsigned node);
+
 /* A block of 2^order pages (0..FRAME_MAX_ORDER) of the given kind with one reference, or NULL.
  * Source: Knuth, TAOCP 1, 2.5 (buddy system). No locks required; not from interrupts. */
 struct frame *frame_alloc(unsigned order, unsigned alloc, enum frame_kind kind);

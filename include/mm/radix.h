@@ -18,16 +18,17 @@ static inline void radix_init(struct radix_tree *t) { t->top = NULL; t->height =
 
 /* Nodes set aside for one insertion. */
 struct radix_reserve {
-	void *nodes[12];
+	void *nodes[24];
 	unsigned nr;
 };
 
-/* Reserves enough for one insertion at `index` into t as it is now or as it may become (worst case).
- * 0 or -ENOMEM. alloc: ALLOC_* bits. */
-int radix_reserve(struct radix_reserve *r, const struct radix_tree *t, u64 index, unsigned alloc);
+/* How many nodes an insertion at `index` needs as the tree is now. */
+unsigned radix_missing(const struct radix_tree *t, u64 index);
+/* Allocates them, without the caller's lock: 0 or -ENOMEM. alloc: ALLOC_* bits. */
+int radix_reserve(struct radix_reserve *r, unsigned nr_nodes, unsigned alloc);
 void radix_release(struct radix_reserve *r); /* gives back what was not used */
 
-/* -EEXIST when taken. Never fails otherwise. */
+/* 0; -EEXIST when taken; -EAGAIN when the tree changed and r holds too few nodes (nothing was done). */
 int radix_insert(struct radix_tree *t, u64 index, void *item, struct radix_reserve *r);
 void *radix_lookup(const struct radix_tree *t, u64 index);
 void *radix_remove(struct radix_tree *t, u64 index); /* what was there, or NULL; frees empty nodes */

@@ -44,11 +44,15 @@ static void count_page(struct mapping *m, s64 n)
 		stat_add(STAT_NR_SHMEM, n);
 }
 
-/* Inserts a new page, with a second reference for the caller. -EEXIST: another was first. */
+/* Inserts a new page, with a second reference for the caller. -EEXIST: another was
+ * first; -EAGAIN: the tree changed. */
 static int insert_page(struct mapping *m, u64 index, unsigned alloc, struct frame **out)
 {
 	struct radix_reserve reserve;
-	if (radix_reserve(&reserve, &m->pages, index, alloc & ~(ALLOC_ZERO | ALLOC_MOVABLE)))
+	spin_lock(&m->tree_lock);
+	unsigned missing = radix_missing(&m->pages, index);
+	spin_unlock(&m->tree_lock);
+	if (radix_reserve(&reserve, missing, alloc & ~(ALLOC_ZERO | ALLOC_MOVABLE)))
 		return -ENOMEM;
 	struct frame *f = frame_alloc(0, alloc | (m->ops->fill ? 0 : ALLOC_ZERO), FRAME_CACHE);
 	if (!f) {
@@ -131,7 +135,7 @@ int mapping_get(struct mapping *m, u64 index, unsigned alloc, struct frame **out
 			err = likely(f->flags & FRAME_UPTODATE) ? 0 : wait_uptodate(m, f);
 		} else {
 			err = insert_page(m, index, alloc, &f);
-			if (err == -EEXIST)
+			if (err == -EEXIST || err == -EAGAIN)
 				continue;
 			if (err)
 				return err;

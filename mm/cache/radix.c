@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Radix tree over page numbers: 64 ways per node, as high as the largest index needs. A tree of height
+ * 0 is one item of index 0 with no node at all.
+ *
+ * X1  A node's `nr` counts its non-NULL children; no node is empty.
+ */
+#include <asm/errno.h>
+#include <hal/log.h>
+#include <lib/string.h>
+#include <mm/radix.h>
+#include <mm/slab.h>
+
+#define SHIFT 6
+#define WAYS  (1u << SHIFT)
+
+struct radix_node {
+	u32 nr;
+	void *children[WAYS];
+};
+
+static struct slab_cache *node_cache;
+
+void radix_init_cache(void)
+{
+	node_cache = slab_cache_create("radix_tree_node", sizeof(struct radix_node), 0, SLAB_RECLAIMABLE);
+	ASSERT(node_cache);
+}
+
+/* Levels needed for index. */
+static unsigned height_for(u64 index)
+{
+	unsigned h = 0;
+	for (; index; index >>= SHIFT)
+		h++;
+	return h;
+}
+
+static bool is_reachable(const struct radix_tree *t, u64 index)
+{
+	return t->height * SHIFT >= 64 || index >> (t->height * SHIFT) == 0;
+}
+
+unsigned radix_missing(const struct radix_tree *t, u64 index)
+{
+	unsigned need = height_for(index);
+	if (!t->top)
+		return need;
+	unsigned grow = need > t->height ? need - t->height : 0;
+	if (grow)
+		return grow + need - 1; /* new levels above, then the path down from the new top */
+	unsigned level = t->height;
+	const struct radix_node *n = t->top;
+	while (level > 1 && n) {
+		n = n->children[(index >> ((level - 1) * SHIFT)) & (WAYS - 1)];
+		level--;
+	}
+	return n ? 0 : level;
+}
+
+int radix_reserve(struct radix_reserve *r, unsigned nr_nodes, unsigned alloc)
+{
+	ASSERT(nr_nodes <= ARRAY_SIZE(r->nodes));
+	for (r->nr = 0; r->nr < nr_nodes; r->nr++) {
+		r->nodes[r->nr] = slab_alloc(node_cache, alloc | ALLOC_ZERO);
+		if (!r->nodes[r->nr]) {
+			radix_release(r);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+void radix_release(struct radix_reserve *r)
+{
+	while (r->nr)
+		slab_free(node_cache, r->nodes[--r->nr]);
+}
+
+static struct radix_node *take(struct radix_reserve *r)
+{
+	return r->nodes[--r->nr];
+}
+
+int radix_insert(struct radix_tree *t, u64 index, void *item, struct radix_reserve *r)
+{
+	if (r->nr < radix_missing(t, index))
+		return -EAGAIN;
+	if (!t->top)
+		t->height = height_for(index);
+	while (!is_reachable(t, index)) {
+		struct radix_node *n = take(r);
+		n->children[0] = t->top;
+		n->nr = 1;
+		t->top = n;
+		t->height++;
+	}
+	void **link = &t->top;
+	struct radix_node *parent = NULL;
+	for (unsigned level = t->height; level > 0; level--) {
+		struct radix_node *n = *link;
+		if (!n) {
+			n = take(r);
+			*link = n;
+			if (parent)
+				parent->nr++;
+		}
+		parent = n;
+		link = &n->children[(index >> ((level - 1) * SHIFT)) & (WAYS - 1)];
+	}
+	if (*link)
+		return -EEXIST;
+	*link = item;
+	if (parent)
+		parent->nr++;
+	return 0;
+}
+
+void *radix_lookup(const struct radix_tree *t, u64 index)
+{
+	if (!is_reachable(t, index))
+		return NULL;
+	void *p = t->top;
+	for (unsigned level = t->height; level > 0 && p; level--)
+		p = ((struct radix_node *)p)->children[(index >> ((level - 1) * SHIFT)) & (WAYS - 1)];
+	return p;
+}
+
+void *radix_remove(struct radix_tree *t, u64 index)
+{
+	struct radix_node *path[12];
+	unsigned depth = 0;
+	if (!is_reachable(t, index))
+		return NULL;
+	void *p = t->top;
+	for (unsigned level = t->height; level > 0 && p; level--) {
+		path[depth++] = p;
+		p = path[depth - 1]->children[(index >> ((level - 1) * SHIFT)) & (WAYS - 1)];
+	}
+	if (!p)
+		return NULL;
+	/* Upwards: clear the link, drop nodes that became empty. */
+	for (unsigned level = 1; depth-- > 0; level++) {
+		struct radix_node *n = path[depth];
+		n->children[(index >> ((level - 1) * SHIFT)) & (WAYS - 1)] = NULL;
+		if (--n->nr)
+			return p;
+		slab_free(node_cache, n);
+	}
+	t->top = NULL;
+	t->height = 0;
+	return p;
+}
+
+/* First item at or after *index below n; updates *index. */
+static void *next_below(void *p, unsigned level, u64 *index)
+{
+	if (level == 0)
+		return p;
+	struct radix_node *n = p;
+	unsigned shift = (level - 1) * SHIFT;
+	for (unsigned i = (*index >> shift) & (WAYS - 1); i < WAYS; i++) {
+		u64 next = ((*index >> shift) + 1) << shift; /* the first index of the next child */
+		if (n->children[i]) {
+			void *found = next_below(n->children[i], level - 1, index);
+			if (found)
+				return found;
+		}
+		*index = next;
+	}
+	return NULL;
+}
+
+void *radix_next(const struct radix_tree *t, u64 *index)
+{
+	if (!t->top || !is_reachable(t, *index))
+		return NULL;
+	if (!t->height)
+		return *index == 0 ? t->top : NULL;
+	return next_below(t->top, t->height, index);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Buddy system: free blocks of 2^k pages, aligned to their size, in one list per order. A block is
+ * split in halves until it fits; a freed block joins its buddy while that is free and whole.
+ * Source: Knuth, TAOCP vol. 1, 2.5, algorithms R and S.
+ *
+ * B1  A free block's first frame has kind FRAME_FREE and the order, the others FRAME_FREE_TAIL.
+ * B2  A free block and its buddy are never both free at the same order (below the maximum).
+ */
+#include "internal.h"
+
+static inline struct frame *buddy_of(struct frame *f, unsigned order)
+{
+	return pfn_frame(frame_pfn(f) ^ (1ul << order));
+}
+
+static void insert(struct node *n, struct frame *f, unsigned order)
+{
+	f->kind = FRAME_FREE;
+	f->order = (u8)order;
+	list_add(&f->list, &n->free[order]);
+	n->nr_blocks[order]++;
+}
+
+static void take_out(struct node *n, struct frame *f, unsigned order)
+{
+	list_del(&f->list);
+	n->nr_blocks[order]--;
+}
+
+struct frame *buddy_take(struct node *n, unsigned order)
+{
+	unsigned o = order;
+	while (o <= FRAME_MAX_ORDER && list_is_empty(&n->free[o]))
+		o++;
+	if (o > FRAME_MAX_ORDER)
+		return NULL;
+	struct frame *f = list_first_entry(&n->free[o], struct frame, list);
+	take_out(n, f, o);
+	while (o > order) {
+		o--;
+		insert(n, f + (1ul << o), o);
+	}
+	n->free_pages -= 1ul << order;
+	return f;
+}
+
+static bool is_free_buddy(const struct node *n, const struct frame *b, unsigned order)
+{
+	pfn_t pfn = frame_pfn(b);
+	return pfn >= n->start && pfn + (1ul << order) <= n->end && b->kind == FRAME_FREE && b->order == order;
+}
+
+void buddy_give(struct node *n, struct frame *f, unsigned order)
+{
+	n->free_pages += 1ul << order;
+	for (u64 i = 0; i < 1ul << order; i++)
+		f[i].kind = FRAME_FREE_TAIL;
+	while (order < FRAME_MAX_ORDER) {
+		struct frame *b = buddy_of(f, order);
+		if (!is_free_buddy(n, b, order))
+			break;
+		take_out(n, b, order);
+		b->kind = FRAME_FREE_TAIL;
+		f = f < b ? f : b;
+		order++;
+	}
+	insert(n, f, order);
+}

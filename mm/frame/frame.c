@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The frame allocator's face: per-CPU lists of single frames over the nodes' buddy lists.
+ *
+ * A single frame comes from this CPU's list, which is refilled and drained in batches; kernel code is
+ * not preempted and interrupts never allocate, so the list needs no lock. Larger blocks go to the
+ * nodes directly, nearest first. When everything is below the minimum watermark the allocation fails
+ * (until there is reclaim to wait for).
+ *
+ * F1  Every frame of managed RAM has one of the kinds of enum frame_kind; RESERVED ones are never given.
+ * F2  MemFree = sum of the nodes' free_pages and of the CPUs' lists.
+ */
+#include "internal.h"
+#include <lib/string.h>
+#include <mm/stat.h>
+
+struct node frame_nodes[FRAME_MAX_NODES];
+unsigned frame_node_count;
+struct pcp frame_pcps[HAL_MAX_CPUS];
+
+static u64 max_pfn, total_pages;
+static struct {
+	long countdown; /* < 0: off */
+	bool struck;
+} inject = { .countdown = -1 };
+
+void frame_inject_failure(long n)
+{
+	inject.countdown = n;
+	inject.struck = false;
+}
+
+bool frame_injected(void) { return inject.struck; }
+
+static bool inject_strikes(void)
+{
+	if (likely(inject.countdown < 0))
+		return false;
+	if (inject.countdown-- > 0)
+		return false;
+	inject.struck = true;
+	return true;
+}
+
+/* The gauge that counts frames of a kind, or -1. */
+static void count_kind(enum frame_kind kind, s64 pages)
+{
+	if (kind == FRAME_STACK)
+		stat_add(STAT_NR_KERNEL_STACK_KB, pages << (PAGE_SHIFT - 10));
+	else if (kind == FRAME_COMPANION)
+		stat_add(STAT_NR_COMPANION, pages);
+	else if (kind == FRAME_KERNEL || kind == FRAME_SPECIAL)
+		stat_add(STAT_NR_KERNEL_MISC, pages);
+}
+
+static void prepare(struct frame *f, unsigned order, enum frame_kind kind)
+{
+	f->kind = kind;
+	f->order = (u8)order;
+	f->flags = 0;
+	f->refs = 1;
+	f->slot = 0;
+	f->nr_slots = 0;
+}
+
+static bool pcp_refill(struct pcp *p, unsigned alloc)
+{
+	for (unsigned i = 0; i < frame_node_count && !p->nr; i++) {
+		struct node *n = &frame_nodes[i];
+		spin_lock(&n->lock);
+		for (unsigned k = 0; k < PCP_BATCH && watermark_ok(n, 0, alloc); k++) {
+			struct frame *f = buddy_take(n, 0);
+			if (!f)
+				break;
+			f->kind = FRAME_PCP;
+			list_add_tail(&f->list, &p->list);
+			p->nr++;
+		}
+		spin_unlock(&n->lock);
+	}
+	return p->nr != 0;
+}
+
+static void pcp_drain(struct pcp *p, u32 keep)
+{
+	while (p->nr > keep) {
+		struct frame *f = list_last_entry(&p->list, struct frame, list);
+		struct node *n = &frame_nodes[f->node];
+		list_del(&f->list);
+		p->nr--;
+		spin_lock(&n->lock);
+		buddy_give(n, f, 0);
+		spin_unlock(&n->lock);
+	}
+}
+
+static struct frame *alloc_single(unsigned alloc)
+{
+	struct pcp *p = &frame_pcps[hal_cpu_id()];
+	if (unlikely(!p->nr) && !pcp_refill(p, alloc)) {
+		/* Other CPUs' lists are out of reach; the reserve is not for everybody. */
+		return NULL;
+	}
+	struct frame *f = list_first_entry(&p->list, struct frame, list);
+	struct list_head *next = f->list.next;
+	p->list.next = next;
+	next->prev = &p->list;
+	p->nr--;
+	return f;
+}
+
+static struct frame *alloc_block(unsigned order, unsigned alloc)
+{
+	for (unsigned i = 0; i < frame_node_count; i++) {
+		struct node *n = &frame_nodes[i];
+		spin_lock(&n->lock);
+		struct frame *f = watermark_ok(n, order, alloc) ? buddy_take(n, order) : NULL;
+		spin_unlock(&n->lock);
+		if (f)
+			return f;
+	}
+	return NULL;
+}
+
+struct frame *frame_alloc(unsigned order, unsigned alloc, enum frame_kind kind)
+{
+	if (unlikely(inject_strikes()))
+		return NULL;
+	struct frame *f = likely(order == 0) ? alloc_single(alloc) : alloc_block(order, alloc);
+	if (unlikely(!f))
+		return NULL;
+	prepare(f, order, kind);
+	if (order) {
+		enum frame_kind tail = kind == FRAME_SLAB ? FRAME_SLAB_TAIL : kind;
+		for (u64 i = 1; i < 1ul << order; i++) {
+			prepare(&f[i], 0, tail);
+			f[i].refs = 0;
+		}
+	}
+	stat_add(STAT_PGALLOC, 1l << order);
+	count_kind(kind, 1l << order);
+	if (alloc & ALLOC_ZERO)
+		for (u64 i = 0; i < 1ul << order; i++)
+			hal_page_zero(frame_pfn(f) + i);
+	return f;
+}
+
+void frame_free(struct frame *f, unsigned order)
+{
+	ASSERT(f->kind >= FRAME_KERNEL && f->nr_slots == 0);
+	stat_add(STAT_PGFREE, 1l << order);
+	count_kind(f->kind, -(1l << order));
+	if (likely(order == 0)) {
+		struct pcp *p = &frame_pcps[hal_cpu_id()];
+		f->kind = FRAME_PCP;
+		list_add(&f->list, &p->list);
+		if (unlikely(++p->nr > PCP_HIGH))
+			pcp_drain(p, PCP_HIGH - PCP_BATCH);
+		return;
+	}
+	struct node *n = &frame_nodes[f->node];
+	spin_lock(&n->lock);
+	buddy_give(n, f, order);
+	spin_unlock(&n->lock);
+}
+
+void frame_put_last(struct frame *f)
+{
+	frame_free(f, 0);
+}
+
+void frame_drain_pcp(void)
+{
+	/* Only this CPU's list may be touched; the caller runs on each CPU in turn. */
+	pcp_drain(&frame_pcps[hal_cpu_id()], 0);
+}
+
+/* ---- boot ---- */
+
+static void free_range(struct node *n, pfn_t start, pfn_t end)
+{
+	while (start < end) {
+		unsigned order = start ? (unsigned)__builtin_ctzl(start) : FRAME_MAX_ORDER;
+		if (order > FRAME_MAX_ORDER)
+			order = FRAME_MAX_ORDER;
+		while (start + (1ul << order) > end)
+			order--;
+		buddy_give(n, pfn_frame(start), order);
+		start += 1ul << order;
+	}
+}
+
+void frame_add_range(paddr_t start, paddr_t end, unsigned node)
+{
+	struct node *n = &frame_nodes[node];
+	pfn_t from = PAGE_ALIGN_UP(start) >> PAGE_SHIFT, to = end >> PAGE_SHIFT;
+	if (from >= to)
+		return;
+	spin_lock(&n->lock);
+	n->start = n->managed ? min(n->start, from) : from;
+	n->end = max(n->end, to);
+	n->managed += to - from;
+	total_pages += to - from;
+	for (pfn_t p = from; p < to; p++)
+		pfn_frame(p)->node = (u8)node;
+	free_range(n, from, to);
+	spin_unlock(&n->lock);
+	watermark_init();
+}
+
+void frame_init(void)
+{
+	const struct hal_ram_range *ranges;
+	unsigned nr = hal_ram_ranges(&ranges);
+	max_pfn = ranges[nr - 1].end >> PAGE_SHIFT;
+	ASSERT(hal_frame_array(max_pfn, sizeof(struct frame)) == hal_frames());
+	nr = hal_ram_ranges(&ranges);
+	total_pages = 0;
+	frame_node_count = 0;
+	for (unsigned i = 0; i < FRAME_MAX_NODES; i++) {
+		memset(&frame_nodes[i], 0, sizeof(frame_nodes[i]));
+		spin_lock_init(&frame_nodes[i].lock, RANK_BUDDY);
+		for (unsigned o = 0; o <= FRAME_MAX_ORDER; o++)
+			list_init(&frame_nodes[i].free[o]);
+	}
+	for (unsigned i = 0; i < HAL_MAX_CPUS; i++) {
+		list_init(&frame_pcps[i].list);
+		frame_pcps[i].nr = 0;
+	}
+	for (unsigned i = 0; i < nr; i++) {
+		frame_node_count = max(frame_node_count, ranges[i].node + 1u);
+		frame_add_range(ranges[i].start, ranges[i].end, ranges[i].node);
+	}
+}
+
+/* ---- figures ---- */
+
+unsigned frame_nr_nodes(void) { return frame_node_count; }
+u64 frame_total(void) { return total_pages; }
+u64 frame_max_pfn(void) { return max_pfn; }
+
+static u64 pcp_pages(void)
+{
+	u64 n = 0;
+	for (unsigned i = 0; i < HAL_MAX_CPUS; i++)
+		n += READ_ONCE(frame_pcps[i].nr);
+	return n;
+}
+
+u64 frame_nr_free(void)
+{
+	u64 n = pcp_pages();
+	for (unsigned i = 0; i < frame_node_count; i++)
+		n += READ_ONCE(frame_nodes[i].free_pages);
+	return n;
+}
+
+void frame_node_stat(unsigned node, struct frame_node_stat *out)
+{
+	struct node *n = &frame_nodes[node];
+	spin_lock(&n->lock);
+	*out = (struct frame_node_stat){
+		.start_pfn = n->start,
+		.spanned = n->end - n->start,
+		.present = n->managed,
+		.managed = n->managed,
+		.free = n->free_pages,
+		.free_pcp = node == 0 ? pcp_pages() : 0,
+		.wmark_min = n->wmark_min,
+		.wmark_low = n->wmark_low,
+		.wmark_high = n->wmark_high,
+	};
+	memcpy(out->nr_free_blocks, n->nr_blocks, sizeof(out->nr_free_blocks));
+	spin_unlock(&n->lock);
+}
+
+u64 frame_nr_of_kind(enum frame_kind kind)
+{
+	u64 n = 0;
+	for (unsigned i = 0; i < frame_node_count; i++)
+		for (pfn_t p = frame_nodes[i].start; p < frame_nodes[i].end; p++)
+			n += pfn_frame(p)->kind == kind;
+	return n;
+}

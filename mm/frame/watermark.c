@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Watermarks: how much of a node stays free. min is for those who may use reserves, low wakes reclaim,
+ * high ends it. Formula as Linux's: min_free_kbytes = 4 * sqrt(RAM in KiB) within [128, 262144],
+ * shared out by size; low = min * 5/4, high = min * 3/2.
+ */
+#include "internal.h"
+
+static u64 min_free_kbytes;
+
+static u64 square_root(u64 x)
+{
+	u64 r = 0;
+	for (u64 bit = 1ul << 31; bit; bit >>= 1)
+		if ((r + bit) * (r + bit) <= x)
+			r += bit;
+	return r;
+}
+
+static void spread(void)
+{
+	u64 total = frame_total(), pages = min_free_kbytes >> (PAGE_SHIFT - 10);
+	for (unsigned i = 0; i < frame_node_count; i++) {
+		struct node *n = &frame_nodes[i];
+		n->wmark_min = total ? pages * n->managed / total : 0;
+		n->wmark_low = n->wmark_min + n->wmark_min / 4;
+		n->wmark_high = n->wmark_min + n->wmark_min / 2;
+	}
+}
+
+void watermark_init(void)
+{
+	u64 kb = 4 * square_root(frame_total() << (PAGE_SHIFT - 10));
+	min_free_kbytes = min(max(kb, 128ul), 262144ul);
+	spread();
+}
+
+void frame_set_min_free(u64 kbytes)
+{
+	min_free_kbytes = kbytes;
+	spread();
+}
+
+u64 frame_min_free(void) { return min_free_kbytes; }
+
+/* May 2^order pages leave the node? */
+bool watermark_ok(const struct node *n, unsigned order, unsigned alloc)
+{
+	if (alloc & ALLOC_RESERVE)
+		return true;
+	return READ_ONCE(n->free_pages) >= n->wmark_min + (1ul << order);
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MM_SLAB_INTERNAL_H
+#define MM_SLAB_INTERNAL_H
+
+#include <mm/slab.h>
+
+void kmalloc_init(void);
+/* The cache an object came from, or NULL when it is no slab object. */
+struct slab_cache *slab_cache_of(const void *object);
+size_t slab_object_size(const struct slab_cache *c);
+
+#endif
