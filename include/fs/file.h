@@ -10,6 +10,7 @@
 #include <hal/types.h>
 #include <kernel/errno.h>
 #include <kernel/wait.h>
+#include <linux/fcntl.h>
 
 struct file;
 struct inode;
@@ -31,9 +32,23 @@ struct file_ops {
 	/* Directory: calls emit until it returns false. NULL: not a directory. */
 	int (*readdir)(struct file *f, struct dir_emit *e);
 	int (*fsync)(struct file *f, bool data_only);
-	void (*release)(struct file *f); /* the last reference went */
+	void (*release)(struct file *f); /* the last reference went; spin locks only, may run under RANK_SPACE */
 	const char *name;                /* for debugging */
+	int (*fallocate)(struct file *f, u32 mode, u64 offset, u64 len); /* NULL: -EOPNOTSUPP */
+	void (*show_fdinfo)(struct file *f, void *seq); /* further lines of /proc/PID/fdinfo; NULL: none */
 };
+
+/*
+ * seek == NULL says that the file is a stream: read and write get a NULL pos, lseek and pread give
+ * -ESPIPE. Others are serialized on pos_lock by read(2), write(2) and lseek(2).
+ */
+s64 file_seek_generic(struct file *f, s64 offset, int whence); /* within inode->size */
+s64 file_seek_unbounded(struct file *f, s64 offset, int whence); /* SEEK_SET and SEEK_CUR only (/proc) */
+s64 file_seek_none(struct file *f, s64 offset, int whence); /* always position 0 (/dev/null, /dev/zero) */
+
+/* file->state, atomic */
+#define FILE_WRITER    (1u << 0) /* counts in inode->writers */
+#define FILE_EXEC_DENY (1u << 1) /* holds writers off while executed */
 
 struct file {
 	s32 refs; /* atomic */
@@ -41,19 +56,38 @@ struct file {
 	const struct file_ops *ops;
 	struct inode *inode;      /* never NULL; anonymous files have one too */
 	struct path_node *node;   /* NULL: no name (pipe, socket, memfd show inode->anon_name) */
+	struct mount *mount;      /* with node: through which it was opened */
 	struct mutex pos_lock;
 	u64 pos;
 	void *priv;               /* the ops' own */
 	u64 version;              /* for readers of generated files */
+	u32 state;                /* FILE_* */
+	s32 owner_pid;            /* F_SETOWN: > 0 process, < 0 group */
+	u32 owner_sig;            /* F_SETSIG */
+	struct list_head watches; /* (RANK_VFS) epoll items */
 };
 
-#define FMODE_CAN_READ(f)  (((f)->flags & O_ACCMODE) != O_WRONLY)
-#define FMODE_CAN_WRITE(f) (((f)->flags & O_ACCMODE) != O_RDONLY)
+/* Access mode 3 (neither read nor write, for ioctl) and O_PATH files can do neither. */
+#define FMODE_CAN_READ(f)  (!((f)->flags & (O_PATH | O_WRONLY)))
+#define FMODE_CAN_WRITE(f) (!((f)->flags & O_PATH) && (((f)->flags & O_ACCMODE) == O_WRONLY || ((f)->flags & O_ACCMODE) == O_RDWR))
 
 static inline void file_get(struct file *f) { __atomic_fetch_add(&f->refs, 1, __ATOMIC_RELAXED); }
 void file_put(struct file *f);
 /* A new description with one reference; takes over a reference to inode. NULL: no memory. */
 struct file *file_new(const struct file_ops *ops, struct inode *inode, u32 flags);
+
+/* A file without a name on an inode of its own; name is static text: "anon_inode:[eventfd]". ERR_PTR. */
+struct file *file_new_anon(const struct file_ops *ops, const char *name, void *priv, u32 flags);
+
+/* read(2) and write(2) below the descriptor: checks the access mode, moves the position. */
+long file_read(struct file *f, struct iov *iov);
+long file_write(struct file *f, struct iov *iov);
+long file_pread(struct file *f, struct iov *iov, u64 pos);
+long file_pwrite(struct file *f, struct iov *iov, u64 pos);
+
+/* Fills mapping, file and rights of a mapping request (prot, flags, offset are set). 0, -ENODEV,
+ * -EACCES, -EPERM. */
+int file_prepare_mmap(struct file *f, struct mmap_request *req);
 
 /* Kernel-side I/O on an open file, kernel buffers. Bytes or -errno. */
 long file_read_at(struct file *f, void *buf, size_t len, u64 pos);
@@ -71,11 +105,15 @@ void files_put(struct files *t);
 void files_close_on_exec(struct files *t);
 int files_unshare_current(void);
 
-/* The running task's descriptor fd with a reference, or NULL. */
+/* The running task's descriptor fd with a reference, or NULL. O_PATH files are left out by fd_get. */
 struct file *fd_get(int fd);
+struct file *fd_get_path(int fd);
 /* Lowest free descriptor >= from for f (takes over the reference). fd or -EMFILE/-ENOMEM. */
 int fd_install(struct file *f, int from, bool close_on_exec);
 struct file *files_lookup(struct files *t, int fd); /* with a reference */
 int files_next_fd(struct files *t, int from);       /* lowest used descriptor >= from, or -1 */
+bool files_is_close_on_exec(struct files *t, int fd);
+unsigned files_capacity(struct files *t);           /* FDSize of /proc/PID/status */
+int fd_close(int fd);                               /* of the running task: 0 or -EBADF */
 
 #endif

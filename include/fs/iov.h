@@ -26,6 +26,9 @@ size_t iov_copy_to(struct iov *v, const void *src, size_t n);   /* kernel -> cal
 size_t iov_copy_from(struct iov *v, void *dst, size_t n);       /* caller -> kernel (write) */
 size_t iov_zero(struct iov *v, size_t n);
 
+/* Skips n bytes that were moved by other means. */
+void iov_advance(struct iov *v, size_t n);
+
 /* One directory entry at a time to getdents64. */
 struct dir_emit {
 	u64 pos; /* position after the entry just emitted */

@@ -69,9 +69,13 @@ struct inode {
 	s32 writers;            /* > 0: open for writing; < 0: being executed (ETXTBSY) */
 	u32 seals;
 	void *priv;
-	void *flocks; /* byte-range and whole-file locks */
+	void *flocks;  /* byte-range and whole-file locks: fs/locks.c */
+	void *special; /* (lock) FIFO: struct pipe; socket: struct unix_sock bound here */
 	struct host_waitq waitq;
 };
+
+/* Takes the operations of FIFOs, devices and sockets for a fresh inode of that type. */
+void inode_init_special(struct inode *i);
 
 struct super_ops {
 	void (*statfs)(struct super *s, void *statfs64);
@@ -86,7 +90,14 @@ struct super {
 	u32 flags;        /* MS_* */
 	void *priv;
 	struct inode *root;
+	u64 next_ino;     /* atomic; for inode_new() */
+	s32 refs;         /* mounts of it, atomic */
+	u64 max_bytes;    /* 0: MAX_LFS */
 };
+
+/* A super block with one reference, dev and next_ino set, or NULL; root is set by the caller. */
+struct super *super_new(const struct super_ops *ops, const char *type, u32 magic);
+void super_put(struct super *s); /* the last: unmount, root inode, memory */
 
 struct mount;
 struct path {
@@ -100,6 +111,12 @@ void path_put(struct path *p);
 #define LOOKUP_PARENT    2u /* stop at the parent; the last component goes to *last */
 #define LOOKUP_DIRECTORY 4u
 #define LOOKUP_EMPTY     8u /* "" means the start itself (AT_EMPTY_PATH) */
+/* openat2(2) */
+#define LOOKUP_NO_XDEV       0x100u
+#define LOOKUP_NO_MAGICLINKS 0x200u
+#define LOOKUP_NO_SYMLINKS   0x400u
+#define LOOKUP_BENEATH       0x800u
+#define LOOKUP_IN_ROOT       0x1000u
 
 /* Resolves a kernel string relative to dirfd (AT_FDCWD). 0 or -errno; *out holds references. */
 int vfs_lookup(int dirfd, const char *name, u32 flags, struct path *out);
@@ -121,10 +138,13 @@ int vfs_unlink(int dirfd, const char *name, bool is_rmdir);
 int vfs_rename(int od, const char *on, int nd, const char *nn, u32 flags);
 
 int inode_permission(struct inode *i, u32 mask); /* MAY_READ 4, MAY_WRITE 2, MAY_EXEC 1 */
-struct inode *inode_new(struct super *s, u32 mode); /* one reference; NULL */
+struct inode *inode_new(struct super *s, u32 mode); /* one reference, nlink 1, owner 0:0, now; NULL */
 void inode_get(struct inode *i);
 void inode_put(struct inode *i);
 void inode_stat(struct inode *i, struct stat *st);
+s64 inode_now(void); /* wall-clock time for time stamps, ns */
+/* Owner and mode of a file that the running task makes in dir (umask is applied by the caller). */
+void inode_init_owner(struct inode *i, const struct inode *dir, u32 mode);
 
 struct fs_type {
 	const char *name;
@@ -135,7 +155,19 @@ struct fs_type {
 void vfs_register(struct fs_type *t);
 int vfs_mount(const char *source, const char *target, const char *type, u32 flags, const char *data);
 int vfs_umount(const char *target, u32 flags);
+/* Every mount below the caller's root, oldest first, for /proc/PID/mounts; text is valid in the call only. */
+struct mount_info {
+	u64 id, parent_id;
+	const char *source, *target, *root, *type;
+	struct super *super;
+	u32 flags; /* MS_* of mount and super */
+};
+void vfs_for_each_mount(bool (*fn)(const struct mount_info *, void *arg), void *arg);
+/* Registered types, for /proc/filesystems. */
+void vfs_for_each_type(bool (*fn)(const struct fs_type *, void *arg), void *arg);
 void vfs_init(void); /* mounts the root tmpfs */
+/* Drops unused names of the cache (drop_caches, unmount). How many went. */
+unsigned vfs_drop_names(void);
 u64 vfs_new_dev(void); /* anonymous st_dev */
 
 /* Per-task path context. */
@@ -144,9 +176,19 @@ struct fs_context *fs_context_copy(struct fs_context *c);
 void fs_context_get(struct fs_context *c);
 void fs_context_put(struct fs_context *c);
 u32 fs_umask(void);
+/* Places of a task, with references (/proc/PID/cwd, /proc/PID/root). */
+void fs_context_cwd(struct fs_context *c, struct path *out);
+void fs_context_root(struct fs_context *c, struct path *out);
+/* CLONE_FS undone for the running task (unshare). */
+int fs_unshare_current(void);
 
-/* tmpfs without a name (memfd, MAP_SHARED|MAP_ANONYMOUS, SysV shm). */
+/* tmpfs without a name (memfd, MAP_SHARED|MAP_ANONYMOUS, SysV shm). Shown as "/NAME (deleted)". */
+#define SHMEM_NORESERVE 1u /* pages are charged to Committed_AS one by one, not the size at once */
+#define SHMEM_SEALABLE  2u /* memfd_create(MFD_ALLOW_SEALING) */
 struct file *shmem_file_new(const char *name, u64 size, u32 flags); /* ERR_PTR */
+
+/* A tmpfs-like super for devtmpfs and its kind; data: mount options (size=, nr_inodes=, mode=, uid=, gid=). */
+int tmpfs_super_new(const char *type, const char *data, struct super **out);
 
 /* newc cpio archive (plain or gzip) into the root. 0 or -errno; logs what is wrong. */
 int initramfs_unpack(const void *data, size_t len);
@@ -159,6 +201,17 @@ struct chrdev {
 	int (*open)(struct inode *i, struct file *f);
 	struct list_head link;
 };
-int chrdev_register(struct chrdev *d); /* also creates /dev/<name> for single devices when devtmpfs stands */
+int chrdev_register(struct chrdev *d); /* 0 or -EBUSY; also tells chrdev_added */
+/* Called for each device registered from now on; devtmpfs sets it (and walks the ones before). */
+extern void (*chrdev_added)(struct chrdev *d);
+void chrdev_for_each(bool (*fn)(struct chrdev *d, void *arg), void *arg);
+
+/* Device numbers as st_rdev and mknod carry them (Linux's encoding). */
+static inline u64 dev_make(u32 major, u32 minor)
+{
+	return (minor & 0xff) | ((u64)(major & 0xfff) << 8) | ((u64)(minor & ~0xffu) << 12) | ((u64)(major & ~0xfffu) << 32);
+}
+static inline u32 dev_major(u64 dev) { return ((dev >> 8) & 0xfff) | ((dev >> 32) & ~0xfffull); }
+static inline u32 dev_minor(u64 dev) { return (dev & 0xff) | ((dev >> 12) & ~0xffull); }
 
 #endif
