@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* The scheduler's figures and settings, for /proc and the sched_* calls. Times in nanoseconds. */
+#ifndef KERNEL_SCHED_H
+#define KERNEL_SCHED_H
+
+#include <kernel/task.h>
+
+struct cpu_times {
+	u64 user_ns, nice_ns, system_ns, idle_ns, iowait_ns, irq_ns;
+};
+void sched_cpu_times(unsigned cpu, struct cpu_times *out);
+
+u64 sched_nr_switches(void);          /* context switches since boot: ctxt */
+u64 sched_nr_forks(void);             /* tasks created since boot: processes */
+unsigned sched_nr_running(void);      /* runnable or running now: procs_running */
+unsigned sched_nr_blocked(void);      /* uninterruptible: procs_blocked */
+void sched_load_average(u64 avg[3]);  /* 1, 5, 15 minutes; fixed point, 11 bits of fraction */
+
+/* CPU time of a task, the run in progress included. */
+void task_cpu_times(struct task *t, u64 *utime_ns, u64 *stime_ns);
+/* Of all threads, exited ones included. Takes tasklist_lock. */
+void process_cpu_times(struct process *p, u64 *utime_ns, u64 *stime_ns);
+
+u32 task_last_pid(void);              /* last pid given out */
+u32 task_count(void);                 /* tasks that exist, zombies included */
+extern u32 pid_max;                   /* /proc/sys/kernel/pid_max */
+extern u32 threads_max;               /* /proc/sys/kernel/threads-max */
+
+/* Processes of a real uid, against RLIMIT_NPROC. */
+u32 uid_nr_tasks(u32 uid);
+/* The running task's cred changed its real uid (setuid & co): moves the count. */
+void uid_move_task(u32 from, u32 to);
+
+/* Called by the tick for the running task with signals to send for CPU-time timers (setitimer
+ * VIRTUAL and PROF, RLIMIT_CPU); interrupts off. Weak: defined by who keeps such timers. */
+void process_timers_tick(struct task *t, u64 ns, bool user) __attribute__((weak));
+
+/* Boots the other parts: called by kernel_main. */
+void sched_init(void);
+void sched_start_cpu(void) __attribute__((noreturn)); /* becomes the idle task of this CPU */
+
+#endif
