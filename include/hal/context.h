@@ -26,11 +26,12 @@ struct hal_context {
 void *hal_stack_alloc(void); /* returns the top */
 void hal_stack_free(void *stack_top);
 
-/* Prepares a context that starts in fn(arg) in kernel mode with interrupts on; fn never returns. */
+/* Prepares a context that calls kernel_context_started() with interrupts off, then fn(arg) in kernel
+ * mode with interrupts on; fn never returns. */
 void hal_context_init_kernel(struct hal_context *c, void *stack_top, void (*fn)(void *), void *arg);
 
-/* Prepares a context whose first switch leaves to user mode through kernel_exit_to_user with the
- * registers that the caller then fills in (returned pointer, on the new stack). */
+/* Prepares a context whose first switch calls kernel_context_started() with interrupts off, then leaves
+ * to user mode through kernel_exit_to_user (if there is work) with the registers that the caller then fills in (returned pointer, on the new stack). */
 struct hal_regs *hal_context_init_user(struct hal_context *c, void *stack_top);
 
 /* FPU state: a fresh one (exec), a copy of the running task's (fork). 0 or -ENOMEM. */

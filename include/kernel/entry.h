@@ -28,6 +28,11 @@ void kernel_user_exception(struct hal_regs *regs, unsigned vector, u64 error);
 void kernel_exit_to_user(struct hal_regs *regs);
 /* <kernel/task.h> has the inline kernel_has_work(): one load from the running task. */
 
+/* The first thing that a context made by hal_context_init_* runs on its own stack, interrupts still
+ * off: the switch that led to it is completed (the run queue unlocked, a dead task released). The arch
+ * enables interrupts only after it returns. */
+void kernel_context_started(void);
+
 void kernel_timer(void); /* timer interrupt; interrupts off */
 void kernel_kick(void);  /* another CPU asked for attention; interrupts off */
 
