@@ -27,12 +27,14 @@ void host_wake_all(struct host_waitq *q);
 struct rwlock {
 	u32 state; /* bit 31: a writer holds it; bit 30: somebody waits; else: readers */
 	u8 rank;   /* enum lock_rank, below RANK_SLEEP_LAST */
+	u32 writers_waiting; /* (waiters.lock) new readers queue behind them */
 	struct host_waitq waiters;
 };
 
 #define RWLOCK_WRITER  (1u << 31)
 #define RWLOCK_WAITERS (1u << 30)
 
+/* The slow paths are common (mm/sync/rwlock.c), on host_wait and host_wake_all. */
 void rwlock_init(struct rwlock *l, enum lock_rank rank);
 void rwlock_read_slow(struct rwlock *l);
 void rwlock_write_slow(struct rwlock *l);

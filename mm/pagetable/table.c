@@ -33,6 +33,7 @@ static struct {
 
 void table_init(void)
 {
+	memset(&numbers, 0, sizeof(numbers)); /* a host process boots several machines */
 	spin_lock_init(&numbers.lock, RANK_SLAB);
 }
 

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* The host machine as its owner (tests, the lab) sees it: made, driven, taken apart. */
+#ifndef HOST_MACHINE_H
+#define HOST_MACHINE_H
+
+#include <hal/types.h>
+#include <mm/fault.h>
+#include <mm/host.h>
+#include <mm/space.h>
+
+struct host_config {
+	u64 ram_bytes;
+	unsigned nr_cpus;  /* >= 1 */
+	unsigned nr_nodes; /* RAM is split evenly */
+	u64 seed;
+	bool threads;      /* CPUs are threads of the caller's making; waiting really waits */
+};
+
+/* Builds the machine and boots mm/ on it. One machine at a time. */
+void host_machine_create(const struct host_config *c);
+void host_machine_destroy(void);
+
+/* Lets the calling thread act as CPU `cpu`. */
+void host_be_cpu(unsigned cpu);
+
+/* Loads `next` on the calling CPU, as a context switch would (NULL: none). */
+void host_switch(struct space *next);
+struct space *host_loaded(void);
+
+/* The loaded space's memory through the software MMU and TLB; faults go to fault_handle(). On a
+ * verdict other than "mapped" the access stops: *verdict tells. Returns bytes done. */
+size_t host_load(uaddr_t addr, void *buf, size_t len, struct fault_verdict *verdict);
+size_t host_store(uaddr_t addr, const void *buf, size_t len, struct fault_verdict *verdict);
+/* An instruction fetch of one byte: true when it may execute. */
+bool host_fetch(uaddr_t addr, struct fault_verdict *verdict);
+
+struct host_mmu_stat {
+	u64 tlb_hits, tlb_misses, faults, flushes;
+};
+extern struct host_mmu_stat host_mmu_stat;
+
+/* What host_current() answers; tests set limits in it. */
+extern struct host_context host_context;
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* The host as a machine: each CPU is a thread (or all are one, taking turns). */
+#ifndef MACHINE_CPU_H
+#define MACHINE_CPU_H
+
+#include <hal/types.h>
+
+extern __thread unsigned host_cpu_id;
+extern unsigned host_nr_cpus;
+
+static inline unsigned hal_cpu_id(void) { return host_cpu_id; }
+static inline unsigned hal_nr_cpus(void) { return host_nr_cpus; }
+void hal_cpu_pause(void);
+static inline unsigned long hal_irq_save(void) { return 0; }
+static inline void hal_irq_restore(unsigned long flags) { (void)flags; }
+static inline void hal_irq_enable(void) {}
+static inline void hal_irq_disable(void) {}
+static inline bool hal_irq_enabled(void) { return true; }
+
+#endif

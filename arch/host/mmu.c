@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The software MMU: the page walk of x86-64, with a translation look-aside buffer and a cache of
+ * level-2 entries for each CPU.
+ *
+ * Neither forgets by itself. So a translation that mm/ should have flushed stays, and the next use
+ * finds it: a hit that disagrees with the tables (another frame, or more rights) stops the run. Fewer
+ * rights than the tables give are allowed, as on real CPUs: the access faults, which drops the entry.
+ * Source: Intel SDM vol. 3A, 4.10 (caching translation information).
+ */
+#include <hal/log.h>
+#include <hal/mmu.h>
+#include <host/machine.h>
+#include <mm/pagetable.h>
+#include <string.h>
+#include "internal.h"
+
+#define TLB_SETS 4096 /* direct mapped: a collision evicts, which only costs a check */
+
+struct tlb_entry {
+	u64 page; /* addr >> PAGE_SHIFT, + 1; 0 = empty */
+	pfn_t pfn;
+	u64 rights; /* PTE_WRITE, PTE_NX */
+	bool dirty;
+};
+
+struct upper_entry {
+	u64 span; /* addr / LEAF_SPAN, + 1 */
+	pfn_t table;
+	u64 rights;
+};
+
+static struct mmu {
+	pfn_t root; /* 0: the kernel's */
+	struct space *space;
+	struct tlb_entry tlb[TLB_SETS];
+	struct upper_entry upper[TLB_SETS];
+} mmus[HAL_MAX_CPUS];
+
+struct host_mmu_stat host_mmu_stat;
+
+static struct mmu *mmu(void) { return &mmus[hal_cpu_id()]; }
+
+void host_mmu_reset(void)
+{
+	memset(mmus, 0, sizeof(mmus));
+	memset(&host_mmu_stat, 0, sizeof(host_mmu_stat));
+	host_cpu_id = 0;
+}
+
+void host_be_cpu(unsigned cpu) { host_cpu_id = cpu; }
+
+void hal_root_init(pfn_t root) { (void)root; }
+
+static void flush_all(struct mmu *m)
+{
+	memset(m->tlb, 0, sizeof(m->tlb));
+	memset(m->upper, 0, sizeof(m->upper));
+}
+
+void hal_root_switch(pfn_t root)
+{
+	mmu()->root = root;
+	flush_all(mmu());
+}
+
+void hal_root_switch_kernel(void) { hal_root_switch(0); }
+
+void host_switch(struct space *next)
+{
+	space_switch(mmu()->space, next);
+	mmu()->space = next;
+}
+
+struct space *host_loaded(void) { return mmu()->space; }
+
+static void flush_range(struct mmu *m, uaddr_t start, uaddr_t end, bool tables)
+{
+	if (end - start > TLB_SETS * PAGE_SIZE) {
+		flush_all(m);
+		return;
+	}
+	for (uaddr_t a = start; a < end; a += PAGE_SIZE) {
+		struct tlb_entry *e = &m->tlb[(a >> PAGE_SHIFT) % TLB_SETS];
+		if (e->page == (a >> PAGE_SHIFT) + 1)
+			e->page = 0;
+	}
+	if (tables)
+		memset(m->upper, 0, sizeof(m->upper));
+}
+
+void hal_tlb_flush(cpumask_t cpus, pfn_t root, uaddr_t start, uaddr_t end, bool tables)
+{
+	__atomic_add_fetch(&host_mmu_stat.flushes, 1, __ATOMIC_RELAXED);
+	for (unsigned c = 0; c < host_nr_cpus; c++)
+		if (cpus & (1ull << c) && mmus[c].root == root)
+			flush_range(&mmus[c], start, end, tables);
+}
+
+void hal_tlb_flush_local(uaddr_t addr)
+{
+	struct mmu *m = mmu();
+	flush_range(m, addr & PAGE_MASK, (addr & PAGE_MASK) + PAGE_SIZE, false);
+	m->upper[addr / LEAF_SPAN % TLB_SETS].span = 0;
+}
+
+/* Walks the upper levels, setting A. False: not present. *rights: those of the levels passed. */
+static bool walk_upper(pfn_t root, uaddr_t addr, pfn_t *table, u64 *rights)
+{
+	*table = root;
+	*rights = PTE_WRITE;
+	for (unsigned level = HAL_LEVELS; level > 1; level--) {
+		pte_t *e = &((pte_t *)hal_frame_ptr(*table))[table_index(addr, level)];
+		pte_t v = hal_entry_load(e);
+		if (!(v.bits & PTE_PRESENT))
+			return false;
+		__atomic_fetch_or(&e->bits, PTE_ACCESSED, __ATOMIC_RELAXED);
+		*rights &= v.bits & PTE_WRITE;
+		*table = pte_pfn(v);
+	}
+	return true;
+}
+
+/* A full walk that changes nothing: what the tables say now. */
+static bool walk_now(pfn_t root, uaddr_t addr, struct tlb_entry *out, pfn_t *table)
+{
+	u64 rights;
+	*table = root;
+	rights = PTE_WRITE;
+	for (unsigned level = HAL_LEVELS; level > 0; level--) {
+		pte_t v = hal_entry_load(&((pte_t *)hal_frame_ptr(*table))[table_index(addr, level)]);
+		if (!(v.bits & PTE_PRESENT))
+			return false;
+		rights &= v.bits & PTE_WRITE;
+		if (level == 1) {
+			out->pfn = pte_pfn(v);
+			out->rights = rights | (v.bits & PTE_NX);
+			return true;
+		}
+		*table = pte_pfn(v);
+	}
+	return false;
+}
+
+static void check_hit(struct mmu *m, uaddr_t addr, const struct tlb_entry *hit)
+{
+	struct tlb_entry now;
+	pfn_t table;
+	if (host_threads)
+		return; /* between clearing and flushing another thread may rightly see the old one */
+	if (!walk_now(m->root, addr, &now, &table))
+		hal_panic("TLB: stale translation of %#lx: the tables have none (missing flush)", (unsigned long)addr);
+	if (now.pfn != hit->pfn)
+		hal_panic("TLB: stale translation of %#lx: another frame (missing flush)", (unsigned long)addr);
+	if ((hit->rights & PTE_WRITE && !(now.rights & PTE_WRITE)) || (!(hit->rights & PTE_NX) && now.rights & PTE_NX))
+		hal_panic("TLB: stale translation of %#lx: more rights than the tables (missing flush)", (unsigned long)addr);
+}
+
+static bool find_table(struct mmu *m, uaddr_t addr, struct upper_entry *out)
+{
+	struct upper_entry *u = &m->upper[addr / LEAF_SPAN % TLB_SETS];
+	if (u->span == addr / LEAF_SPAN + 1) {
+		pfn_t table;
+		u64 rights;
+		if (!host_threads && (!walk_upper(m->root, addr, &table, &rights) || table != u->table))
+			hal_panic("TLB: stale level-2 entry for %#lx (missing table flush)", (unsigned long)addr);
+		if (!host_threads && u->rights & ~rights)
+			hal_panic("TLB: level-2 entry for %#lx has more rights than the tables", (unsigned long)addr);
+		*out = *u;
+		return true;
+	}
+	out->span = addr / LEAF_SPAN + 1;
+	if (!walk_upper(m->root, addr, &out->table, &out->rights))
+		return false;
+	*u = *out;
+	return true;
+}
+
+/* Translates, filling the TLB. False: a page fault with *access completed. */
+static bool translate(struct mmu *m, uaddr_t addr, unsigned *access, pfn_t *pfn)
+{
+	struct tlb_entry *t = &m->tlb[(addr >> PAGE_SHIFT) % TLB_SETS];
+	bool write = *access & FAULT_WRITE;
+	if (addr >= HAL_USER_END || !m->root)
+		return false;
+	if (t->page == (addr >> PAGE_SHIFT) + 1) {
+		check_hit(m, addr, t);
+		bool allowed = (!write || t->rights & PTE_WRITE) && (!(*access & FAULT_EXEC) || !(t->rights & PTE_NX));
+		if (allowed && (!write || t->dirty)) {
+			host_mmu_stat.tlb_hits++;
+			*pfn = t->pfn;
+			return true;
+		}
+	}
+	host_mmu_stat.tlb_misses++;
+	struct upper_entry u;
+	if (!find_table(m, addr, &u))
+		return false;
+	pte_t *e = &((pte_t *)hal_frame_ptr(u.table))[table_index(addr, 1)];
+	pte_t v = hal_entry_load(e);
+	for (;;) {
+		if (!(v.bits & PTE_PRESENT))
+			return false;
+		*access |= FAULT_PRESENT;
+		if ((write && !(v.bits & u.rights & PTE_WRITE)) || (*access & FAULT_EXEC && v.bits & PTE_NX))
+			return false;
+		pte_t marked = pte_set(v, PTE_ACCESSED | (write ? PTE_DIRTY : 0));
+		if (hal_entry_cmpxchg(e, &v, marked))
+			break;
+	}
+	*t = (struct tlb_entry){ (addr >> PAGE_SHIFT) + 1, pte_pfn(v), (v.bits & u.rights & PTE_WRITE) | (v.bits & PTE_NX), write };
+	*pfn = t->pfn;
+	return true;
+}
+
+/* As translate, through faults. */
+static bool reach(uaddr_t addr, unsigned want, pfn_t *pfn, struct fault_verdict *verdict)
+{
+	struct mmu *m = mmu();
+	for (unsigned tries = 0; tries < 100; tries++) {
+		unsigned access = want | FAULT_USER;
+		if (translate(m, addr, &access, pfn))
+			return true;
+		hal_tlb_flush_local(addr); /* a fault drops what is cached for its address */
+		__atomic_add_fetch(&host_mmu_stat.faults, 1, __ATOMIC_RELAXED);
+		*verdict = fault_handle(m->space, addr, access);
+		if (verdict->kind != FAULT_MAPPED && verdict->kind != FAULT_RETRY)
+			return false;
+	}
+	hal_panic("fault at %#lx does not end", (unsigned long)addr);
+}
+
+static size_t move(uaddr_t addr, char *buf, size_t len, unsigned access, struct fault_verdict *verdict)
+{
+	size_t done = 0;
+	*verdict = (struct fault_verdict){ .kind = FAULT_MAPPED };
+	while (done < len) {
+		size_t part = min(len - done, PAGE_SIZE - (addr & ~PAGE_MASK));
+		pfn_t pfn;
+		if (!reach(addr, access, &pfn, verdict))
+			return done;
+		char *p = (char *)hal_frame_ptr(pfn) + (addr & ~PAGE_MASK);
+		if (access & FAULT_WRITE)
+			memcpy(p, buf + done, part);
+		else
+			memcpy(buf + done, p, part);
+		done += part;
+		addr += part;
+	}
+	return done;
+}
+
+size_t host_load(uaddr_t addr, void *buf, size_t len, struct fault_verdict *verdict)
+{
+	return move(addr, buf, len, 0, verdict);
+}
+
+size_t host_store(uaddr_t addr, const void *buf, size_t len, struct fault_verdict *verdict)
+{
+	return move(addr, (char *)buf, len, FAULT_WRITE, verdict);
+}
+
+bool host_fetch(uaddr_t addr, struct fault_verdict *verdict)
+{
+	pfn_t pfn;
+	*verdict = (struct fault_verdict){ .kind = FAULT_MAPPED };
+	return reach(addr, FAULT_EXEC, &pfn, verdict);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* What the tests share: the machine, a file, bytes through the MMU. */
+#include "tests.h"
+#include <hal/log.h>
+#include <mm/slab.h>
+#include <mm/stat.h>
+#include <stdio.h>
+
+static u64 frames_at_start;
+
+static u64 frames_free(void)
+{
+	slab_drain();
+	frame_drain_pcp();
+	return frame_nr_free();
+}
+
+void machine_up(u64 ram_bytes, unsigned cpus)
+{
+	struct host_config c = { .ram_bytes = ram_bytes, .nr_cpus = cpus, .nr_nodes = 1, .seed = 1 };
+	hal_debug_checks = true;
+	host_machine_create(&c);
+	struct space *s = space_create(); /* first use of caches and table numbers */
+	space_put(s);
+	frames_at_start = frames_free();
+}
+
+void machine_down(void)
+{
+	assert_null(frame_validate());
+	assert_null(slab_validate());
+	assert_int_equal(frames_free(), frames_at_start);
+	assert_int_equal(stat_read(STAT_NR_ANON_PAGES), 0);
+	assert_int_equal(stat_read(STAT_NR_MAPPED), 0);
+	assert_int_equal(stat_read(STAT_NR_FILE_PAGES), 0);
+	assert_int_equal(stat_read(STAT_NR_PAGE_TABLE), 0);
+	assert_int_equal(stat_read(STAT_NR_COMPANION), 0);
+	assert_int_equal(space_committed(), 0);
+	host_machine_destroy();
+}
+
+void assert_valid(struct space *s)
+{
+	const char *broken = space_validate(s);
+	if (broken)
+		fail_msg("%s", broken);
+}
+
+static struct test_file *file_of(struct mapping *m) { return container_of(m, struct test_file, mapping); }
+static u64 test_size(struct mapping *m) { return file_of(m)->size; }
+static void test_get(void *file) { ((struct test_file *)file)->refs++; }
+static void test_put(void *file) { ((struct test_file *)file)->refs--; }
+
+static const struct mapping_ops ops = { .size = test_size, .file_get = test_get, .file_put = test_put };
+
+void file_init(struct test_file *f, u64 size)
+{
+	mapping_init(&f->mapping, &ops, MAPPING_SHMEM);
+	f->size = size;
+	f->refs = 0;
+}
+
+void file_truncate(struct test_file *f, u64 size)
+{
+	f->size = size;
+	mapping_truncate(&f->mapping, size);
+	assert_null(mapping_validate(&f->mapping));
+}
+
+uaddr_t map(struct space *s, uaddr_t at, u64 len, u32 prot, u32 flags, struct test_file *f, u64 offset)
+{
+	uaddr_t out = 0;
+	struct mmap_request q = { .addr = at, .len = len, .prot = prot, .flags = flags | (at ? MAP_FIXED : 0) | (f ? 0 : MAP_ANONYMOUS),
+		                      .mapping = f ? &f->mapping : NULL, .file = f, .offset = offset,
+		                      .file_readable = true, .file_writable = true };
+	assert_int_equal(space_mmap(s, &q, &out), 0);
+	return out;
+}
+
+void put_byte(uaddr_t addr, u8 value)
+{
+	struct fault_verdict v;
+	if (host_store(addr, &value, 1, &v) != 1)
+		fail_msg("write at %#lx: verdict %u signal %u", (unsigned long)addr, v.kind, v.sig);
+}
+
+u8 get_byte(uaddr_t addr)
+{
+	struct fault_verdict v;
+	u8 value = 0;
+	if (host_load(addr, &value, 1, &v) != 1)
+		fail_msg("read at %#lx: verdict %u signal %u", (unsigned long)addr, v.kind, v.sig);
+	return value;
+}
+
+struct fault_verdict try_write(uaddr_t addr)
+{
+	struct fault_verdict v;
+	u8 b = 0;
+	assert_int_equal(host_store(addr, &b, 1, &v), 0);
+	return v;
+}
+
+struct fault_verdict try_read(uaddr_t addr)
+{
+	struct fault_verdict v;
+	u8 b;
+	assert_int_equal(host_load(addr, &b, 1, &v), 0);
+	return v;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* Containers: red-black tree with augmentation, radix tree. */
+#include "tests.h"
+#include <lib/rbtree.h>
+#include <mm/radix.h>
+#include <hal/time.h>
+#include <stdlib.h>
+
+struct item {
+	struct rb_node node;
+	u64 key, sum;
+};
+
+static bool sum_up(struct rb_node *n)
+{
+	struct item *i = container_of(n, struct item, node);
+	u64 sum = i->key;
+	if (n->left)
+		sum += container_of(n->left, struct item, node)->sum;
+	if (n->right)
+		sum += container_of(n->right, struct item, node)->sum;
+	bool changed = sum != i->sum;
+	i->sum = sum;
+	return changed;
+}
+
+static void tree_add(struct rb_root *root, struct item *i)
+{
+	struct rb_node **link = &root->node, *parent = NULL;
+	while (*link) {
+		parent = *link;
+		link = i->key < container_of(parent, struct item, node)->key ? &parent->left : &parent->right;
+	}
+	i->sum = 0;
+	rb_insert(root, &i->node, parent, link, sum_up);
+}
+
+static void rbtree_keeps_order_balance_and_sums(void **state)
+{
+	(void)state;
+	enum { N = 500 };
+	static struct item items[N];
+	bool in[N] = { false };
+	struct rb_root root = { NULL };
+	u64 total = 0;
+	srand(7);
+	for (unsigned step = 0; step < 20000; step++) {
+		unsigned k = (unsigned)rand() % N;
+		if (in[k]) {
+			rb_erase(&root, &items[k].node, sum_up);
+			total -= items[k].key;
+		} else {
+			items[k].key = k * 3 + 1;
+			tree_add(&root, &items[k]);
+			total += items[k].key;
+		}
+		in[k] = !in[k];
+		assert_null(rb_validate(&root));
+		if (root.node)
+			assert_int_equal(container_of(root.node, struct item, node)->sum, total);
+	}
+	u64 last = 0;
+	for (struct rb_node *n = rb_first(&root); n; n = rb_next(n)) {
+		u64 key = container_of(n, struct item, node)->key;
+		assert_true(key > last);
+		last = key;
+	}
+}
+
+static int radix_put(struct radix_tree *t, u64 index, void *item)
+{
+	struct radix_reserve r;
+	assert_int_equal(radix_reserve(&r, radix_missing(t, index), ALLOC_KERNEL), 0);
+	int err = radix_insert(t, index, item, &r);
+	radix_release(&r);
+	return err;
+}
+
+static void radix_finds_what_was_put_in_any_order(void **state)
+{
+	(void)state;
+	static const u64 indexes[] = { 0, 1, 63, 64, 4095, 4096, 1ull << 30, (1ull << 52) - 1, 77, 100000 };
+	machine_up(16ul << 20, 1);
+	struct radix_tree t;
+	radix_init(&t);
+	for (unsigned i = 0; i < ARRAY_SIZE(indexes); i++) {
+		assert_int_equal(radix_put(&t, indexes[i], (void *)&indexes[i]), 0);
+		assert_int_equal(radix_put(&t, indexes[i], (void *)&indexes[i]), -17);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(indexes); i++)
+		assert_ptr_equal(radix_lookup(&t, indexes[i]), &indexes[i]);
+	assert_null(radix_lookup(&t, 2));
+	assert_null(radix_lookup(&t, ~0ull));
+	u64 index = 0, seen = 0, prev = 0;
+	for (void *p; (p = radix_next(&t, &index)) != NULL; index++, seen++) {
+		assert_int_equal(*(u64 *)p, index);
+		assert_true(!seen || index > prev);
+		prev = index;
+	}
+	assert_int_equal(seen, ARRAY_SIZE(indexes));
+	for (unsigned i = 0; i < ARRAY_SIZE(indexes); i++)
+		assert_ptr_equal(radix_remove(&t, indexes[i]), &indexes[i]);
+	assert_null(t.top);
+	machine_down();
+}
+
+static void radix_next_finds_a_lone_item_far_above(void **state)
+{
+	(void)state;
+	machine_up(16ul << 20, 1);
+	struct radix_tree t;
+	radix_init(&t);
+	int a, b;
+	radix_put(&t, 5, &a);
+	radix_put(&t, 64 * 64 * 3 + 7, &b);
+	u64 index = 6;
+	assert_ptr_equal(radix_next(&t, &index), &b);
+	assert_int_equal(index, 64 * 64 * 3 + 7);
+	radix_remove(&t, 5);
+	radix_remove(&t, 64 * 64 * 3 + 7);
+	machine_down();
+}
+
+int run_lib_tests(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rbtree_keeps_order_balance_and_sums),
+		cmocka_unit_test(radix_finds_what_was_put_in_any_order),
+		cmocka_unit_test(radix_next_finds_a_lone_item_far_above),
+	};
+	return cmocka_run_group_tests_name("lib", tests, NULL, NULL);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* Unit tests of mm/ on the host machine, with cmocka. Each file registers its tests in main.c. */
+#ifndef UNIT_TESTS_H
+#define UNIT_TESTS_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <host/machine.h>
+#include <linux/mman.h>
+#include <mm/mapping.h>
+
+/* A small machine with checks on. */
+void machine_up(u64 ram_bytes, unsigned cpus);
+/* All frames but those of mm/'s own caches are free again; takes the machine down. */
+void machine_down(void);
+
+/* Every validator there is; fails the test with what is broken. */
+void assert_valid(struct space *s);
+
+/* A shmem-like file for mappings. */
+struct test_file {
+	struct mapping mapping;
+	u64 size;
+	int refs;
+};
+void file_init(struct test_file *f, u64 size);
+void file_truncate(struct test_file *f, u64 size);
+
+uaddr_t map(struct space *s, uaddr_t at, u64 len, u32 prot, u32 flags, struct test_file *f, u64 offset);
+void put_byte(uaddr_t addr, u8 value);
+u8 get_byte(uaddr_t addr);
+/* The verdict of a write or read that is expected to fail. */
+struct fault_verdict try_write(uaddr_t addr);
+struct fault_verdict try_read(uaddr_t addr);
+
+#define LEAF_SPAN_BYTES (2ul << 20)
+
+int run_frame_tests(void);
+int run_lib_tests(void);
+int run_space_tests(void);
+int run_fork_tests(void);
+int run_sequence_tests(void);
+int run_failure_tests(void);
+int run_thread_tests(void);
+
+#endif
