@@ -17,6 +17,11 @@
 
 struct super;
 struct inode;
+struct mount;
+struct path {
+	struct path_node *node;
+	struct mount *mount;
+};
 
 struct attr { /* what chmod, chown, truncate, utimens change */
 	u32 valid; /* ATTR_* */
@@ -45,10 +50,12 @@ struct inode_ops {
 	int (*follow)(struct inode *i, struct path *out);
 	int (*setattr)(struct inode *i, const struct attr *a);
 	void (*getattr)(struct inode *i, struct stat *st); /* NULL: from the inode's fields */
-	/* Called by open after checks; may replace f->ops and set f->priv. NULL: nothing. */
+	/* Called by open after checks; may replace f->ops and set f->priv. NULL: by the inode's type
+	 * (FIFO, registered character device, else nothing). f->flags still has O_NOCTTY, O_TRUNC. */
 	int (*open)(struct inode *i, struct file *f);
 	int (*permission)(struct inode *i, u32 mask); /* NULL: mode bits */
-	void (*evict)(struct inode *i); /* last reference, no links: free contents */
+	void (*evict)(struct inode *i); /* the last reference went: free contents; spin locks only */
+	int (*tmpfile)(struct inode *dir, u32 mode, struct inode **out); /* O_TMPFILE; NULL: -EOPNOTSUPP */
 	bool no_cache; /* names of this directory are looked up anew each time (/proc) */
 };
 
@@ -74,8 +81,6 @@ struct inode {
 	struct host_waitq waitq;
 };
 
-/* Takes the operations of FIFOs, devices and sockets for a fresh inode of that type. */
-void inode_init_special(struct inode *i);
 
 struct super_ops {
 	void (*statfs)(struct super *s, void *statfs64);
@@ -99,11 +104,6 @@ struct super {
 struct super *super_new(const struct super_ops *ops, const char *type, u32 magic);
 void super_put(struct super *s); /* the last: unmount, root inode, memory */
 
-struct mount;
-struct path {
-	struct path_node *node;
-	struct mount *mount;
-};
 void path_get(struct path *p);
 void path_put(struct path *p);
 

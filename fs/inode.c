@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inodes: life cycle, attributes, permission.
+ *
+ * References are held by names in the cache, by directory contents of tmpfs (one per link), by open
+ * files and by calls in progress. The last inode_put frees it; it may run under a space's lock, so it
+ * takes no inode lock: nobody else can reach the inode any more.
+ */
+#include "internal.h"
+#include "path/path.h"
+#include <asm/resource.h>
+#include <asm/stat.h>
+#include <kernel/signal.h>
+
+#define NSEC 1000000000ll
+
+struct spinlock vfs_lock = SPINLOCK_INIT(RANK_VFS);
+struct super *anon_super;
+static struct slab_cache *inode_cache;
+static const struct inode_ops no_inode_ops;
+
+void inode_init_cache(void)
+{
+	inode_cache = slab_cache_create("inode_cache", sizeof(struct inode), 0, SLAB_RECLAIMABLE);
+	anon_super = super_new(NULL, "anon_inodefs", 0x09041934);
+	ASSERT(inode_cache && anon_super);
+}
+
+/* Supers. */
+
+u64 vfs_new_dev(void)
+{
+	static u32 next = 1;
+	return dev_make(0, __atomic_fetch_add(&next, 1, __ATOMIC_RELAXED));
+}
+
+struct super *super_new(const struct super_ops *ops, const char *type, u32 magic)
+{
+	struct super *s = kzalloc(sizeof(*s), ALLOC_KERNEL);
+	if (!s)
+		return NULL;
+	s->ops = ops;
+	s->type = type;
+	s->magic = magic;
+	s->dev = vfs_new_dev();
+	s->next_ino = 1;
+	s->refs = 1;
+	return s;
+}
+
+void super_put(struct super *s)
+{
+	if (__atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	if (s->ops && s->ops->unmount)
+		s->ops->unmount(s);
+	if (s->root)
+		inode_put(s->root);
+	kfree(s);
+}
+
+/* Life cycle. */
+
+s64 inode_now(void) { return clock_realtime_ns(); }
+
+struct inode *inode_new(struct super *s, u32 mode)
+{
+	struct inode *i = slab_alloc(inode_cache, ALLOC_KERNEL | ALLOC_ZERO);
+	if (!i)
+		return NULL;
+	i->refs = 1;
+	i->mode = mode;
+	i->nlink = 1;
+	i->super = s;
+	i->ops = &no_inode_ops;
+	i->fops = &no_file_ops;
+	i->ino = __atomic_fetch_add(&s->next_ino, 1, __ATOMIC_RELAXED);
+	i->atime_ns = i->mtime_ns = i->ctime_ns = inode_now();
+	i->seals = F_SEAL_SEAL;
+	mutex_init(&i->lock, RANK_INODE);
+	mapping_init(&i->mapping, &inode_mapping_ops, 0);
+	list_init(&i->nodes);
+	host_waitq_init(&i->waitq);
+	return i;
+}
+
+struct inode *inode_new_anon(u32 mode, const char *name)
+{
+	struct inode *i = inode_new(anon_super, mode);
+	if (!i)
+		return NULL;
+	i->uid = cred_fsuid();
+	i->gid = cred_fsgid();
+	i->anon_name = name;
+	return i;
+}
+
+void inode_get(struct inode *i) { __atomic_fetch_add(&i->refs, 1, __ATOMIC_RELAXED); }
+
+void inode_put(struct inode *i)
+{
+	if (__atomic_sub_fetch(&i->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	if (i->ops->evict)
+		i->ops->evict(i);
+	if (S_ISFIFO(i->mode) && i->special)
+		pipe_inode_evict(i);
+	if (i->flocks)
+		locks_free(i);
+	mapping_destroy(&i->mapping);
+	slab_free(inode_cache, i);
+}
+
+void inode_init_owner(struct inode *i, const struct inode *dir, u32 mode)
+{
+	i->uid = cred_fsuid();
+	i->gid = cred_fsgid();
+	if (dir && (dir->mode & S_ISGID)) {
+		i->gid = dir->gid;
+		if (S_ISDIR(mode))
+			mode |= S_ISGID;
+		else if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && !cred_in_group(i->gid) && !fs_capable(CAP_FSETID))
+			mode &= ~S_ISGID;
+	}
+	i->mode = mode;
+}
+
+/* Writers against executors: positive counts writers, negative executors. */
+
+static int count_away_from_zero(s32 *count, s32 step)
+{
+	s32 old = READ_ONCE(*count);
+	do {
+		if (old * step < 0)
+			return -ETXTBSY;
+	} while (!__atomic_compare_exchange_n(count, &old, old + step, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
+	return 0;
+}
+
+int inode_get_write(struct inode *i) { return count_away_from_zero(&i->writers, 1); }
+int inode_deny_write(struct inode *i) { return count_away_from_zero(&i->writers, -1); }
+
+/* Rights. */
+
+bool fs_capable(unsigned cap) { return !current->cred || capable(cap); }
+
+bool cred_in_group(u32 gid)
+{
+	const struct cred *c = current->cred;
+	if (!c || c->fsgid == gid)
+		return true;
+	for (u32 n = 0; n < c->nr_groups; n++)
+		if (c->groups[n] == gid)
+			return true;
+	return false;
+}
+
+bool inode_owner_or_capable(const struct inode *i)
+{
+	return cred_fsuid() == i->uid || fs_capable(CAP_FOWNER);
+}
+
+int inode_permission(struct inode *i, u32 mask)
+{
+	if (i->ops->permission)
+		return i->ops->permission(i, mask);
+	u32 mode = i->mode;
+	if (cred_fsuid() == i->uid)
+		mode >>= 6;
+	else if ((mode & 077) != ((mode >> 3) & 7) * 011 && cred_in_group(i->gid))
+		mode >>= 3;
+	if (!(mask & ~mode & 7))
+		return 0;
+	if (S_ISDIR(i->mode)) {
+		if (!(mask & MAY_WRITE) && fs_capable(CAP_DAC_READ_SEARCH))
+			return 0;
+		return fs_capable(CAP_DAC_OVERRIDE) ? 0 : -EACCES;
+	}
+	if (mask == MAY_READ && fs_capable(CAP_DAC_READ_SEARCH))
+		return 0;
+	if (!(mask & MAY_EXEC) || (i->mode & 0111))
+		return fs_capable(CAP_DAC_OVERRIDE) ? 0 : -EACCES;
+	return -EACCES;
+}
+
+/* Attributes. */
+
+void inode_stat(struct inode *i, struct stat *st)
+{
+	if (i->ops->getattr) {
+		i->ops->getattr(i, st);
+		return;
+	}
+	memset(st, 0, sizeof(*st));
+	st->st_dev = i->super->dev;
+	st->st_ino = i->ino;
+	st->st_mode = i->mode;
+	st->st_nlink = i->nlink;
+	st->st_uid = i->uid;
+	st->st_gid = i->gid;
+	st->st_rdev = i->rdev;
+	st->st_size = (s64)READ_ONCE(i->size);
+	st->st_blksize = PAGE_SIZE;
+	st->st_blocks = (s64)(i->mapping.flags & MAPPING_SHMEM ? i->mapping.nr_pages * (PAGE_SIZE / 512) : i->blocks);
+	st->st_atime = (u64)(i->atime_ns / NSEC);
+	st->st_atime_nsec = (u64)(i->atime_ns % NSEC);
+	st->st_mtime = (u64)(i->mtime_ns / NSEC);
+	st->st_mtime_nsec = (u64)(i->mtime_ns % NSEC);
+	st->st_ctime = (u64)(i->ctime_ns / NSEC);
+	st->st_ctime_nsec = (u64)(i->ctime_ns % NSEC);
+}
+
+/* relatime: at most once a day unless the file changed since. */
+void inode_touch_atime(struct file *f)
+{
+	struct inode *i = f->inode;
+	u32 flags = (f->mount ? f->mount->flags : 0) | i->super->flags;
+	if ((f->flags & O_NOATIME) || (flags & (MS_NOATIME | MS_RDONLY)) || !f->mount)
+		return;
+	if ((flags & MS_NODIRATIME) && S_ISDIR(i->mode))
+		return;
+	s64 now = inode_now();
+	if (!(flags & MS_STRICTATIME) && i->atime_ns > i->mtime_ns && i->atime_ns > i->ctime_ns && now - i->atime_ns < 86400 * NSEC)
+		return;
+	i->atime_ns = now;
+}
+
+void inode_touch_mtime(struct inode *i)
+{
+	i->mtime_ns = i->ctime_ns = inode_now();
+}
+
+void inode_drop_setid(struct inode *i)
+{
+	u32 kill = i->mode & S_ISUID;
+	if ((i->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
+		kill |= S_ISGID;
+	if (kill && S_ISREG(i->mode) && !fs_capable(CAP_FSETID))
+		i->mode &= ~kill;
+}
+
+static int check_chown(const struct inode *i, const struct attr *a)
+{
+	bool owner = cred_fsuid() == i->uid;
+	if ((a->valid & ATTR_UID) && !(owner && a->uid == i->uid) && !fs_capable(CAP_CHOWN))
+		return -EPERM;
+	if ((a->valid & ATTR_GID) && !(owner && (a->gid == i->gid || cred_in_group(a->gid))) && !fs_capable(CAP_CHOWN))
+		return -EPERM;
+	return 0;
+}
+
+static int check_attr(const struct inode *i, const struct attr *a)
+{
+	if (a->valid & (ATTR_UID | ATTR_GID)) {
+		int err = check_chown(i, a);
+		if (err)
+			return err;
+	}
+	if ((a->valid & ATTR_MODE) && !inode_owner_or_capable(i))
+		return -EPERM;
+	return 0;
+}
+
+static void apply_attr(struct inode *i, const struct attr *a)
+{
+	if (a->valid & ATTR_UID)
+		i->uid = a->uid;
+	if (a->valid & ATTR_GID)
+		i->gid = a->gid;
+	if (a->valid & ATTR_MODE)
+		i->mode = (i->mode & S_IFMT) | (a->mode & 07777);
+	if (a->valid & ATTR_ATIME)
+		i->atime_ns = a->atime_ns;
+	if (a->valid & ATTR_MTIME)
+		i->mtime_ns = a->mtime_ns;
+	i->ctime_ns = a->ctime_ns;
+}
+
+int inode_setattr(struct inode *i, struct attr *a, bool forced)
+{
+	mutex_lock(&i->lock);
+	int err = forced ? 0 : check_attr(i, a);
+	if (!err) {
+		a->ctime_ns = inode_now();
+		if ((a->valid & (ATTR_UID | ATTR_GID)) && !(a->valid & ATTR_MODE) && !S_ISDIR(i->mode) && (i->mode & SETID_MASK)) {
+			a->valid |= ATTR_MODE;
+			a->mode = i->mode & ~S_ISUID;
+			if (i->mode & S_IXGRP)
+				a->mode &= ~S_ISGID;
+		} else if ((a->valid & ATTR_MODE) && !cred_in_group(a->valid & ATTR_GID ? a->gid : i->gid) && !fs_capable(CAP_FSETID)) {
+			a->mode &= ~S_ISGID;
+		}
+		if (i->ops->setattr)
+			err = i->ops->setattr(i, a);
+		if (!err)
+			apply_attr(i, a);
+	}
+	mutex_unlock(&i->lock);
+	return err;
+}
+
+int inode_truncate(struct inode *i, u64 size)
+{
+	struct attr a = { .valid = ATTR_SIZE, .size = size };
+	if (S_ISDIR(i->mode))
+		return -EISDIR;
+	if (!S_ISREG(i->mode) || !i->ops->setattr)
+		return -EINVAL;
+	if (size > READ_ONCE(i->size) && size > current->process->rlimits[RLIMIT_FSIZE].cur) {
+		signal_send_task(current, SIGXFSZ, NULL);
+		return -EFBIG;
+	}
+	mutex_lock(&i->lock);
+	int err = 0;
+	if ((size < i->size && (i->seals & F_SEAL_SHRINK)) || (size > i->size && (i->seals & F_SEAL_GROW)))
+		err = -EPERM;
+	if (!err)
+		err = i->ops->setattr(i, &a);
+	if (!err) {
+		inode_drop_setid(i);
+		inode_touch_mtime(i);
+	}
+	mutex_unlock(&i->lock);
+	return err;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of fs/ share among themselves. */
+#ifndef FS_INTERNAL_H
+#define FS_INTERNAL_H
+
+#include <fs/file.h>
+#include <fs/poll.h>
+#include <fs/vfs.h>
+#include <hal/log.h>
+#include <hal/uaccess.h>
+#include <kernel/syscall.h>
+#include <kernel/task.h>
+#include <lib/string.h>
+#include <linux/capability.h>
+#include <linux/fs.h>
+#include <linux/mount.h>
+#include <linux/stat.h>
+#include <mm/slab.h>
+
+#define FS_NAME_MAX  255
+#define FS_PATH_MAX  4096
+#define FS_LINKS_MAX 40
+#define FS_MAX_BYTES 0x7fffffffffffffffull /* largest file size */
+#define FS_MAX_RW    0x7ffff000ul          /* most bytes of one read or write */
+#define FS_IOV_MAX   1024
+
+#define MAY_EXEC  1u
+#define MAY_WRITE 2u
+#define MAY_READ  4u
+
+#define SETID_MASK (S_ISUID | S_ISGID)
+
+/* Guards the cache of names, mounts, descriptor tables, file locks. RANK_VFS; never slept under. */
+extern struct spinlock vfs_lock;
+
+/* Wall clock in ns since 1970 (kernel/time). */
+s64 clock_realtime_ns(void);
+
+/* inode.c */
+void inode_init_cache(void);
+void inode_touch_atime(struct file *f);
+void inode_touch_mtime(struct inode *i); /* mtime and ctime = now */
+int inode_get_write(struct inode *i);    /* counts a writer: 0 or -ETXTBSY */
+static inline void inode_put_write(struct inode *i) { __atomic_fetch_sub(&i->writers, 1, __ATOMIC_RELEASE); }
+int inode_deny_write(struct inode *i); /* 0 or -ETXTBSY */
+static inline void inode_allow_write(struct inode *i) { __atomic_fetch_add(&i->writers, 1, __ATOMIC_RELEASE); }
+struct inode *inode_new_anon(u32 mode, const char *name); /* of the super for nameless files */
+int inode_setattr(struct inode *i, struct attr *a, bool forced); /* takes the lock; checks rights unless forced */
+int inode_truncate(struct inode *i, u64 size);                   /* lock is taken inside */
+void inode_drop_setid(struct inode *i);                          /* after a write by the unprivileged */
+bool inode_owner_or_capable(const struct inode *i);
+extern struct super *anon_super;
+static inline u32 cred_fsuid(void) { return current->cred ? current->cred->fsuid : 0; }
+static inline u32 cred_fsgid(void) { return current->cred ? current->cred->fsgid : 0; }
+bool cred_in_group(u32 gid);
+bool fs_capable(unsigned cap); /* true also before the first task has credentials */
+
+/* file.c, fdtable.c */
+extern const struct mapping_ops inode_mapping_ops;
+extern const struct file_ops path_file_ops; /* O_PATH */
+extern const struct file_ops no_file_ops;
+void file_init_cache(void);
+void fdtable_init_cache(void);
+u64 fd_limit(void); /* RLIMIT_NOFILE */
+int fd_dup_to(int oldfd, int newfd, u32 flags);
+int fd_set_cloexec(int fd, bool on);
+int fd_get_cloexec(int fd);
+/* A free descriptor, not yet visible; then fd_publish or fd_unreserve. */
+int fd_reserve(int from, bool close_on_exec);
+void fd_publish(int fd, struct file *f);
+void fd_unreserve(int fd);
+int fd_close_range(unsigned first, unsigned last, bool cloexec_only);
+
+/* start-up, called by vfs_init */
+void fs_context_init_cache(void);
+void tmpfs_init(void);
+void pipe_init(void);
+void epoll_init_cache(void);
+
+/* locks.c */
+void locks_release_owner(struct inode *i, void *owner); /* close(2) of any descriptor: POSIX locks of a table */
+void locks_release_file(struct file *f);                /* last reference: flock and OFD locks */
+void locks_free(struct inode *i);
+long locks_fcntl(struct file *f, u32 cmd, uaddr_t arg);
+long locks_flock(struct file *f, u32 op);
+
+/* seals.c */
+long seals_add(struct file *f, u32 seals);
+long seals_get(struct file *f);
+
+/* epoll.c */
+void epoll_forget_file(struct file *f);
+
+/* pipe.c */
+extern const struct file_ops pipe_ops;
+int fifo_open(struct inode *i, struct file *f);
+void pipe_inode_evict(struct inode *i);
+long pipe_set_size(struct file *f, u64 bytes);
+long pipe_get_size(struct file *f);
+
+/* chrdev.c */
+int special_open(struct inode *i, struct file *f);
+
+/* sys/ioctl.c */
+long file_ioctl(struct file *f, unsigned fd, u32 cmd, u64 arg);
+
+/* sys/: user strings. A path copied in; kfree'd by path_buf_put. ERR_PTR(-EFAULT, -ENAMETOOLONG, -ENOMEM). */
+char *user_path_get(uaddr_t uname);
+void user_path_put(char *name);
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The cursor over the caller's memory in a read or write: pieces of user memory or one kernel buffer.
+ * Progress is kept in the cursor itself, so a short transfer leaves it at the first byte not moved.
+ */
+#include <fs/iov.h>
+#include <hal/uaccess.h>
+#include <lib/string.h>
+
+void iov_init_user(struct iov *v, struct iovec_k *one, uaddr_t base, u64 len)
+{
+	one->base = base;
+	one->len = len;
+	*v = (struct iov){ .vec = one, .nr = 1, .left = len };
+}
+
+void iov_init_kernel(struct iov *v, void *buf, u64 len)
+{
+	*v = (struct iov){ .left = len, .kernel = buf };
+}
+
+void iov_advance(struct iov *v, size_t n)
+{
+	v->left -= n;
+	if (v->kernel) {
+		v->kernel += n;
+		return;
+	}
+	v->offset += n;
+	while (v->nr && v->offset >= v->vec->len) {
+		v->offset -= v->vec->len;
+		v->vec++;
+		v->nr--;
+	}
+}
+
+enum direction { TO_CALLER, FROM_CALLER, ZERO_CALLER };
+
+/* Moves up to n bytes piece by piece; bytes moved. */
+static inline size_t move(struct iov *v, char *buf, size_t n, enum direction dir)
+{
+	size_t done = 0;
+	n = min(n, (size_t)v->left);
+	while (done < n) {
+		if (v->vec->len == v->offset) { /* an empty piece */
+			iov_advance(v, 0);
+			continue;
+		}
+		size_t part = min(n - done, (size_t)(v->vec->len - v->offset));
+		uaddr_t at = v->vec->base + v->offset;
+		size_t bad = dir == TO_CALLER     ? copy_to_user(at, buf + done, part)
+		             : dir == FROM_CALLER ? copy_from_user(buf + done, at, part)
+		                                  : clear_user(at, part);
+		done += part - bad;
+		iov_advance(v, part - bad);
+		if (bad)
+			break;
+	}
+	return done;
+}
+
+size_t iov_copy_to(struct iov *v, const void *src, size_t n)
+{
+	if (likely(!v->kernel))
+		return move(v, (char *)src, n, TO_CALLER);
+	n = min(n, (size_t)v->left);
+	memcpy(v->kernel, src, n);
+	iov_advance(v, n);
+	return n;
+}
+
+size_t iov_copy_from(struct iov *v, void *dst, size_t n)
+{
+	if (likely(!v->kernel))
+		return move(v, dst, n, FROM_CALLER);
+	n = min(n, (size_t)v->left);
+	memcpy(dst, v->kernel, n);
+	iov_advance(v, n);
+	return n;
+}
+
+size_t iov_zero(struct iov *v, size_t n)
+{
+	if (likely(!v->kernel))
+		return move(v, NULL, n, ZERO_CALLER);
+	n = min(n, (size_t)v->left);
+	memset(v->kernel, 0, n);
+	iov_advance(v, n);
+	return n;
+}

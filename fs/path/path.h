@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* The cache of names, mounts and the walk: shared by fs/path and the system calls. */
+#ifndef FS_PATH_H
+#define FS_PATH_H
+
+#include "../internal.h"
+#include <lib/format.h>
+
+#define NODE_INLINE 40
+
+/* umount2(2) */
+#define MNT_FORCE       1u
+#define MNT_DETACH      2u
+#define MNT_EXPIRE      4u
+#define UMOUNT_NOFOLLOW 8u
+
+struct path_node {
+	s32 refs;          /* atomic; holders: paths, children, the mount tree */
+	u32 hash;
+	u16 len;
+	bool is_hashed;    /* (vfs_lock) findable */
+	bool is_deleted;   /* (vfs_lock) unlinked: shown with " (deleted)" */
+	u32 nr_mounts;     /* (vfs_lock) mounts on this name */
+	struct path_node *parent; /* (vfs_lock) with a reference; a root: itself, without */
+	struct inode *inode;      /* with a reference */
+	struct path_node *hash_next; /* (vfs_lock) */
+	struct list_head lru;     /* (vfs_lock) while hashed and unused */
+	char *name;               /* (vfs_lock) inline_name or kmalloc'ed */
+	char inline_name[NODE_INLINE];
+};
+
+struct mount {
+	s32 refs; /* atomic; 1 for being in the tree */
+	u32 flags; /* MS_* of the mount */
+	u32 id;
+	bool is_attached;         /* (vfs_lock) */
+	struct super *super;      /* with a reference */
+	struct path_node *root;   /* with a reference */
+	struct mount *parent;     /* (vfs_lock) with a reference; NULL: root of everything or detached */
+	struct path_node *point;  /* (vfs_lock) with a reference: where in parent */
+	struct list_head link;    /* (vfs_lock) all attached mounts, oldest first */
+	char *source;
+};
+
+/* node.c */
+void node_init_cache(void);
+u32 node_hash(const struct path_node *parent, const char *name, size_t len);
+/* The cached child with a reference, or NULL. */
+struct path_node *node_find(struct path_node *parent, const char *name, size_t len);
+/* A new name for inode (takes over its reference); hashed unless the directory is not cached. The
+ * parent's lock is held. NULL: no memory (the reference is dropped). */
+struct path_node *node_add(struct path_node *parent, const char *name, size_t len, struct inode *inode);
+/* The same for a file that has no name any more or yet (O_TMPFILE): never hashed, shown as deleted. */
+struct path_node *node_add_deleted(struct path_node *parent, const char *name, size_t len, struct inode *inode);
+struct path_node *node_new_root(struct inode *inode); /* takes over the reference */
+static inline void node_get(struct path_node *n) { __atomic_fetch_add(&n->refs, 1, __ATOMIC_RELAXED); }
+void node_put(struct path_node *n);
+void node_delete(struct path_node *n);                        /* the name was unlinked */
+int node_prepare_name(const char *name, size_t len, char **out); /* memory for node_move; *out may be NULL */
+/* n becomes parent/name; `replaced` (or NULL) is deleted, with `exchange` it takes n's old place. */
+void node_move(struct path_node *n, struct path_node *parent, const char *name, size_t len, char *longname,
+               struct path_node *replaced, bool exchange, char *longname2);
+bool node_is_ancestor(const struct path_node *a, struct path_node *n); /* a == n or above n */
+unsigned node_drop_unused(struct super *s, unsigned max); /* s NULL: of any super */
+void node_pin_hashed(struct path_node *n); /* a mount point must be found again */
+
+/* mount.c */
+extern struct mount *root_mount;
+static inline void mount_get(struct mount *m) { __atomic_fetch_add(&m->refs, 1, __ATOMIC_RELAXED); }
+void mount_put(struct mount *m);
+bool mount_cross(struct path *p);    /* while something is mounted on *p: go there */
+bool mount_up(struct path *p);       /* at a mount's root: to its mount point; false at the top */
+int mount_want_write(const struct path *p); /* 0 or -EROFS */
+int vfs_mount_at(const char *source, const struct path *at, const char *type, u32 flags, const char *data);
+
+/* lookup.c */
+enum last_type { LAST_NORM, LAST_DOT, LAST_DOTDOT, LAST_ROOT };
+
+struct walk {
+	struct path at;       /* where we are, with references */
+	struct path root;     /* with references */
+	u32 flags;            /* LOOKUP_* */
+	unsigned nr_links;
+	char *buffer;         /* text of the last symbolic link followed + rest; kfree'd */
+	const char *rest;     /* not yet walked */
+	const char *last;     /* LOOKUP_PARENT: the last component */
+	size_t last_len;
+	enum last_type last_type;
+	bool slash;           /* the last component is followed by slashes */
+	struct mount *start_mount; /* for LOOKUP_NO_XDEV */
+	struct path_node *start_node; /* for LOOKUP_BENEATH; with a reference */
+};
+
+/* Starts at dirfd; on success walk_end must follow. */
+int walk_begin(struct walk *w, int dirfd, const char *name, u32 flags);
+int walk_run(struct walk *w);                                /* to the end or, with LOOKUP_PARENT, to the parent */
+int walk_child(struct walk *w, struct path *out);            /* the last component in w->at; not followed, mounts crossed */
+int walk_follow(struct walk *w, struct path *link);          /* goes on with the link's text; link is consumed */
+void walk_end(struct walk *w);
+int vfs_lookup_parent(struct walk *w, int dirfd, const char *name, u32 flags);
+struct path_node *lookup_child(struct path_node *dir, const char *name, size_t len); /* ERR_PTR; takes the dir's lock */
+struct path_node *lookup_child_locked(struct path_node *dir, const char *name, size_t len);
+
+/* context.c */
+void fs_get_root(struct path *out);
+void fs_get_cwd(struct path *out);
+int fs_set_cwd(struct path *p);  /* takes over the references */
+int fs_set_root(struct path *p);
+u32 fs_set_umask(u32 mask);
+
+extern struct mutex namespace_lock;
+
+/* open.c */
+/* open(2) with LOOKUP_* of openat2; mode without umask. ERR_PTR. */
+struct file *open_at(int dirfd, const char *name, u32 flags, u32 mode, u32 lookup_flags);
+struct file *open_path(const struct path *p, u32 flags, bool created);
+
+/* modify.c */
+int may_create(struct path *dir);
+int may_delete(struct inode *dir, struct inode *victim, bool is_dir);
+int create_node(struct path_node *dir, const char *name, size_t len, u32 mode, u64 rdev, const char *target, struct path_node **out);
+
+#endif
