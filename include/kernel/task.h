@@ -38,6 +38,8 @@ enum task_state {
 #define WORK_RESCHED (1u << 0)
 #define WORK_SIGNAL  (1u << 1)
 #define WORK_OTHER   (1u << 2)
+#define WORK_KILL    (1u << 3) /* the thread has to end: group exit or another thread's exec */
+#define WORK_INTERRUPTS (WORK_SIGNAL | WORK_KILL) /* what ends an interruptible sleep */
 
 struct cred { /* immutable once shared; reference counted */
 	u32 refs;
@@ -53,7 +55,6 @@ struct task {
 	u32 state;                /* (r) enum task_state */
 	struct hal_context ctx;
 	struct space *space;      /* (c) NULL: kernel thread */
-	struct space *active_space; /* space loaded while this task runs (kernel threads borrow) */
 	struct process *process;
 	struct files *files;
 	struct fs_context *fs;
@@ -65,27 +66,28 @@ struct task {
 
 	struct list_head all_link;    /* (t) every task */
 	struct list_head thread_link; /* (t) in process->threads */
-	struct list_head hash_link;   /* (t) by tid */
+	struct pid *pid;              /* (t) its number; NULL once it has left the tree */
 
 	/* scheduler (r) */
 	struct rb_node run_node;
 	struct list_head run_link;
 	u64 vruntime, exec_start_ns, slice_start_ns;
-	u64 utime_ns, stime_ns;   /* (c) CPU time in user and kernel mode */
+	u64 sum_exec_ns;          /* CPU time, exact, up to exec_start_ns */
+	u64 sample_user, sample_system; /* the tick's samples, to divide it by */
+	u64 utime_ns, stime_ns;   /* as last reported: read them with task_cpu_times() */
 	u64 nr_switches_voluntary, nr_switches_involuntary;
 	u64 start_ns;             /* hal_clock_ns() at creation */
 	cpumask_t allowed;        /* sched_setaffinity */
 	u32 cpu;                  /* last or current CPU */
 	s32 nice;
 	u32 sched_policy, rt_priority;
-	bool on_rq, on_cpu;
+	u32 weight;               /* share of the CPU, from nice */
+	u32 rt_slice_ns;
+	bool on_rq, on_cpu, reset_on_fork;
 	const char *wait_name;    /* for wchan */
 
 	/* sleeping */
-	bool woken;
-	u64 wake_deadline_ns;
-	struct rb_node timer_node;
-	bool wait_interruptible;
+	bool timed_out;           /* the sleep's timer has fired */
 
 	/* signals */
 	sigset_bits blocked, saved_blocked;  /* (c) */
@@ -99,18 +101,19 @@ struct task {
 	/* clone, futex */
 	uaddr_t set_child_tid, clear_child_tid, robust_list;
 	u64 robust_list_len;
-	struct host_waitq *vfork_done;
+	struct completion *vfork_done; /* the parent waits there; NULL: nobody */
 	void *futex_state;
 
 	u32 exit_code;            /* wait status of this thread */
 	u32 pdeath_signal;
 	u64 personality;
 	u64 min_faults, maj_faults;
-	struct host_context host; /* what mm may do for us */
+	struct host_context host; /* what mm may do for us: host_current() */
 	uaddr_t rseq_area;
 	u32 rseq_len, rseq_sig;
 	u64 timer_slack_ns;
-	bool in_syscall;
+	bool in_syscall;          /* in kernel mode on its own behalf: for the tick */
+	u64 io_read_bytes, io_write_bytes, io_read_calls, io_write_calls; /* /proc/PID/io */
 };
 
 #define TASK_KTHREAD  (1u << 0)
@@ -126,7 +129,6 @@ struct process {
 	struct list_head children;      /* (t) of process.sibling */
 	struct list_head sibling;       /* (t) */
 	struct list_head threads;       /* (t) */
-	struct list_head hash_link;     /* (t) */
 	struct task *leader;            /* (t) */
 	u32 nr_threads;                 /* (t) */
 	u32 pgid, sid;                  /* (t) */
@@ -134,8 +136,12 @@ struct process {
 	struct tty *tty;                /* (t) controlling terminal */
 	bool is_session_leader;
 	bool is_zombie;                 /* (t) all threads have exited */
-	bool is_child_subreaper, in_exec, group_exiting;
-	u32 exit_code;                  /* wait status */
+	bool is_child_subreaper, has_child_subreaper;
+	bool group_exiting;             /* (t) all threads have to end with exit_code */
+	struct task *exec_task;         /* (t) the thread that waits for all others to end; NULL: none */
+	struct host_waitq exec_wait;
+	bool has_execed;                /* since fork: setpgid by the parent is refused */
+	u32 exit_code;                  /* wait status, valid once group_exiting or is_zombie */
 	u32 exit_signal;                /* to the parent; usually SIGCHLD */
 	bool dumpable;
 
@@ -159,6 +165,15 @@ struct process {
 
 static inline struct task *current_task(void) { return hal_current(); }
 #define current current_task()
+
+struct completion { /* something happens once; waiters and the doer may use the stack */
+	bool done;
+	struct host_waitq wait;
+};
+void completion_init(struct completion *c);
+void completion_wait(struct completion *c);
+bool completion_wait_killable(struct completion *c); /* false: a fatal signal came first */
+void completion_done(struct completion *c);
 static inline u32 kernel_has_work(void) { return READ_ONCE(current->work); }
 static inline void task_set_work(struct task *t, u32 bits) { __atomic_fetch_or(&t->work, bits, __ATOMIC_RELEASE); }
 
@@ -174,6 +189,25 @@ void process_put(struct process *p);
 /* With a reference, or NULL. */
 struct task *task_find(u32 tid);
 struct process *process_find(u32 pid);
+/* Without one, under tasklist_lock. */
+struct task *task_find_locked(u32 tid);
+struct process *process_find_locked(u32 pid);
+/* The processes of a group (process.pgrp_link) or session (process.session_link), or NULL: none. */
+struct list_head *pgrp_members_locked(u32 pgid);
+struct list_head *session_members_locked(u32 sid);
+/* Makes all threads of p but `except` leave at their next return to user mode or interruptible sleep. */
+void process_kill_threads_locked(struct process *p, struct task *except);
+/* SIGKILL-like end of a whole process from outside its own threads. Takes tasklist_lock. */
+void process_begin_group_exit(struct process *p, u32 code);
+
+/* Reference counts of credentials; a cred made by hand starts with refs = 1 (kmalloc). */
+static inline const struct cred *cred_get(const struct cred *c)
+{
+	__atomic_fetch_add(&((struct cred *)c)->refs, 1, __ATOMIC_RELAXED);
+	return c;
+}
+void cred_put(const struct cred *c);
+extern const struct cred cred_root; /* uid 0, all capabilities */
 
 /* A kernel thread, running at once. NULL: no memory. */
 struct task *kthread_create(void (*fn)(void *), void *arg, const char *name);
@@ -188,15 +222,17 @@ void process_exit_group(u32 code) __attribute__((noreturn));   /* all threads */
 
 /* Scheduler. */
 void schedule(void);                  /* gives up the CPU; state decides whether it stays runnable */
-void task_wake(struct task *t);       /* any context */
+void task_wake(struct task *t);       /* any context; ends any sleep and a stop: sleepers check again */
 void cond_resched(void);              /* in long loops of kernel code, no lock held */
 void sched_yield_current(void);
-static inline bool signal_is_pending(void) { return READ_ONCE(current->work) & WORK_SIGNAL; }
+static inline bool signal_is_pending(void) { return READ_ONCE(current->work) & WORK_INTERRUPTS; }
 
 /* Capabilities: is `cap` (CAP_*) effective for the running task? */
 bool capable(unsigned cap);
 
 const char *task_state_name(const struct task *t); /* "R (running)" */
+/* Where a sleeping task sleeps, for /proc/PID/wchan and stat; NULL: it runs. */
+const char *task_wchan(struct task *t);
 /* Memory of the whole process for /proc: space with a reference or NULL. */
 struct space *task_get_space(struct task *t);
 
