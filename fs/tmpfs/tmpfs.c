@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tmpfs: supers, inodes, limits. Files live in their mappings, directories in trees (dir.c); nothing
+ * is ever written anywhere, so an inode lives as long as it has a name or a user.
+ *
+ * Limits: pages are charged to the super (size=) and to Committed_AS when write or fallocate makes
+ * them; pages made by faults of shared mappings are noticed when the file is next changed or counted.
+ * inodes are counted when made (nr_inodes=).
+ */
+#include "tmpfs.h"
+#include <asm/statfs.h>
+#include <lib/parse.h>
+#include <linux/magic.h>
+#include <mm/space.h>
+
+static const struct super_ops tmpfs_super_ops;
+
+/* Inodes. */
+
+static int count_inode(struct tmpfs_super *t)
+{
+	if (__atomic_add_fetch(&t->nr_inodes, 1, __ATOMIC_RELAXED) > (s64)t->max_inodes && t->max_inodes) {
+		__atomic_fetch_sub(&t->nr_inodes, 1, __ATOMIC_RELAXED);
+		return -ENOSPC;
+	}
+	return 0;
+}
+
+void tmpfs_inode_uncount(struct inode *i)
+{
+	__atomic_fetch_sub(&tmpfs_of(i)->nr_inodes, 1, __ATOMIC_RELAXED);
+}
+
+static long link_readlink(struct inode *i, char *buf, size_t size)
+{
+	size_t n = min((size_t)i->size, size);
+	memcpy(buf, i->priv, n);
+	return (long)n;
+}
+
+static void link_evict(struct inode *i)
+{
+	kfree(i->priv);
+	tmpfs_inode_uncount(i);
+}
+
+static int init_link(struct inode *i, const char *target)
+{
+	size_t len = strlen(target);
+	char *text = kmalloc(len + 1, ALLOC_KERNEL);
+	if (!text)
+		return -ENOMEM;
+	memcpy(text, target, len + 1);
+	i->priv = text;
+	i->size = len;
+	i->ops = &tmpfs_link_ops;
+	return 0;
+}
+
+static int init_by_type(struct inode *i, struct inode *dir, const char *target)
+{
+	switch (i->mode & S_IFMT) {
+	case S_IFDIR:
+		i->priv = tmpfs_dir_new(dir);
+		i->nlink = 2;
+		i->ops = &tmpfs_dir_ops;
+		i->fops = &tmpfs_dir_fops;
+		return i->priv ? 0 : -ENOMEM;
+	case S_IFLNK:
+		return init_link(i, target);
+	case S_IFREG:
+		i->mapping.flags |= MAPPING_SHMEM;
+		i->ops = &tmpfs_file_ops;
+		i->fops = &tmpfs_file_fops;
+		return 0;
+	default:
+		i->ops = &tmpfs_special_ops;
+		return 0;
+	}
+}
+
+int tmpfs_inode_new(struct super *s, struct inode *dir, u32 mode, u64 rdev, const char *target, struct inode **out)
+{
+	struct tmpfs_super *t = s->priv;
+	int err = count_inode(t);
+	if (err)
+		return err;
+	struct inode *i = inode_new(s, mode);
+	if (!i) {
+		__atomic_fetch_sub(&t->nr_inodes, 1, __ATOMIC_RELAXED);
+		return -ENOMEM;
+	}
+	inode_init_owner(i, dir, mode);
+	i->rdev = rdev;
+	err = init_by_type(i, dir, target);
+	if (err) {
+		__atomic_fetch_sub(&t->nr_inodes, 1, __ATOMIC_RELAXED);
+		inode_put(i); /* no operations yet: nothing is evicted */
+		return err;
+	}
+	*out = i;
+	return 0;
+}
+
+const struct inode_ops tmpfs_link_ops = { .readlink = link_readlink, .evict = link_evict };
+const struct inode_ops tmpfs_special_ops = { .evict = tmpfs_inode_uncount };
+
+/* Charges. */
+
+int tmpfs_charge(struct inode *i, u64 nr_pages)
+{
+	struct tmpfs_super *t = tmpfs_of(i);
+	if (__atomic_add_fetch(&t->nr_pages, (s64)nr_pages, __ATOMIC_RELAXED) > (s64)t->max_pages && t->max_pages) {
+		__atomic_fetch_sub(&t->nr_pages, (s64)nr_pages, __ATOMIC_RELAXED);
+		return -ENOSPC;
+	}
+	if (space_commit_charge(nr_pages)) {
+		__atomic_fetch_sub(&t->nr_pages, (s64)nr_pages, __ATOMIC_RELAXED);
+		return -ENOMEM;
+	}
+	i->charged_pages += nr_pages;
+	return 0;
+}
+
+void tmpfs_uncharge(struct inode *i, u64 nr_pages)
+{
+	__atomic_fetch_sub(&tmpfs_of(i)->nr_pages, (s64)nr_pages, __ATOMIC_RELAXED);
+	space_commit_release(nr_pages);
+	i->charged_pages -= nr_pages;
+}
+
+void tmpfs_recount(struct inode *i)
+{
+	u64 now = READ_ONCE(i->mapping.nr_pages);
+	if (likely(now == i->charged_pages) || (i->flags & INODE_FIXED_CHARGE))
+		return;
+	if (now < i->charged_pages) {
+		tmpfs_uncharge(i, i->charged_pages - now);
+	} else if (!space_commit_charge(now - i->charged_pages)) { /* made by faults: too late to refuse */
+		__atomic_fetch_add(&tmpfs_of(i)->nr_pages, (s64)(now - i->charged_pages), __ATOMIC_RELAXED);
+		i->charged_pages = now;
+	}
+}
+
+/* Mount options. */
+
+/* "50%" of RAM, or a number with k, m, g. */
+static bool parse_size(const char *s, u64 *bytes)
+{
+	const char *end;
+	u64 n;
+	if (!parse_u64(s, 0, &n, &end))
+		return false;
+	switch (*end) {
+	case '%':
+		n = (frame_total() << PAGE_SHIFT) / 100 * n;
+		end++;
+		break;
+	case 'g': case 'G':
+		n <<= 10;
+		/* fall through */
+	case 'm': case 'M':
+		n <<= 10;
+		/* fall through */
+	case 'k': case 'K':
+		n <<= 10;
+		end++;
+		break;
+	}
+	*bytes = n;
+	return !*end || *end == ',';
+}
+
+static bool parse_number(const char *s, unsigned base, u32 *out)
+{
+	const char *end;
+	u64 n;
+	if (!parse_u64(s, base, &n, &end) || (*end && *end != ',') || n > ~0u)
+		return false;
+	*out = (u32)n;
+	return true;
+}
+
+static bool option_is(const char **s, const char *name)
+{
+	size_t n = strlen(name);
+	if (strncmp(*s, name, n))
+		return false;
+	*s += n;
+	return true;
+}
+
+static bool parse_option(const char *s, struct tmpfs_super *t)
+{
+	u64 n;
+	if (option_is(&s, "size=")) {
+		if (!parse_size(s, &n))
+			return false;
+		t->max_pages = (n + PAGE_SIZE - 1) >> PAGE_SHIFT;
+		return true;
+	}
+	if (option_is(&s, "nr_blocks="))
+		return parse_size(s, &t->max_pages);
+	if (option_is(&s, "nr_inodes="))
+		return parse_size(s, &t->max_inodes);
+	if (option_is(&s, "mode="))
+		return parse_number(s, 8, &t->mode);
+	if (option_is(&s, "uid="))
+		return parse_number(s, 10, &t->uid);
+	if (option_is(&s, "gid="))
+		return parse_number(s, 10, &t->gid);
+	return option_is(&s, "huge=") || option_is(&s, "mpol=") || option_is(&s, "inode64") || option_is(&s, "inode32");
+}
+
+static bool parse_options(const char *s, struct tmpfs_super *t)
+{
+	while (s && *s) {
+		if (*s != ',' && !parse_option(s, t))
+			return false;
+		while (*s && *s != ',')
+			s++;
+		if (*s)
+			s++;
+	}
+	return true;
+}
+
+/* Supers. */
+
+static void tmpfs_unmount(struct super *s)
+{
+	if (s->root) {
+		tmpfs_dir_destroy_tree(s->root);
+		inode_put(s->root);
+		s->root = NULL;
+	}
+	kfree(s->priv);
+}
+
+static void tmpfs_statfs(struct super *s, void *out)
+{
+	struct tmpfs_super *t = s->priv;
+	struct statfs *st = out;
+	u64 used = (u64)max(READ_ONCE(t->nr_pages), (s64)0), inodes = (u64)max(READ_ONCE(t->nr_inodes), (s64)0);
+	if (t->max_pages) {
+		st->f_blocks = (s64)t->max_pages;
+		st->f_bfree = st->f_bavail = (s64)(used < t->max_pages ? t->max_pages - used : 0);
+	}
+	if (t->max_inodes) {
+		st->f_files = (s64)t->max_inodes;
+		st->f_ffree = (s64)(inodes < t->max_inodes ? t->max_inodes - inodes : 0);
+	}
+}
+
+static const struct super_ops tmpfs_super_ops = { .unmount = tmpfs_unmount, .statfs = tmpfs_statfs };
+
+int tmpfs_super_new(const char *type, const char *data, struct super **out)
+{
+	struct tmpfs_super *t = kzalloc(sizeof(*t), ALLOC_KERNEL);
+	if (!t)
+		return -ENOMEM;
+	t->mode = 0755;
+	if (!strcmp(type, "tmpfs")) {
+		t->mode = 01777;
+		t->uid = cred_fsuid();
+		t->gid = cred_fsgid();
+		t->max_pages = frame_total() / 2;
+		t->max_inodes = frame_total() / 2;
+	}
+	if (!parse_options(data, t)) {
+		kfree(t);
+		return -EINVAL;
+	}
+	struct super *s = super_new(&tmpfs_super_ops, type, TMPFS_MAGIC);
+	if (!s) {
+		kfree(t);
+		return -ENOMEM;
+	}
+	s->priv = t;
+	int err = tmpfs_inode_new(s, NULL, S_IFDIR | (t->mode & 07777), 0, NULL, &s->root);
+	if (err) {
+		s->root = NULL;
+		super_put(s);
+		return err;
+	}
+	s->root->uid = t->uid;
+	s->root->gid = t->gid;
+	*out = s;
+	return 0;
+}
+
+static int tmpfs_mount(const char *source, u32 flags, const char *data, struct super **out)
+{
+	return tmpfs_super_new("tmpfs", data, out);
+}
+
+/* Files without a name. */
+
+static struct super *shm_super;
+
+struct file *shmem_file_new(const char *name, u64 size, u32 flags)
+{
+	struct inode *i;
+	char *text = kmalloc(strlen(name) + 1, ALLOC_KERNEL);
+	if (!text)
+		return ERR_PTR(-ENOMEM);
+	memcpy(text, name, strlen(name) + 1);
+	int err = tmpfs_inode_new(shm_super, NULL, S_IFREG | 0777, 0, NULL, &i);
+	if (err) {
+		kfree(text);
+		return ERR_PTR(err);
+	}
+	i->anon_name = text;
+	i->nlink = 0;
+	i->size = size;
+	if (flags & SHMEM_SEALABLE)
+		i->seals = 0;
+	if (!(flags & SHMEM_NORESERVE)) {
+		err = tmpfs_charge(i, (size + PAGE_SIZE - 1) >> PAGE_SHIFT);
+		i->flags |= INODE_FIXED_CHARGE;
+	}
+	struct file *f = err ? NULL : file_new(&tmpfs_file_fops, i, O_RDWR | O_LARGEFILE);
+	if (f)
+		return f;
+	inode_put(i);
+	return ERR_PTR(-ENOMEM);
+}
+
+static struct fs_type tmpfs_type = { .name = "tmpfs", .mount = tmpfs_mount };
+static struct fs_type ramfs_type = { .name = "ramfs", .mount = tmpfs_mount };
+
+void tmpfs_init(void)
+{
+	vfs_register(&tmpfs_type);
+	vfs_register(&ramfs_type);
+	ASSERT(tmpfs_super_new("shmfs", NULL, &shm_super) == 0);
+}
