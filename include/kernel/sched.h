@@ -35,6 +35,18 @@ void uid_move_task(u32 from, u32 to);
  * VIRTUAL and PROF, RLIMIT_CPU); interrupts off. Weak: defined by who keeps such timers. */
 void process_timers_tick(struct task *t, u64 ns, bool user) __attribute__((weak));
 
+cpumask_t sched_online_cpus(void);
+int sched_set_affinity(struct task *t, cpumask_t mask); /* 0; -EINVAL: no online CPU in it */
+/* Applies a change of policy, priority or nice to t wherever it stands; sets t->weight with it. */
+void sched_change(struct task *t, void (*change)(struct task *t, const void *arg), const void *arg);
+void sched_task_start(struct task *t); /* a new task becomes runnable */
+u32 nice_to_weight(int nice);
+
+/* The running task's space becomes s (NULL: none) and is loaded. Takes over no reference. */
+void sched_use_space(struct space *s);
+/* No CPU borrows s any more: before the reference of a task that used it is dropped. */
+void sched_drop_space(struct space *s);
+
 /* Boots the other parts: called by kernel_main. */
 void sched_init(void);
 void sched_start_cpu(void) __attribute__((noreturn)); /* becomes the idle task of this CPU */

@@ -24,6 +24,7 @@ struct files;      /* fs/: descriptor table */
 struct fs_context; /* fs/: root, cwd, umask */
 struct space;
 struct tty;
+struct pid; /* a number in use: kernel/task/pid.h */
 
 enum task_state {
 	TASK_RUNNING,         /* on a CPU or on a run queue: R */

@@ -23,7 +23,7 @@ struct task;
 struct wait_entry {
 	struct list_head link; /* in host_waitq.waiters */
 	struct task *task;
-	void (*wake)(struct wait_entry *e); /* NULL: wakes `task` */
+	void (*wake)(struct wait_entry *e); /* NULL: wakes `task`, and a wake-up takes the entry off the queue */
 	bool exclusive; /* wake_one() stops after it */
 };
 

@@ -25,7 +25,7 @@ struct hal_percpu {
 static inline unsigned hal_cpu_id(void)
 {
 	u32 id;
-	__asm__("movl %%gs:24, %0" : "=r"(id));
+	__asm__ volatile("movl %%gs:24, %0" : "=r"(id));
 	return id;
 }
 
