@@ -97,6 +97,13 @@ int fifo_open(struct inode *i, struct file *f);
 void pipe_inode_evict(struct inode *i);
 long pipe_set_size(struct file *f, u64 bytes);
 long pipe_get_size(struct file *f);
+int pipe_make(struct file *ends[2], u32 flags); /* [0] reads, [1] writes */
+/* For splice and tee. Bytes that can be read or written now; 0 = end (no writers left). -EAGAIN,
+ * -ERESTARTSYS, -EPIPE (SIGPIPE is sent). */
+long pipe_wait_data(struct file *f, bool nonblock);
+long pipe_wait_room(struct file *f, bool nonblock);
+size_t pipe_peek(struct file *f, size_t skip, void *buf, size_t len); /* copies without consuming */
+void pipe_consume(struct file *f, size_t len);
 
 /* chrdev.c */
 int special_open(struct inode *i, struct file *f);

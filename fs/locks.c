@@ -334,16 +334,11 @@ long locks_fcntl(struct file *f, u32 cmd, uaddr_t arg)
 
 /* flock(2). */
 
-#define LOCK_SH 1u
-#define LOCK_EX 2u
-#define LOCK_NB 4u
-#define LOCK_UN 8u
-
 long locks_flock(struct file *f, u32 op)
 {
 	struct lock want = { .kind = KIND_FLOCK, .owner = f, .pid = current->process->pid, .start = 0, .end = END_OF_FILE };
 	void *blocker;
-	switch (op & ~LOCK_NB) {
+	switch (op & ~(u32)LOCK_NB) {
 	case LOCK_SH:
 		want.type = F_RDLCK;
 		break;
