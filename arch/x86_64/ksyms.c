@@ -5,17 +5,17 @@
  *
  *   u32 count; u32 address[count], rising, low halves; u32 name[count], offsets; the names
  *
- * The first of the two links has no table: nothing is found then.
+ * The result of the first of the two links has no table; it is never run.
  */
 #include "internal.h"
 #include "ksyms.h"
 
-extern const u32 ksyms_start[], ksyms_end[];
+extern const u32 ksyms_start[];
 extern const char text_start[], text_end[];
 
 const char *ksym_lookup(u64 addr, u64 *offset)
 {
-	if (ksyms_start == ksyms_end || addr < (u64)text_start || addr >= (u64)text_end)
+	if (addr < (u64)text_start || addr >= (u64)text_end)
 		return NULL;
 	u32 count = ksyms_start[0], key = (u32)addr, low = 0, high = count;
 	const u32 *address = ksyms_start + 1, *name = address + count;
