@@ -6,6 +6,10 @@
  * Neither forgets by itself. So a translation that mm/ should have flushed stays, and the next use
  * finds it: a hit that disagrees with the tables (another frame, or more rights) stops the run. Fewer
  * rights than the tables give are allowed, as on real CPUs: the access faults, which drops the entry.
+ *
+ * With free-running CPUs a CPU holds its MMU's lock from the translation to the end of the access, and a
+ * flush takes it: so a flush returns only when no access through the old translation is in flight, as
+ * after an acknowledged interrupt, and TSan sees exactly that order and no other.
  * Source: Intel SDM vol. 3A, 4.10 (caching translation information).
  */
 #include <hal/log.h>
@@ -31,6 +35,7 @@ struct upper_entry {
 };
 
 static struct mmu {
+	u8 lock;    /* held for one access, or to flush */
 	pfn_t root; /* 0: the kernel's */
 	struct space *space;
 	struct tlb_entry tlb[TLB_SETS];
@@ -40,6 +45,16 @@ static struct mmu {
 struct host_mmu_stat host_mmu_stat;
 
 static struct mmu *mmu(void) { return &mmus[hal_cpu_id()]; }
+
+static void mmu_lock(struct mmu *m)
+{
+	while (__atomic_exchange_n(&m->lock, 1, __ATOMIC_ACQUIRE))
+		hal_cpu_pause();
+}
+
+static void mmu_unlock(struct mmu *m) { __atomic_store_n(&m->lock, 0, __ATOMIC_RELEASE); }
+
+static void count(u64 *what) { __atomic_add_fetch(what, 1, __ATOMIC_RELAXED); }
 
 void host_mmu_reset(void)
 {
@@ -60,8 +75,11 @@ static void flush_all(struct mmu *m)
 
 void hal_root_switch(pfn_t root)
 {
-	mmu()->root = root;
-	flush_all(mmu());
+	struct mmu *m = mmu();
+	mmu_lock(m);
+	m->root = root;
+	flush_all(m);
+	mmu_unlock(m);
 }
 
 void hal_root_switch_kernel(void) { hal_root_switch(0); }
@@ -91,17 +109,24 @@ static void flush_range(struct mmu *m, uaddr_t start, uaddr_t end, bool tables)
 
 void hal_tlb_flush(cpumask_t cpus, pfn_t root, uaddr_t start, uaddr_t end, bool tables)
 {
-	__atomic_add_fetch(&host_mmu_stat.flushes, 1, __ATOMIC_RELAXED);
-	for (unsigned c = 0; c < host_nr_cpus; c++)
-		if (cpus & (1ull << c) && mmus[c].root == root)
+	count(&host_mmu_stat.flushes);
+	for (unsigned c = 0; c < host_nr_cpus; c++) {
+		if (!(cpus & (1ull << c)))
+			continue;
+		mmu_lock(&mmus[c]);
+		if (mmus[c].root == root)
 			flush_range(&mmus[c], start, end, tables);
+		mmu_unlock(&mmus[c]);
+	}
 }
 
 void hal_tlb_flush_local(uaddr_t addr)
 {
 	struct mmu *m = mmu();
+	mmu_lock(m);
 	flush_range(m, addr & PAGE_MASK, (addr & PAGE_MASK) + PAGE_SIZE, false);
 	m->upper[addr / LEAF_SPAN % TLB_SETS].span = 0;
+	mmu_unlock(m);
 }
 
 /* Walks the upper levels, setting A. False: not present. *rights: those of the levels passed. */
@@ -187,12 +212,12 @@ static bool translate(struct mmu *m, uaddr_t addr, unsigned *access, pfn_t *pfn)
 		check_hit(m, addr, t);
 		bool allowed = (!write || t->rights & PTE_WRITE) && (!(*access & FAULT_EXEC) || !(t->rights & PTE_NX));
 		if (allowed && (!write || t->dirty)) {
-			host_mmu_stat.tlb_hits++;
+			count(&host_mmu_stat.tlb_hits);
 			*pfn = t->pfn;
 			return true;
 		}
 	}
-	host_mmu_stat.tlb_misses++;
+	count(&host_mmu_stat.tlb_misses);
 	struct upper_entry u;
 	if (!find_table(m, addr, &u))
 		return false;
@@ -213,16 +238,18 @@ static bool translate(struct mmu *m, uaddr_t addr, unsigned *access, pfn_t *pfn)
 	return true;
 }
 
-/* As translate, through faults. */
-static bool reach(uaddr_t addr, unsigned want, pfn_t *pfn, struct fault_verdict *verdict)
+/* As translate, through faults. True: the MMU is locked, so that *pfn stays what addr shows. */
+static bool reach_locked(uaddr_t addr, unsigned want, pfn_t *pfn, struct fault_verdict *verdict)
 {
 	struct mmu *m = mmu();
-	for (unsigned tries = 0; tries < 100; tries++) {
+	for (unsigned tries = 0; host_threads || tries < 100; tries++) {
 		unsigned access = want | FAULT_USER;
+		mmu_lock(m);
 		if (translate(m, addr, &access, pfn))
 			return true;
+		mmu_unlock(m);
 		hal_tlb_flush_local(addr); /* a fault drops what is cached for its address */
-		__atomic_add_fetch(&host_mmu_stat.faults, 1, __ATOMIC_RELAXED);
+		count(&host_mmu_stat.faults);
 		*verdict = fault_handle(m->space, addr, access);
 		if (verdict->kind != FAULT_MAPPED && verdict->kind != FAULT_RETRY)
 			return false;
@@ -237,13 +264,14 @@ static size_t move(uaddr_t addr, char *buf, size_t len, unsigned access, struct 
 	while (done < len) {
 		size_t part = min(len - done, PAGE_SIZE - (addr & ~PAGE_MASK));
 		pfn_t pfn;
-		if (!reach(addr, access, &pfn, verdict))
+		if (!reach_locked(addr, access, &pfn, verdict))
 			return done;
 		char *p = (char *)hal_frame_ptr(pfn) + (addr & ~PAGE_MASK);
 		if (access & FAULT_WRITE)
 			memcpy(p, buf + done, part);
 		else
 			memcpy(buf + done, p, part);
+		mmu_unlock(mmu());
 		done += part;
 		addr += part;
 	}
@@ -264,5 +292,8 @@ bool host_fetch(uaddr_t addr, struct fault_verdict *verdict)
 {
 	pfn_t pfn;
 	*verdict = (struct fault_verdict){ .kind = FAULT_MAPPED };
-	return reach(addr, FAULT_EXEC, &pfn, verdict);
+	bool may = reach_locked(addr, FAULT_EXEC, &pfn, verdict);
+	if (may)
+		mmu_unlock(mmu());
+	return may;
 }

@@ -9,6 +9,7 @@
 #include <hal/irq.h>
 #include <hal/log.h>
 #include <hal/mem.h>
+#include <mm/frame.h>
 #include <machine/io.h>
 
 #define CR4_DE         (1ul << 3)
@@ -103,12 +104,13 @@ u64 cmdline_number(const char *word, u64 otherwise);
 
 /* Maps 4 KiB pages into the kernel half; flags are entry bits. */
 void kernel_map(u64 vaddr, paddr_t paddr, u64 len, u64 flags);
-void kernel_unmap_page(u64 vaddr);
 extern paddr_t kernel_root;
+void paging_share_low(bool on); /* while other CPUs start */
 
 void lapic_eoi(void);
 void lapic_send(u32 apic_id, u32 command);
 void lapic_timer_set(u64 ticks);
+u32 lapic_timer_left(void);
 u32 lapic_id(void);
 void irq_dispatch(unsigned vector);
 void tlb_ipi(void);

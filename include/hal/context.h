@@ -36,6 +36,8 @@ struct hal_regs *hal_context_init_user(struct hal_context *c, void *stack_top);
 
 /* FPU state: a fresh one (exec), a copy of the running task's (fork). 0 or -ENOMEM. */
 int hal_fpu_init(struct hal_context *c);
+/* exec: the fresh state into an area that exists and into the registers. */
+void hal_fpu_reset(struct hal_context *running);
 int hal_fpu_copy(struct hal_context *child, const struct hal_context *running);
 void hal_context_release(struct hal_context *c); /* frees the FPU area */
 

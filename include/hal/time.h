@@ -12,4 +12,7 @@ u64 hal_clock_ns(void);
  * seed. Any context. */
 u64 hal_random(void);
 
+/* Entropy from a device; no effect on a seeded machine. */
+void hal_random_mix(const void *data, size_t len);
+
 #endif

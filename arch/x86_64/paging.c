@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kernel half of every address space, built once at boot: direct map, image with W^X, frame
+ * descriptors, and an area for kernel stacks and device memory. User roots copy its 256 upper entries;
+ * the level-3 tables below them are made up front, so that later mappings show in every root.
+ *
+ * The image's text and constants are read-only in the direct map too: no writable alias of code.
+ */
+#include "internal.h"
+#include <hal/mmu.h>
+#include <lib/string.h>
+#include <mm/pte.h>
+
+#define PTE_HUGE    (1ull << 7)
+#define PTE_GLOBAL  (1ull << 8)
+#define PTE_NOCACHE (1ull << 4)
+
+#define KERNEL_RW (PTE_PRESENT | PTE_WRITE | PTE_NX | PTE_ACCESSED | PTE_DIRTY | PTE_GLOBAL)
+#define KERNEL_RO (PTE_PRESENT | PTE_NX | PTE_ACCESSED | PTE_GLOBAL)
+#define KERNEL_RX (PTE_PRESENT | PTE_ACCESSED | PTE_GLOBAL)
+#define HUGE_SIZE (2ul << 20)
+
+extern char text_start[], text_end[], rodata_end[], image_end[], image_start_phys[];
+
+paddr_t kernel_root;
+
+static struct hal_ram_range ranges[32];
+static unsigned nr_ranges;
+static paddr_t ram_top;
+static u64 ram_bytes;
+static bool frames_are_up;
+
+paddr_t ram_end(void) { return ram_top; }
+u64 hal_ram_total(void) { return ram_bytes; }
+
+static void add_range(paddr_t start, paddr_t end)
+{
+	start = PAGE_ALIGN_UP(start);
+	end = PAGE_ALIGN_DOWN(end);
+	if (start < end && nr_ranges < ARRAY_SIZE(ranges))
+		ranges[nr_ranges++] = (struct hal_ram_range){ start, end, 0, 0 };
+}
+
+/* Adds [start, end) without the hole [from, to). */
+static void add_around(paddr_t start, paddr_t end, paddr_t from, paddr_t to)
+{
+	if (to <= start || from >= end) {
+		add_range(start, end);
+		return;
+	}
+	if (start < from)
+		add_range(start, from);
+	if (to < end)
+		add_range(to, end);
+}
+
+/* RAM without the first MiB, the image and the initial RAM disk. */
+static void find_ranges(void)
+{
+	const struct memory_piece *m;
+	unsigned n = memory_map(&m);
+	u64 limit = cmdline_number("mem", ~0ull);
+	const struct hal_boot_info *info = hal_boot_info();
+	paddr_t initrd = info->initrd ? ptr_phys(info->initrd) : 0;
+	paddr_t image = PAGE_ALIGN_UP((u64)image_end - IMAGE_BASE);
+	for (unsigned i = 0; i < n; i++) {
+		if (m[i].type != 1)
+			continue;
+		ram_bytes += m[i].end - m[i].start;
+		paddr_t start = max(m[i].start, 1ul << 20), end = min(m[i].end, limit);
+		if (start >= end)
+			continue;
+		ram_top = max(ram_top, end);
+		start = max(start, min(image, end)); /* the image lies at the start of the first piece above 1 MiB */
+		add_around(start, end, PAGE_ALIGN_DOWN(initrd), PAGE_ALIGN_UP(initrd + info->initrd_len));
+	}
+	if (!nr_ranges)
+		hal_panic("no usable memory");
+}
+
+unsigned hal_ram_ranges(const struct hal_ram_range **out)
+{
+	*out = ranges;
+	return nr_ranges;
+}
+
+/* The last range with room: initial allocations end up high, large blocks stay whole below. Before the
+ * kernel's own tables stand only the first GiB is reachable. */
+paddr_t early_alloc(u64 bytes)
+{
+	bytes = PAGE_ALIGN_UP(bytes);
+	ASSERT(!frames_are_up);
+	for (unsigned i = 0; i < nr_ranges; i++) {
+		struct hal_ram_range *r = &ranges[i];
+		if (r->end - r->start < bytes || (!kernel_root && r->start + bytes > 1ul << 30))
+			continue;
+		paddr_t p = r->start;
+		r->start += bytes;
+		memset(phys_ptr(p), 0, bytes);
+		return p;
+	}
+	hal_panic("not enough memory to start: %lu KiB of RAM", (unsigned long)(ram_bytes >> 10));
+}
+
+static paddr_t table_page(void)
+{
+	if (!frames_are_up)
+		return early_alloc(PAGE_SIZE);
+	struct frame *f = frame_alloc(0, ALLOC_KERNEL | ALLOC_ZERO | ALLOC_RESERVE, FRAME_KERNEL);
+	if (!f)
+		hal_panic("no memory for a kernel page table");
+	return frame_pfn(f) << PAGE_SHIFT;
+}
+
+static u64 *entry_of(paddr_t root, u64 vaddr, unsigned level)
+{
+	u64 *table = phys_ptr(root);
+	for (unsigned l = 4;; l--) {
+		u64 *e = &table[(vaddr >> (12 + 9 * (l - 1))) & 511];
+		if (l == level)
+			return e;
+		if (!*e)
+			*e = table_page() | PTE_PRESENT | PTE_WRITE | PTE_ACCESSED;
+		table = phys_ptr(*e & PTE_PFN);
+	}
+}
+
+static paddr_t root_being_built;
+
+void kernel_map(u64 vaddr, paddr_t paddr, u64 len, u64 flags)
+{
+	for (u64 off = 0; off < len; off += PAGE_SIZE)
+		*entry_of(root_being_built, vaddr + off, 1) = (paddr + off) | flags;
+}
+
+static u64 image_rights(u64 vaddr)
+{
+	return vaddr < (u64)text_start ? KERNEL_RW : vaddr < (u64)text_end ? KERNEL_RX : vaddr < (u64)rodata_end ? KERNEL_RO : KERNEL_RW;
+}
+
+static void map_direct(paddr_t start, paddr_t end)
+{
+	paddr_t image = (u64)image_start_phys, image_top = PAGE_ALIGN_UP((u64)image_end - IMAGE_BASE);
+	for (paddr_t p = start & ~(HUGE_SIZE - 1); p < end; p += HUGE_SIZE) {
+		if (p + HUGE_SIZE > image && p < image_top) {
+			for (paddr_t q = p; q < p + HUGE_SIZE; q += PAGE_SIZE) {
+				u64 rights = q >= image && q < image_top ? image_rights(q + IMAGE_BASE) : KERNEL_RW;
+				*entry_of(root_being_built, DIRECT_MAP_BASE + q, 1) = q | rights | PTE_NX;
+			}
+		} else {
+			*entry_of(root_being_built, DIRECT_MAP_BASE + p, 2) = p | KERNEL_RW | PTE_HUGE;
+		}
+	}
+}
+
+void paging_init(void)
+{
+	const struct memory_piece *m;
+	unsigned n = memory_map(&m);
+	find_ranges();
+	root_being_built = early_alloc(PAGE_SIZE);
+	for (unsigned i = 0; i < n; i++) {
+		/* RAM and firmware tables; large reserved areas are devices. */
+		if (m[i].type != 2 || (m[i].end <= ram_top + (16ul << 20) && m[i].start >= 1ul << 20))
+			map_direct(m[i].start, m[i].end);
+	}
+	map_direct(0, 1ul << 20); /* trampoline, BIOS areas */
+	for (u64 v = (u64)text_start; v < (u64)image_end; v += PAGE_SIZE)
+		kernel_map(v, v - IMAGE_BASE, PAGE_SIZE, image_rights(v));
+	/* One level-3 table for every upper entry that may ever be used. */
+	static const u64 areas[] = { DIRECT_MAP_BASE, VMAP_BASE, FRAMES_BASE };
+	for (unsigned i = 0; i < ARRAY_SIZE(areas); i++)
+		entry_of(root_being_built, areas[i], 3);
+	kernel_root = root_being_built;
+	write_cr4(read_cr4() | CR4_PGE);
+	write_cr3(kernel_root);
+}
+
+/* The boot tables map the first MiBs executable one to one; other CPUs need that until all are up. */
+void paging_share_low(bool on)
+{
+	u64 *root = phys_ptr(kernel_root);
+	extern u64 boot_pml4[];
+	root[0] = on ? *(u64 *)phys_ptr((u64)boot_pml4) : 0;
+	write_cr3(kernel_root);
+}
+
+void *hal_frame_array(u64 nr_pfns, size_t entry_bytes)
+{
+	(void)nr_pfns;
+	for (unsigned i = 0; i < nr_ranges; i++) {
+		u64 from = PAGE_ALIGN_DOWN((ranges[i].start >> PAGE_SHIFT) * entry_bytes);
+		u64 to = PAGE_ALIGN_UP((ranges[i].end >> PAGE_SHIFT) * entry_bytes);
+		for (u64 off = from; off < to; off += PAGE_SIZE) {
+			u64 *e = entry_of(root_being_built, FRAMES_BASE + off, 1);
+			if (!*e)
+				*e = early_alloc(PAGE_SIZE) | KERNEL_RW;
+		}
+	}
+	/* The initial RAM disk's and the image's frames too: the former join later, and holes cost little. */
+	const struct hal_boot_info *info = hal_boot_info();
+	u64 tail = info->initrd ? (PAGE_ALIGN_UP(ptr_phys(info->initrd) + info->initrd_len) >> PAGE_SHIFT) : 0;
+	u64 head = info->initrd ? ptr_phys(info->initrd) >> PAGE_SHIFT : 0;
+	for (u64 off = PAGE_ALIGN_DOWN(head * entry_bytes); off < tail * entry_bytes; off += PAGE_SIZE) {
+		u64 *e = entry_of(root_being_built, FRAMES_BASE + off, 1);
+		if (!*e)
+			*e = early_alloc(PAGE_SIZE) | KERNEL_RW;
+	}
+	frames_are_up = true;
+	return (void *)FRAMES_BASE;
+}
+
+void hal_boot_release_initrd(void)
+{
+	const struct hal_boot_info *info = hal_boot_info();
+	if (!info->initrd)
+		return;
+	paddr_t start = ptr_phys(info->initrd);
+	frame_add_range(start, PAGE_ALIGN_DOWN(start + info->initrd_len), 0);
+}
+
+void hal_boot_release_init(void) {}
+
+void hal_root_init(pfn_t root)
+{
+	u64 *to = hal_frame_ptr(root), *from = phys_ptr(kernel_root);
+	memcpy(to + 256, from + 256, 2048);
+}
+
+void hal_root_switch_kernel(void)
+{
+	struct hal_percpu *c = &cpu_blocks[hal_cpu_id()];
+	c->root = kernel_root;
+	write_cr3(kernel_root);
+}
+
+void hal_root_switch(pfn_t root)
+{
+	struct hal_percpu *c = &cpu_blocks[hal_cpu_id()];
+	c->root = root << PAGE_SHIFT;
+	write_cr3(root << PAGE_SHIFT);
+}
+
+/* ---- stacks and device memory ---- */
+
+static u64 vmap_next = VMAP_BASE;
+static struct spinlock vmap_lock = SPINLOCK_INIT(RANK_DEVICE);
+
+static u64 vmap_reserve(u64 len)
+{
+	unsigned long flags = spin_lock_irq(&vmap_lock);
+	u64 at = vmap_next;
+	vmap_next += len;
+	spin_unlock_irq(&vmap_lock, flags);
+	return at;
+}
+
+void *hal_mmio_map(paddr_t base, size_t len)
+{
+	paddr_t start = PAGE_ALIGN_DOWN(base);
+	u64 size = PAGE_ALIGN_UP(base + len) - start, at = vmap_reserve(size + PAGE_SIZE);
+	kernel_map(at, start, size, KERNEL_RW | PTE_NOCACHE);
+	return (void *)(at + (base - start));
+}
+
+#define STACK_SLOT (2 * HAL_STACK_SIZE) /* a stack and as much nothing below it */
+
+/*
+ * Stacks that are not in use keep their frames and their place, chained through their first word: a
+ * fork takes the one that was freed last, and no CPU ever needs to forget a translation.
+ */
+static struct {
+	struct spinlock lock;
+	void **free; /* bottom of the first free stack */
+} stacks = { .lock = SPINLOCK_INIT(RANK_BUDDY - 1) };
+
+static bool stack_fill(u64 bottom)
+{
+	struct frame *frames[HAL_STACK_SIZE / PAGE_SIZE];
+	for (unsigned i = 0; i < ARRAY_SIZE(frames); i++) {
+		frames[i] = frame_alloc(0, ALLOC_KERNEL, FRAME_STACK);
+		if (!frames[i]) {
+			while (i)
+				frame_free(frames[--i], 0);
+			return false;
+		}
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(frames); i++)
+		kernel_map(bottom + i * PAGE_SIZE, frame_pfn(frames[i]) << PAGE_SHIFT, PAGE_SIZE, KERNEL_RW);
+	return true;
+}
+
+void *hal_stack_alloc(void)
+{
+	spin_lock(&stacks.lock);
+	void **bottom = stacks.free;
+	if (bottom)
+		stacks.free = *bottom;
+	spin_unlock(&stacks.lock);
+	if (bottom)
+		return (char *)bottom + HAL_STACK_SIZE;
+	u64 at = vmap_reserve(STACK_SLOT) + (STACK_SLOT - HAL_STACK_SIZE);
+	return stack_fill(at) ? (void *)(at + HAL_STACK_SIZE) : NULL;
+}
+
+void hal_stack_free(void *top)
+{
+	void **bottom = (void **)((char *)top - HAL_STACK_SIZE);
+	spin_lock(&stacks.lock);
+	*bottom = stacks.free;
+	stacks.free = bottom;
+	spin_unlock(&stacks.lock);
+}

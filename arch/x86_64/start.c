@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* The boot CPU's first C code: the machine, in the order its parts need each other. */
+#include "internal.h"
+#include <kernel/entry.h>
+
+void uart_init(void);
+void x86_start(u32 magic, u32 info);
+
+void x86_start(u32 magic, u32 info)
+{
+	uart_init();
+	bootinfo_init(magic, info);
+	traps_init();
+	cpu_init(0);
+	paging_init();
+	cpu_blocks[0].root = kernel_root;
+	acpi_init();
+	apic_init();
+	clock_init();
+	random_init();
+	kernel_main();
+}
