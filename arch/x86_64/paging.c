@@ -185,27 +185,45 @@ void paging_share_low(bool on)
 	write_cr3(kernel_root);
 }
 
-void *hal_frame_array(u64 nr_pfns, size_t entry_bytes)
+/* Backs the descriptors (bytes of the array) of the frames in [start, end). */
+static void back_frames(paddr_t start, paddr_t end, size_t entry_bytes)
 {
-	(void)nr_pfns;
-	for (unsigned i = 0; i < nr_ranges; i++) {
-		u64 from = PAGE_ALIGN_DOWN((ranges[i].start >> PAGE_SHIFT) * entry_bytes);
-		u64 to = PAGE_ALIGN_UP((ranges[i].end >> PAGE_SHIFT) * entry_bytes);
-		for (u64 off = from; off < to; off += PAGE_SIZE) {
-			u64 *e = entry_of(root_being_built, FRAMES_BASE + off, 1);
-			if (!*e)
-				*e = early_alloc(PAGE_SIZE) | KERNEL_RW;
-		}
-	}
-	/* The initial RAM disk's and the image's frames too: the former join later, and holes cost little. */
-	const struct hal_boot_info *info = hal_boot_info();
-	u64 tail = info->initrd ? (PAGE_ALIGN_UP(ptr_phys(info->initrd) + info->initrd_len) >> PAGE_SHIFT) : 0;
-	u64 head = info->initrd ? ptr_phys(info->initrd) >> PAGE_SHIFT : 0;
-	for (u64 off = PAGE_ALIGN_DOWN(head * entry_bytes); off < tail * entry_bytes; off += PAGE_SIZE) {
+	u64 to = ((end + PAGE_SIZE - 1) >> PAGE_SHIFT) * entry_bytes;
+	for (u64 off = PAGE_ALIGN_DOWN((start >> PAGE_SHIFT) * entry_bytes); off < to; off += PAGE_SIZE) {
 		u64 *e = entry_of(root_being_built, FRAMES_BASE + off, 1);
 		if (!*e)
 			*e = early_alloc(PAGE_SIZE) | KERNEL_RW;
 	}
+}
+
+/* Descriptors of addresses without RAM can be read, as reserved frames: one page of zeros for all. */
+static void back_holes(u64 array_bytes)
+{
+	u64 zeros = early_alloc(PAGE_SIZE) | KERNEL_RO;
+	paddr_t all_zeros = early_alloc(PAGE_SIZE);
+	for (unsigned i = 0; i < 512; i++)
+		((u64 *)phys_ptr(all_zeros))[i] = zeros;
+	for (u64 off = 0; off < array_bytes; off += HUGE_SIZE) {
+		u64 *upper = entry_of(root_being_built, FRAMES_BASE + off, 2);
+		if (!*upper) {
+			*upper = all_zeros | PTE_PRESENT | PTE_WRITE | PTE_ACCESSED;
+			continue;
+		}
+		u64 *table = phys_ptr(*upper & PTE_PFN);
+		for (unsigned i = 0; i < 512; i++)
+			if (!table[i])
+				table[i] = zeros;
+	}
+}
+
+void *hal_frame_array(u64 nr_pfns, size_t entry_bytes)
+{
+	const struct hal_boot_info *info = hal_boot_info();
+	for (unsigned i = 0; i < nr_ranges; i++)
+		back_frames(ranges[i].start, ranges[i].end, entry_bytes);
+	if (info->initrd) /* these frames join later */
+		back_frames(ptr_phys(info->initrd), ptr_phys(info->initrd) + info->initrd_len, entry_bytes);
+	back_holes(nr_pfns * entry_bytes);
 	frames_are_up = true;
 	return (void *)FRAMES_BASE;
 }
