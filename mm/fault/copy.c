@@ -51,7 +51,7 @@ static struct fault_verdict write_shared(struct space *s, struct region *r, uadd
 static void replace_entry(struct space *s, struct region *r, uaddr_t addr, struct leaf *l, pte_t e, struct frame *copy)
 {
 	struct frame *old = pte_frame(e);
-	hal_entry_store(l->entry, pte_none());
+	hal_entry_exchange(l->entry, pte_none()); /* a full barrier before s->cpus is read */
 	hal_tlb_flush(READ_ONCE(s->cpus), s->root_pfn, addr, addr + PAGE_SIZE, false);
 	copy->flags = FRAME_UPTODATE;
 	if (!pte_is_special(e)) {
@@ -87,7 +87,7 @@ struct fault_verdict fault_write_present(struct space *s, struct region *r, uadd
 		struct frame *f = pte_frame(e);
 		if (r->flags & REGION_SHARED)
 			return write_shared(s, r, addr, l, e);
-		if (f->kind == FRAME_ANON && f->nr_slots == 1 && __atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) == 1) {
+		if (f->kind == FRAME_ANON && READ_ONCE(f->nr_slots) == 1 && __atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) == 1) {
 			stat_add(STAT_PGREUSE, 1);
 			return write_in_place(l, e, addr, r);
 		}

@@ -16,8 +16,8 @@ static inline struct frame *buddy_of(struct frame *f, unsigned order)
 
 static void insert(struct node *n, struct frame *f, unsigned order)
 {
-	f->kind = FRAME_FREE;
 	f->order = (u8)order;
+	WRITE_ONCE(f->kind, FRAME_FREE);
 	list_add(&f->list, &n->free[order]);
 	n->nr_blocks[order]++;
 }
@@ -42,26 +42,28 @@ struct frame *buddy_take(struct node *n, unsigned order)
 		insert(n, f + (1ul << o), o);
 	}
 	n->free_pages -= 1ul << order;
+	WRITE_ONCE(f->kind, FRAME_PCP); /* before the lock goes: it is nobody's free buddy any more */
 	return f;
 }
 
 static bool is_free_buddy(const struct node *n, const struct frame *b, unsigned order)
 {
 	pfn_t pfn = frame_pfn(b);
-	return pfn >= n->start && pfn + (1ul << order) <= n->end && b->kind == FRAME_FREE && b->order == order;
+	/* The buddy may be in use and change its kind at any time, but not to or from FREE: that takes the lock. */
+	return pfn >= n->start && pfn + (1ul << order) <= n->end && READ_ONCE(b->kind) == FRAME_FREE && b->order == order;
 }
 
 void buddy_give(struct node *n, struct frame *f, unsigned order)
 {
 	n->free_pages += 1ul << order;
 	for (u64 i = 0; i < 1ul << order; i++)
-		f[i].kind = FRAME_FREE_TAIL;
+		WRITE_ONCE(f[i].kind, FRAME_FREE_TAIL);
 	while (order < FRAME_MAX_ORDER) {
 		struct frame *b = buddy_of(f, order);
 		if (!is_free_buddy(n, b, order))
 			break;
 		take_out(n, b, order);
-		b->kind = FRAME_FREE_TAIL;
+		WRITE_ONCE(b->kind, FRAME_FREE_TAIL);
 		f = f < b ? f : b;
 		order++;
 	}

@@ -55,7 +55,7 @@ static void count_kind(enum frame_kind kind, s64 pages)
 
 static void prepare(struct frame *f, unsigned order, enum frame_kind kind)
 {
-	f->kind = kind;
+	WRITE_ONCE(f->kind, kind);
 	f->order = (u8)order;
 	f->flags = 0;
 	f->refs = 1;
@@ -72,7 +72,6 @@ static bool pcp_refill(struct pcp *p, unsigned alloc)
 			struct frame *f = buddy_take(n, 0);
 			if (!f)
 				break;
-			f->kind = FRAME_PCP;
 			list_add_tail(&f->list, &p->list);
 			p->nr++;
 		}
@@ -152,7 +151,7 @@ void frame_free(struct frame *f, unsigned order)
 	count_kind(f->kind, -(1l << order));
 	if (likely(order == 0)) {
 		struct pcp *p = &frame_pcps[hal_cpu_id()];
-		f->kind = FRAME_PCP;
+		WRITE_ONCE(f->kind, FRAME_PCP);
 		list_add(&f->list, &p->list);
 		if (unlikely(++p->nr > PCP_HIGH))
 			pcp_drain(p, PCP_HIGH - PCP_BATCH);

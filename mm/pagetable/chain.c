@@ -53,7 +53,7 @@ void slot_link_first(struct frame *f, struct frame *table, unsigned index)
 	if (table->companion_pfn)
 		table_links(table)[index] = (struct links){ 0, 0 };
 	f->slot = slot_make(table, index);
-	f->nr_slots = 1;
+	WRITE_ONCE(f->nr_slots, 1);
 	count_first_mapping(f, 1);
 }
 
@@ -68,7 +68,9 @@ void slot_link(struct frame *f, struct frame *table, unsigned index)
 	if (head)
 		slot_links(head)->prev = slot;
 	f->slot = slot;
-	if (f->nr_slots++ == 0)
+	u32 before = f->nr_slots;
+	WRITE_ONCE(f->nr_slots, before + 1); /* read without the lock by those who only guess */
+	if (before == 0)
 		count_first_mapping(f, 1);
 	chain_unlock(f);
 }
@@ -80,7 +82,7 @@ u32 slot_unlink(struct frame *f, struct frame *table, unsigned index)
 	if (likely(f->nr_slots == 1)) {
 		DEBUG_ASSERT(f->slot == slot);
 		f->slot = 0;
-		f->nr_slots = 0;
+		WRITE_ONCE(f->nr_slots, 0);
 		count_first_mapping(f, -1);
 		chain_unlock(f);
 		return 0;
@@ -92,7 +94,8 @@ u32 slot_unlink(struct frame *f, struct frame *table, unsigned index)
 		f->slot = l->next;
 	if (l->next)
 		slot_links(l->next)->prev = l->prev;
-	u32 left = --f->nr_slots;
+	u32 left = f->nr_slots - 1;
+	WRITE_ONCE(f->nr_slots, left);
 	chain_unlock(f);
 	return left;
 }

@@ -64,7 +64,10 @@ static void clear_target(struct space *s, struct frame *upper, unsigned index)
 	upper->nr_entries--;
 	hal_tlb_flush(READ_ONCE(s->cpus), s->root_pfn, 0, ~0ul, true);
 	__atomic_fetch_sub(&s->nr_tables, 1, __ATOMIC_RELAXED);
-	if (slot_unlink(t, upper, index) == 0)
+	table_lock_leaf(t); /* a sharer that unshares counts the sharers under it */
+	bool was_last = slot_unlink(t, upper, index) == 0;
+	table_unlock_leaf(t);
+	if (was_last)
 		table_free(t);
 }
 

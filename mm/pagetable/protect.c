@@ -11,7 +11,7 @@ static bool may_write_at_once(pte_t e, u32 flags)
 		return false;
 	struct frame *f = pte_frame(e);
 	if (f->kind == FRAME_ANON)
-		return f->nr_slots == 1 && READ_ONCE(f->refs) == 1;
+		return READ_ONCE(f->nr_slots) == 1 && __atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) == 1;
 	return (flags & REGION_SHARED) && (f->flags & FRAME_SHMEM || pte_is_writable(e));
 }
 

@@ -68,7 +68,7 @@ static void table_replace(struct space *s, struct frame *upper, pte_t *entry, st
 	unsigned index = (unsigned)(entry - table_entries(upper));
 	table_lock_leaf_nested(fresh); /* nobody else knows it yet */
 	table_copy_entries(fresh, old);
-	hal_entry_store(entry, pte_make_table(frame_pfn(fresh)));
+	hal_entry_exchange(entry, pte_make_table(frame_pfn(fresh))); /* a full barrier before s->cpus is read */
 	hal_tlb_flush(READ_ONCE(s->cpus), s->root_pfn, addr, addr + PAGE_SIZE, true);
 	slot_unlink(old, upper, index);
 	slot_link_first(fresh, upper, index);

@@ -102,7 +102,7 @@ static void drop_shared(struct gather *g, struct frame *upper, pte_t *upper_entr
 	}
 	struct frame *t = pte_frame(up);
 	table_lock_leaf(t);
-	hal_entry_store(upper_entry, pte_none());
+	hal_entry_exchange(upper_entry, pte_none()); /* a full barrier before s->cpus is read */
 	upper->nr_entries--;
 	gather_range(g, base, base + LEAF_SPAN);
 	g->flush_tables = true;
@@ -145,6 +145,18 @@ void zap_range(struct gather *g, uaddr_t start, uaddr_t end)
 	}
 }
 
+/* A sharer may be unsharing right now: it counts the sharers under the leaf table's lock, so no slot of
+ * one goes without it. */
+static u32 unlink_table(struct frame *t, struct frame *upper, unsigned index)
+{
+	if (t->table_level != 1)
+		return slot_unlink(t, upper, index);
+	table_lock_leaf(t);
+	u32 left = slot_unlink(t, upper, index);
+	table_unlock_leaf(t);
+	return left;
+}
+
 /* Frees empty tables below entries [start, end) of t, a table whose first entry maps `base`. */
 static void prune_below(struct gather *g, struct frame *t, uaddr_t base, uaddr_t start, uaddr_t end)
 {
@@ -170,7 +182,7 @@ static void prune_below(struct gather *g, struct frame *t, uaddr_t base, uaddr_t
 			g->flush_tables = true;
 			gather_flush(g);
 		}
-		if (slot_unlink(child, t, i) == 0)
+		if (unlink_table(child, t, i) == 0)
 			gather_table(g, child);
 		else
 			__atomic_fetch_sub(&g->space->nr_tables, 1, __ATOMIC_RELAXED);
@@ -186,7 +198,7 @@ static void zap_leaf(struct gather *g, struct frame *upper, unsigned i, pte_t up
 {
 	struct frame *t = pte_frame(up);
 	bool is_shared = pte_table_is_shared(up);
-	if (is_shared && slot_unlink(t, upper, i) != 0)
+	if (is_shared && unlink_table(t, upper, i) != 0)
 		return;
 	table_lock_leaf(t);
 	zap_entries(g, t, 0, TABLE_ENTRIES, 0);

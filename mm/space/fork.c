@@ -172,14 +172,16 @@ int space_fork(struct space *parent, struct space **out)
 	if (!k.child)
 		return -ENOMEM;
 	rwlock_write(&parent->lock);
+	rwlock_write(&k.child->lock); /* truncation finds it by its regions */
 	copy_layout(k.child, parent);
 	int err = fork_regions(parent, k.child);
 	if (!err)
 		err = fork_tables(&k);
-	for (unsigned i = 0; i < RSS_NR; i++)
-		k.child->rss[i] = k.rss[i];
+	for (unsigned i = 0; i < RSS_NR; i++) /* a truncation may have subtracted already */
+		__atomic_fetch_add(&k.child->rss[i], k.rss[i], __ATOMIC_RELAXED);
 	space_note_hiwater(k.child);
 	hal_tlb_flush(READ_ONCE(parent->cpus), parent->root_pfn, 0, ~0ul, true);
+	rwlock_write_unlock(&k.child->lock);
 	rwlock_write_unlock(&parent->lock);
 	if (err) {
 		space_put(k.child);

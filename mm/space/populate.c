@@ -37,15 +37,16 @@ int space_populate(struct space *s, uaddr_t addr, u64 len)
 	return err;
 }
 
-/* The frame at addr with a reference, or NULL when it is not there with the rights asked for. */
-static struct frame *frame_at(struct space *s, uaddr_t addr, bool write)
+/* The frame at addr with a reference, or NULL when it is not there with the rights asked for; for a
+ * write (`own`) its table must not be shared. */
+static struct frame *frame_at(struct space *s, uaddr_t addr, bool own, bool write)
 {
 	struct leaf l;
 	struct frame *f = NULL;
 	if (!leaf_lock(s, addr, &l))
 		return NULL;
 	pte_t e = hal_entry_load(l.entry);
-	if (pte_is_mapped(e) && (!write || (pte_is_writable(e) && !l.is_shared))) {
+	if (pte_is_mapped(e) && !(own && l.is_shared) && (!write || pte_is_writable(e))) {
 		f = pte_frame(e);
 		if (!pte_is_special(e))
 			frame_get(f);
@@ -65,7 +66,7 @@ static bool access_page(struct space *s, struct region *r, uaddr_t addr, void *b
 	}
 	/* Forced writes to a read-only private page break the sharing first, then go to the frame. */
 	for (unsigned tries = 0; tries < 64; tries++) {
-		struct frame *f = frame_at(s, addr, write && r->flags & REGION_WRITE);
+		struct frame *f = frame_at(s, addr, write, write && r->flags & REGION_WRITE);
 		bool is_own = f && (!write || r->flags & REGION_WRITE || (f->kind == FRAME_ANON && f->nr_slots == 1));
 		if (is_own) {
 			char *p = (char *)frame_ptr(f) + (addr & ~PAGE_MASK);

@@ -10,8 +10,11 @@ static u64 frames_at_start;
 
 static u64 frames_free(void)
 {
-	slab_drain();
-	frame_drain_pcp();
+	for (unsigned cpu = hal_nr_cpus(); cpu-- > 0;) {
+		host_be_cpu(cpu);
+		slab_drain();
+		frame_drain_pcp();
+	}
 	return frame_nr_free();
 }
 

@@ -37,12 +37,31 @@ static unsigned rnd(unsigned n)
 	return (unsigned)(rng >> 33) % n;
 }
 
+/* Half of all touches go to few pages, so that translations are met again. */
+static unsigned hot_page(void) { return rnd(2) ? 500 + rnd(24) : rnd(NR_PAGES); }
+
 static struct page *page_at(unsigned i) { return &procs[current].pages[i]; }
 
+/* Two CPUs: the other one keeps what it ran last, and its stale translations. */
 static void run_as(unsigned p)
 {
 	current = p;
+	host_be_cpu(rnd(2));
 	host_switch(procs[p].space);
+}
+
+/* The space ends: no CPU may have it loaded. */
+static void put_space(unsigned p)
+{
+	for (unsigned cpu = 0; cpu < 2; cpu++) {
+		host_be_cpu(cpu);
+		if (host_loaded() == procs[p].space)
+			host_switch(NULL);
+	}
+	space_put(procs[p].space);
+	procs[p].space = NULL;
+	if (p != current)
+		run_as(current);
 }
 
 static void pick_range(unsigned *first, unsigned *nr)
@@ -105,7 +124,7 @@ static void op_protect(void)
 
 static void op_write(void)
 {
-	for (unsigned n = 1 + rnd(20), i = rnd(NR_PAGES); n; n--, i = (i + 1 + rnd(3)) % NR_PAGES) {
+	for (unsigned n = 1 + rnd(20), i = hot_page(); n; n--, i = (i + 1 + rnd(3)) % NR_PAGES) {
 		struct page *p = page_at(i);
 		uaddr_t at = ARENA + i * PAGE_SIZE + 123;
 		if (p->source == NONE || !(p->prot & PROT_WRITE) || (beyond_end(p) && !p->is_copied)) {
@@ -124,7 +143,7 @@ static void op_write(void)
 
 static void op_read(void)
 {
-	for (unsigned n = 1 + rnd(40), i = rnd(NR_PAGES); n; n--, i = (i + 1 + rnd(3)) % NR_PAGES) {
+	for (unsigned n = 1 + rnd(40), i = hot_page(); n; n--, i = (i + 1 + rnd(3)) % NR_PAGES) {
 		struct page *p = page_at(i);
 		uaddr_t at = ARENA + i * PAGE_SIZE + 123;
 		if (p->source == NONE || p->prot == PROT_NONE || (beyond_end(p) && !p->is_copied))
@@ -201,7 +220,7 @@ static void op_fork(void)
 	if (to == current)
 		return;
 	if (procs[to].space)
-		space_put(procs[to].space);
+		put_space(to);
 	assert_int_equal(space_fork(procs[current].space, &procs[to].space), 0);
 	memcpy(procs[to].pages, procs[current].pages, sizeof(procs[to].pages));
 }
@@ -211,8 +230,7 @@ static void op_exit(void)
 	unsigned p = rnd(NR_SPACES);
 	if (p == current || !procs[p].space)
 		return;
-	space_put(procs[p].space);
-	procs[p].space = NULL;
+	put_space(p);
 	memset(procs[p].pages, 0, sizeof(procs[p].pages));
 }
 
@@ -221,7 +239,11 @@ static void op_switch(void)
 	unsigned p = rnd(NR_SPACES);
 	if (procs[p].space)
 		run_as(p);
+	else
+		run_as(current); /* perhaps on the other CPU */
 }
+
+static void op_migrate(void) { run_as(current); }
 
 static void check_all(void)
 {
@@ -234,7 +256,7 @@ static void run_sequence(unsigned long seed, unsigned nr_ops, bool validate)
 {
 	static void (*const ops[])(void) = { op_map, op_map, op_unmap, op_protect, op_write, op_write, op_write, op_read,
 		                                 op_read, op_discard, op_truncate, op_punch, op_remap, op_remap, op_fork, op_fork,
-		                                 op_exit, op_switch, op_switch };
+		                                 op_exit, op_switch, op_migrate, op_migrate, op_migrate, op_migrate };
 	rng = seed;
 	memset(procs, 0, sizeof(procs));
 	memset(file_bytes, 0, sizeof(file_bytes));
@@ -247,10 +269,12 @@ static void run_sequence(unsigned long seed, unsigned nr_ops, bool validate)
 			check_all();
 	}
 	check_all();
-	host_switch(NULL);
 	for (unsigned s = 0; s < NR_SPACES; s++)
-		if (procs[s].space)
-			space_put(procs[s].space);
+		if (procs[s].space) {
+			current = s;
+			put_space(s);
+		}
+	host_be_cpu(0);
 	assert_int_equal(file.refs, 0);
 	mapping_destroy(&file.mapping);
 }
@@ -262,7 +286,7 @@ static void random_sequences_match_the_model(void **state)
 	unsigned long seed = first ? strtoul(first, NULL, 0) : 1;
 	unsigned nr = count ? (unsigned)strtoul(count, NULL, 0) : 60;
 	for (unsigned k = 0; k < nr; k++, seed++) {
-		machine_up(64ul << 20, 1);
+		machine_up(64ul << 20, 2);
 		fprintf(stderr, "\rsequence %lu", seed);
 		run_sequence(seed, 120, true);
 		machine_down();
