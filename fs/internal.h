@@ -108,6 +108,29 @@ void pipe_consume(struct file *f, size_t len);
 /* chrdev.c */
 int special_open(struct inode *i, struct file *f);
 
+/* poll.c: a caller that waits on several files. */
+struct poll_chunk;
+struct poll_waiter {
+	struct poll_table table; /* first */
+	struct host_waitq waitq; /* only this task sleeps here */
+	bool triggered;          /* atomic */
+	int error;               /* -ENOMEM: not everywhere registered */
+	struct file *file;       /* being asked now */
+	struct task *task;
+	struct poll_chunk *chunks;
+};
+void poll_waiter_init(struct poll_waiter *w);
+/* Asks f and registers on its queues while w->table.add is set. */
+u32 poll_ask(struct poll_waiter *w, struct file *f);
+/* Sleeps until something triggered; further asking does not register again. */
+int poll_sleep(struct poll_waiter *w, u64 deadline_ns);
+void poll_waiter_end(struct poll_waiter *w);
+
+/* A system call's own signal mask (ppoll, pselect6, epoll_pwait): set for the call, and kept until a
+ * signal was delivered when the call was interrupted. usize must be 8. */
+int sigmask_begin(uaddr_t umask, u64 usize);
+void sigmask_end(bool has_mask, bool interrupted);
+
 /* sys/ioctl.c */
 long file_ioctl(struct file *f, unsigned fd, u32 cmd, u64 arg);
 
