@@ -141,6 +141,7 @@ struct process {
 	bool group_exiting;             /* (t) all threads have to end with exit_code */
 	struct task *exec_task;         /* (t) the thread that waits for all others to end; NULL: none */
 	struct host_waitq exec_wait;
+	struct host_waitq exit_wait;    /* pidfds: the process has ended */
 	bool has_execed;                /* since fork: setpgid by the parent is refused */
 	u32 exit_code;                  /* wait status, valid once group_exiting or is_zombie */
 	u32 exit_signal;                /* to the parent; usually SIGCHLD */

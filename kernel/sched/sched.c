@@ -18,6 +18,7 @@
  * A lost wake-up cannot happen: a sleeper stores its state before it checks its condition, a waker
  * makes the condition true before task_wake reads the state.
  */
+#include "../task/task.h"
 #include "runqueue.h"
 #include <hal/irq.h>
 #include <kernel/entry.h>
@@ -56,8 +57,10 @@ static __attribute__((noinline)) void finish_switch(void)
 	spin_unlock(&rq->lock);
 	if (unlikely(push))
 		task_place(push);
-	if (unlikely(dead))
+	if (unlikely(dead)) {
+		task_release_context(dead); /* a zombie needs no stack */
 		task_put(dead);
+	}
 }
 
 void kernel_context_started(void) { finish_switch(); }
@@ -101,7 +104,7 @@ static void put_prev(struct runqueue *rq, struct task *prev)
 		rq->push = prev;
 	} else {
 		prev->nr_switches_voluntary++;
-		if (prev->state == TASK_DEAD)
+		if (prev->state == TASK_DEAD || prev->state == TASK_ZOMBIE)
 			rq->dead = prev;
 	}
 }

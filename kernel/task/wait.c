@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wait4 and waitid: a parent learns what became of its children, and reaps them.
+ *
+ * One pass over the children under tasklist_lock finds the first that has something to report; what is
+ * reported is taken (unless WNOWAIT) in the same pass, so two waiting threads never get one event. The
+ * caller's memory is written afterwards.
+ */
+#include "task.h"
+#include <fs/file.h>
+#include <hal/uaccess.h>
+#include <kernel/pidfd.h>
+#include <kernel/sched.h>
+#include <kernel/signal.h>
+#include <kernel/syscall.h>
+#include <kernel/time.h>
+#include <lib/string.h>
+#include <linux/wait.h>
+
+struct rusage_k { /* layout of struct rusage */
+	struct timeval_k utime, stime;
+	s64 maxrss, ixrss, idrss, isrss, minflt, majflt, nswap, inblock, oublock, msgsnd, msgrcv, nsignals, nvcsw, nivcsw;
+};
+
+struct wait_request {
+	u32 which;           /* P_ALL, P_PID, P_PGID */
+	u32 id;
+	struct process *process; /* P_PIDFD */
+	u32 options;
+	/* the answer */
+	u32 pid, uid, status;
+	int code;            /* CLD_* */
+	struct rusage_k usage;
+};
+
+static bool is_wanted(const struct wait_request *w, const struct process *c)
+{
+	if (w->process)
+		return c == w->process;
+	if (w->which == P_PID && c->pid != w->id)
+		return false;
+	if (w->which == P_PGID && c->pgid != w->id)
+		return false;
+	bool is_clone = c->exit_signal != SIGCHLD;
+	return (w->options & __WALL) || is_clone == !!(w->options & __WCLONE);
+}
+
+static void add_usage(struct rusage_k *r, u64 utime, u64 stime, u64 minflt, u64 majflt, u64 maxrss)
+{
+	r->utime = ns_to_timeval((s64)utime);
+	r->stime = ns_to_timeval((s64)stime);
+	r->minflt = (s64)minflt;
+	r->majflt = (s64)majflt;
+	r->maxrss = (s64)maxrss;
+}
+
+static void describe(struct wait_request *w, struct process *c, int code, u32 status)
+{
+	w->pid = c->pid;
+	w->uid = c->leader->cred->uid;
+	w->code = code;
+	w->status = status;
+	add_usage(&w->usage, c->utime_ns + c->child_utime_ns, c->stime_ns + c->child_stime_ns, c->min_faults + c->child_min_faults,
+	          c->maj_faults + c->child_maj_faults, max(c->maxrss_kb, c->child_maxrss_kb));
+	w->usage.nvcsw = (s64)c->nr_switches_voluntary;
+	w->usage.nivcsw = (s64)c->nr_switches_involuntary;
+}
+
+/* What the parent's RUSAGE_CHILDREN and cutime count from now on. */
+static void account_child(struct process *p, const struct process *c)
+{
+	p->child_utime_ns += c->utime_ns + c->child_utime_ns;
+	p->child_stime_ns += c->stime_ns + c->child_stime_ns;
+	p->child_min_faults += c->min_faults + c->child_min_faults;
+	p->child_maj_faults += c->maj_faults + c->child_maj_faults;
+	p->child_maxrss_kb = max(p->child_maxrss_kb, max(c->maxrss_kb, c->child_maxrss_kb));
+}
+
+static bool take_zombie(struct wait_request *w, struct process *c)
+{
+	if (!c->is_zombie || !(w->options & WEXITED))
+		return false;
+	u32 code = c->exit_code;
+	describe(w, c, !(code & 0x7f) ? CLD_EXITED : code & 0x80 ? CLD_DUMPED : CLD_KILLED, code);
+	if (!(w->options & WNOWAIT)) {
+		account_child(c->parent, c);
+		process_reap_locked(c);
+	}
+	return true;
+}
+
+static bool take_stop(struct wait_request *w, struct process *c)
+{
+	bool found = false;
+	if (c->is_zombie || !(w->options & (WSTOPPED | WCONTINUED)))
+		return false;
+	unsigned long flags = spin_lock_irq(&c->signal_lock);
+	if ((w->options & WSTOPPED) && c->is_stopped && c->stop_pending) {
+		describe(w, c, CLD_STOPPED, c->stop_code << 8 | 0x7f);
+		if (!(w->options & WNOWAIT))
+			c->stop_pending = false;
+		found = true;
+	} else if ((w->options & WCONTINUED) && c->continued_pending) {
+		describe(w, c, CLD_CONTINUED, 0xffff);
+		if (!(w->options & WNOWAIT))
+			c->continued_pending = false;
+		found = true;
+	}
+	spin_unlock_irq(&c->signal_lock, flags);
+	return found;
+}
+
+/* 1: an event was taken; 0: not yet; -ECHILD: there is nobody to wait for. */
+static int look(struct wait_request *w)
+{
+	struct process *c;
+	int ret = -ECHILD;
+	spin_lock(&tasklist_lock);
+	list_for_each_entry(c, &current->process->children, sibling) {
+		if (!is_wanted(w, c))
+			continue;
+		ret = 0;
+		if (take_zombie(w, c) || take_stop(w, c)) {
+			ret = 1;
+			break;
+		}
+	}
+	spin_unlock(&tasklist_lock);
+	return ret;
+}
+
+static int wait_for_child(struct wait_request *w)
+{
+	int found = look(w), err;
+	if (found || (w->options & WNOHANG))
+		return found;
+	err = wait_event_interruptible(&current->process->wait_children, (found = look(w)) != 0);
+	return found ? found : err;
+}
+
+SYSCALL4(wait4, upid, ustatus, options, urusage)
+{
+	s32 pid = (s32)upid;
+	struct wait_request w = { .which = P_PID, .id = (u32)pid, .options = (u32)options | WEXITED };
+	if (options & ~(u64)(WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL))
+		return -EINVAL;
+	if (pid == INT32_MIN)
+		return -ESRCH;
+	if (pid == -1) {
+		w.which = P_ALL;
+	} else if (pid <= 0) {
+		w.which = P_PGID;
+		w.id = pid ? (u32)-pid : current->process->pgid;
+	}
+	int found = wait_for_child(&w);
+	if (found <= 0)
+		return found;
+	u32 status = w.status;
+	if (ustatus && put_user(status, ustatus))
+		return -EFAULT;
+	if (urusage && put_user(w.usage, urusage))
+		return -EFAULT;
+	return w.pid;
+}
+
+static long fill_waitid(struct wait_request *w, u64 which, u64 id, u64 options)
+{
+	if (options & ~(u64)(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL))
+		return -EINVAL;
+	if (!(options & (WEXITED | WSTOPPED | WCONTINUED)))
+		return -EINVAL;
+	*w = (struct wait_request){ .which = (u32)which, .id = (u32)id, .options = (u32)options };
+	switch (which) {
+	case P_ALL:
+		return 0;
+	case P_PID:
+		return (s32)id <= 0 ? -EINVAL : 0;
+	case P_PGID:
+		if ((s32)id < 0)
+			return -EINVAL;
+		if (!id)
+			w->id = current->process->pgid;
+		return 0;
+	case P_PIDFD: {
+		if ((s32)id < 0)
+			return -EINVAL;
+		struct file *f = fd_get((int)id);
+		w->process = f ? pidfd_process(f) : NULL;
+		if (f)
+			file_put(f);
+		return w->process ? 0 : -EBADF;
+	}
+	default:
+		return -EINVAL;
+	}
+}
+
+SYSCALL5(waitid, which, id, uinfo, options, urusage)
+{
+	struct wait_request w;
+	long err = fill_waitid(&w, which, id, options);
+	if (err)
+		return err;
+	int found = wait_for_child(&w);
+	if (w.process)
+		process_put(w.process);
+	if (found < 0)
+		return found;
+	if (found && urusage && put_user(w.usage, urusage))
+		return -EFAULT;
+	if (!uinfo)
+		return 0;
+	siginfo_t info;
+	memset(&info, 0, sizeof(info));
+	if (found) {
+		u32 s = w.status;
+		info.si_signo = SIGCHLD;
+		info.si_code = w.code;
+		info.si_pid = (int)w.pid;
+		info.si_uid = w.uid;
+		info.si_status = w.code == CLD_EXITED ? (int)(s >> 8) : w.code == CLD_STOPPED ? (int)(s >> 8) : w.code == CLD_CONTINUED ? SIGCONT : (int)(s & 0x7f);
+	}
+	/* As Linux: only the fields of SIGCHLD are written, the rest stays what it was. */
+	if (copy_to_user(uinfo, &info, offsetof(siginfo_t, _sifields._sigchld._utime)))
+		return -EFAULT;
+	return 0;
+}
+
+/* ---- rusage, times ---- */
+
+SYSCALL2(getrusage, who, urusage)
+{
+	struct process *p = current->process;
+	struct rusage_k r;
+	u64 u, s;
+	memset(&r, 0, sizeof(r));
+	if ((s32)who == -1) { /* RUSAGE_CHILDREN */
+		add_usage(&r, p->child_utime_ns, p->child_stime_ns, p->child_min_faults, p->child_maj_faults, p->child_maxrss_kb);
+	} else if ((s32)who == 1) { /* RUSAGE_THREAD */
+		task_cpu_times(current, &u, &s);
+		add_usage(&r, u, s, current->min_faults, current->maj_faults, process_maxrss_kb(p));
+		r.nvcsw = (s64)current->nr_switches_voluntary;
+		r.nivcsw = (s64)current->nr_switches_involuntary;
+	} else if (who == 0) {
+		struct task *t;
+		process_cpu_times(p, &u, &s);
+		spin_lock(&tasklist_lock);
+		u64 minflt = p->min_faults, majflt = p->maj_faults;
+		u64 vol = p->nr_switches_voluntary, invol = p->nr_switches_involuntary;
+		list_for_each_entry(t, &p->threads, thread_link) {
+			minflt += t->min_faults;
+			majflt += t->maj_faults;
+			vol += t->nr_switches_voluntary;
+			invol += t->nr_switches_involuntary;
+		}
+		spin_unlock(&tasklist_lock);
+		add_usage(&r, u, s, minflt, majflt, process_maxrss_kb(p));
+		r.nvcsw = (s64)vol;
+		r.nivcsw = (s64)invol;
+	} else {
+		return -EINVAL;
+	}
+	return copy_to_user(urusage, &r, sizeof(r)) ? -EFAULT : 0;
+}
+
+SYSCALL1(times, ubuf)
+{
+	struct process *p = current->process;
+	u64 u, s;
+	process_cpu_times(p, &u, &s);
+	if (ubuf) {
+		s64 t[4] = { (s64)(u / TICK_NS), (s64)(s / TICK_NS), (s64)(p->child_utime_ns / TICK_NS), (s64)(p->child_stime_ns / TICK_NS) };
+		if (copy_to_user(ubuf, t, sizeof(t)))
+			return -EFAULT;
+	}
+	return (long)(hal_clock_ns() / TICK_NS);
+}
