@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * From the loader to C: 32-bit protected mode without paging (PVH, multiboot2) to long mode at high
- * addresses. The first tables map the first GiB three times: one to one, in the direct map and at the
- * image's place; paging_init() replaces them.
+ * addresses. The first tables map the first 4 GiB (a loader may leave its information anywhere
+ * there) three times: one to one, in the direct map and at the image's place; paging_init() replaces them.
  *
  * PVH: Xen's docs/misc/pvh: entry address in an ELF note, EBX = struct hvm_start_info.
  * Multiboot2: EAX = 0x36d76289, EBX = information.
@@ -51,14 +51,20 @@ mb2_start32:
 	movl $boot_pdpt_high + 3, %eax
 	movl %eax, boot_pml4 + 511 * 8
 	movl $boot_pd + 3, %eax
-	movl %eax, boot_pdpt
 	movl %eax, boot_pdpt_high + 510 * 8
+	movl %eax, boot_pdpt
+	addl $0x1000, %eax
+	movl %eax, boot_pdpt + 8
+	addl $0x1000, %eax
+	movl %eax, boot_pdpt + 16
+	addl $0x1000, %eax
+	movl %eax, boot_pdpt + 24
 	movl $0x83, %eax		/* present, writable, 2 MiB */
 	xorl %ecx, %ecx
 1:	movl %eax, boot_pd(, %ecx, 8)
-	addl $0x200000, %eax
 	incl %ecx
-	cmpl $512, %ecx
+	addl $0x200000, %eax		/* ends by wrapping around to flags alone */
+	cmpl $0x83, %eax
 	jne 1b
 
 	movl %cr4, %eax
@@ -103,7 +109,7 @@ boot_gdt_ptr:
 boot_pml4:	.skip 4096
 boot_pdpt:	.skip 4096
 boot_pdpt_high:	.skip 4096
-boot_pd:	.skip 4096
+boot_pd:	.skip 4 * 4096
 	.skip 256
 boot_stack_phys_top:
 

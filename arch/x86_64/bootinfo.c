@@ -33,7 +33,7 @@ static struct {
 	paddr_t start, end;
 } initrd;
 
-/* All RAM is reachable through the boot tables' first GiB; what lies above is read after paging_init. */
+/* The boot tables reach the first 4 GiB; what lies above is read after paging_init. */
 static void *low(paddr_t p) { return phys_ptr(p); }
 
 static void add_piece(u64 start, u64 size, u32 type)

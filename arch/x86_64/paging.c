@@ -85,14 +85,14 @@ unsigned hal_ram_ranges(const struct hal_ram_range **out)
 }
 
 /* The last range with room: initial allocations end up high, large blocks stay whole below. Before the
- * kernel's own tables stand only the first GiB is reachable. */
+ * kernel's own tables stand only the first 4 GiB are reachable. */
 paddr_t early_alloc(u64 bytes)
 {
 	bytes = PAGE_ALIGN_UP(bytes);
 	ASSERT(!frames_are_up);
 	for (unsigned i = 0; i < nr_ranges; i++) {
 		struct hal_ram_range *r = &ranges[i];
-		if (r->end - r->start < bytes || (!kernel_root && r->start + bytes > 1ul << 30))
+		if (r->end - r->start < bytes || (!kernel_root && r->start + bytes > 4ul << 30))
 			continue;
 		paddr_t p = r->start;
 		r->start += bytes;
