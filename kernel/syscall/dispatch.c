@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The way in and out: system calls, faults and exceptions of user mode, and what is done before the
+ * return to it. current->in_syscall tells the tick that time is spent in kernel mode on the task's
+ * behalf.
+ */
+#include "table.h"
+#include <hal/log.h>
+#include <hal/uaccess.h>
+#include <kernel/entry.h>
+#include <kernel/sched.h>
+#include <kernel/signal.h>
+#include <mm/fault.h>
+#include <mm/space.h>
+#include <mm/stat.h>
+
+static u64 reported[(SYSCALL_TABLE_SIZE + 63) / 64];
+
+struct hal_regs *syscall_regs(void) { return (struct hal_regs *)current->ctx.stack_top - 1; }
+
+static __attribute__((noinline, cold)) long syscall_unknown(u64 nr)
+{
+	if (nr >= SYSCALL_TABLE_SIZE) {
+		static u32 strange;
+		if (!__atomic_exchange_n(&strange, 1, __ATOMIC_RELAXED))
+			hal_log(LOG_INFO, "system call %llu is unknown (%s, pid %u)", (unsigned long long)nr, current->comm, current->process->pid);
+		return -ENOSYS;
+	}
+	u64 bit = 1ull << nr % 64;
+	if (!(__atomic_fetch_or(&reported[nr / 64], bit, __ATOMIC_RELAXED) & bit))
+		hal_log(LOG_INFO, "system call %s (%llu) is not supported (%s, pid %u)", syscall_names[nr] ? syscall_names[nr] : "?",
+		        (unsigned long long)nr, current->comm, current->process->pid);
+	return -ENOSYS;
+}
+
+void kernel_syscall(struct hal_regs *regs)
+{
+	struct task *t = current;
+	u64 nr = hal_regs_syscall_nr(regs);
+	t->in_syscall = true;
+	syscall_fn fn = likely(nr < SYSCALL_TABLE_SIZE) ? syscall_table[nr] : NULL;
+	long ret;
+	if (likely(fn))
+		ret = fn(hal_regs_syscall_arg(regs, 0), hal_regs_syscall_arg(regs, 1), hal_regs_syscall_arg(regs, 2),
+		         hal_regs_syscall_arg(regs, 3), hal_regs_syscall_arg(regs, 4), hal_regs_syscall_arg(regs, 5));
+	else
+		ret = syscall_unknown(nr);
+	hal_regs_set_ret(regs, (u64)ret);
+	t->in_syscall = false;
+}
+
+/* ---- faults ---- */
+
+/* Memory ran out for a page that the task cannot go on without. */
+static void kill_for_memory(void)
+{
+	struct process *p = current->process;
+	struct space *s = current->space;
+	stat_add(STAT_OOM_KILL, 1);
+	hal_log(LOG_ERR, "Out of memory: Killed process %u (%s) total-vm:%llukB, anon-rss:%lldkB, file-rss:%lldkB, shmem-rss:%lldkB, UID:%u pgtables:%lldkB oom_score_adj:%d",
+	        p->pid, current->comm, (unsigned long long)s->total_pages * 4, (long long)s->rss[RSS_ANON] * 4,
+	        (long long)s->rss[RSS_FILE] * 4, (long long)s->rss[RSS_SHMEM] * 4, current->cred->uid, (long long)s->nr_tables * 4,
+	        p->oom_score_adj);
+	process_begin_group_exit(p, SIGKILL);
+}
+
+static void count_fault(struct task *t, struct fault_verdict v)
+{
+	if (v.major)
+		t->maj_faults++;
+	else
+		t->min_faults++;
+}
+
+void kernel_user_fault(struct hal_regs *regs, uaddr_t addr, unsigned access)
+{
+	struct task *t = current;
+	t->in_syscall = true;
+	struct fault_verdict v = fault_handle(t->space, addr, access);
+	if (likely(v.kind == FAULT_MAPPED)) {
+		count_fault(t, v);
+	} else if (v.kind == FAULT_SIGNAL) {
+		signal_force_fault(v.sig, v.code, addr);
+	} else if (v.kind == FAULT_OOM) {
+		kill_for_memory();
+	}
+	t->in_syscall = false;
+}
+
+bool kernel_uaccess_fault(uaddr_t addr, unsigned access)
+{
+	struct task *t = current;
+	if (!t->space)
+		return false;
+	struct fault_verdict v = fault_handle(t->space, addr, access);
+	if (v.kind == FAULT_MAPPED) {
+		count_fault(t, v);
+		return true;
+	}
+	return v.kind == FAULT_RETRY && !host_current()->is_being_killed;
+}
+
+void kernel_user_exception(struct hal_regs *regs, unsigned vector, u64 error)
+{
+	static const struct { u8 sig; u8 code; } map[32] = {
+		[0] = { SIGFPE, FPE_INTDIV },   [1] = { SIGTRAP, TRAP_TRACE }, [3] = { SIGTRAP, 0x80 /* SI_KERNEL */ },
+		[4] = { SIGSEGV, 0x80 },        [5] = { SIGSEGV, 0x80 },       [6] = { SIGILL, ILL_ILLOPN },
+		[7] = { SIGSEGV, 0x80 },        [8] = { SIGSEGV, 0x80 },       [9] = { SIGFPE, 0x80 },
+		[10] = { SIGSEGV, 0x80 },       [11] = { SIGBUS, 0x80 },       [12] = { SIGBUS, 0x80 },
+		[13] = { SIGSEGV, 0x80 },       [16] = { SIGFPE, FPE_FLTINV }, [17] = { SIGBUS, BUS_ADRALN },
+		[19] = { SIGFPE, FPE_FLTINV },
+	};
+	int sig = vector < 32 && map[vector].sig ? map[vector].sig : SIGSEGV;
+	int code = vector < 32 && map[vector].sig ? map[vector].code : 0x80;
+	/* Linux gives the address of the instruction for arithmetic and illegal ones, none for #GP & co. */
+	uaddr_t addr = code == 0x80 ? 0 : hal_regs_ip(regs);
+	current->in_syscall = true;
+	signal_force_fault(sig, code, addr);
+	current->in_syscall = false;
+}
+
+/* ---- the way out ---- */
+
+static void child_set_tid(struct task *t)
+{
+	__atomic_fetch_and(&t->work, ~WORK_OTHER, __ATOMIC_RELAXED);
+	u32 tid = t->tid;
+	if (t->set_child_tid && put_user(tid, t->set_child_tid))
+		t->set_child_tid = 0;
+	t->set_child_tid = 0;
+}
+
+void kernel_exit_to_user(struct hal_regs *regs)
+{
+	struct task *t = current;
+	t->in_syscall = true;
+	u32 work;
+	while ((work = READ_ONCE(t->work))) {
+		if (work & WORK_RESCHED)
+			schedule();
+		if (work & WORK_OTHER)
+			child_set_tid(t);
+		if (work & WORK_KILL)
+			task_exit(t->process->group_exiting ? t->process->exit_code : SIGKILL);
+		if (work & WORK_SIGNAL)
+			signal_deliver(regs);
+	}
+	t->in_syscall = false;
+}
