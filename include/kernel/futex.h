@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Futexes, as the rest of the kernel needs them. */
+/* Futexes: what the rest of the kernel needs of them. */
 #ifndef KERNEL_FUTEX_H
 #define KERNEL_FUTEX_H
 
@@ -7,9 +7,11 @@
 
 struct task;
 
-/* The running task leaves its space (exit, exec): walks its robust list, marks owners dead. */
+/* The running task t gives up its space (exit, exec): its robust list is walked, what it held is marked
+ * FUTEX_OWNER_DIED and one waiter each is woken. May sleep; t->space is still loaded. */
 void futex_exit_task(struct task *t) __attribute__((weak));
-/* Wakes up to n waiters of FUTEX_WAIT at addr in the running task's space (CLONE_CHILD_CLEARTID). */
-void futex_wake_address(uaddr_t addr, unsigned n) __attribute__((weak));
+
+/* Wakes up to nr waiters (shared kind) on the running task's word at addr. */
+void futex_wake_address(uaddr_t addr, u32 nr) __attribute__((weak));
 
 #endif

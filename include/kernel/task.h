@@ -66,7 +66,7 @@ struct task {
 	u32 refs;                 /* atomic */
 
 	struct list_head all_link;    /* (t) every task */
-	struct list_head thread_link; /* (t) in process->threads */
+	struct list_head thread_link; /* (t) and (s): either to read; in process->threads */
 	struct pid *pid;              /* (t) its number; NULL once it has left the tree */
 
 	/* scheduler (r) */
@@ -91,8 +91,12 @@ struct task {
 	bool timed_out;           /* the sleep's timer has fired */
 
 	/* signals */
-	sigset_bits blocked, saved_blocked;  /* (c) */
+	sigset_bits blocked, saved_blocked;  /* (c) written under (s) too */
+	sigset_bits real_blocked;            /* (s) what was blocked before rt_sigtimedwait; else 0 */
 	bool restore_blocked;
+	bool stop_requested;                 /* (s) has to stop with its process */
+	bool stop_dequeued;                  /* (s) took a stop signal that no SIGCONT has undone yet */
+	u64 trap_nr, trap_error, trap_addr;  /* (c) the last exception, for the handler's context */
 	struct signal_queue pending;         /* (s) for this task alone */
 	uaddr_t altstack_sp;
 	u64 altstack_size;
@@ -129,7 +133,7 @@ struct process {
 	struct process *parent;         /* (t) */
 	struct list_head children;      /* (t) of process.sibling */
 	struct list_head sibling;       /* (t) */
-	struct list_head threads;       /* (t) */
+	struct list_head threads;       /* (t) and (s) */
 	struct task *leader;            /* (t) */
 	u32 nr_threads;                 /* (t) */
 	u32 pgid, sid;                  /* (t) */
@@ -151,8 +155,12 @@ struct process {
 	struct sighand *sighand;        /* may be shared (CLONE_SIGHAND) */
 	struct signal_queue pending;    /* (s) for the whole process */
 	struct host_waitq wait_children;/* wait4 */
-	bool stop_pending, continued_pending, is_stopped;
-	u32 stop_code;                  /* (s) */
+	bool is_stopped;                /* (s) all threads have stopped */
+	bool stop_pending;              /* (s) a stop that wait() has not reported yet */
+	bool continued_pending;         /* (s) a continuation that wait() has not reported yet */
+	u32 stop_code;                  /* (s) the signal that stopped it */
+	u32 nr_stopping;                /* (s) threads that have yet to stop */
+	u32 notify_code;                /* (s) CLD_* that the parent has yet to be told, 0 = none */
 
 	struct rlimit_pair { u64 cur, max; } rlimits[16];
 	s16 oom_score_adj;

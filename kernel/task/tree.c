@@ -70,7 +70,9 @@ void tree_add_task(struct task *t, struct pid *pid)
 	t->tid = pid->nr;
 	pid->task = t;
 	list_add_tail(&t->all_link, &all_tasks);
+	unsigned long flags = spin_lock_irq(&t->process->signal_lock);
 	list_add_tail(&t->thread_link, &t->process->threads);
+	spin_unlock_irq(&t->process->signal_lock, flags);
 	t->process->nr_threads++;
 	nr_tasks++;
 	forks++;
@@ -81,7 +83,9 @@ void tree_remove_task(struct task *t)
 {
 	struct pid *pid = t->pid;
 	list_del(&t->all_link);
+	unsigned long flags = spin_lock_irq(&t->process->signal_lock);
 	list_del(&t->thread_link);
+	spin_unlock_irq(&t->process->signal_lock, flags);
 	nr_tasks--;
 	user_add(t->cred->uid, -1);
 	t->pid = NULL;
