@@ -123,7 +123,9 @@ high_start:
 
 	.section .bss
 	.align 4096
-	.globl boot_stack_bottom, boot_stack_top
+	.globl boot_stack_guard, boot_stack_bottom, boot_stack_top
+boot_stack_guard:			/* paging_init() unmaps it */
+	.skip 4096
 boot_stack_bottom:
 	.skip 16384
 boot_stack_top:

@@ -135,6 +135,18 @@ static const char *cmdline_find(const char *word)
 
 bool cmdline_has(const char *word) { return cmdline_find(word) != NULL; }
 
+bool cmdline_text(const char *word, char *out, size_t size)
+{
+	const char *p = cmdline_find(word);
+	if (!p)
+		return false;
+	size_t n = 0;
+	for (; p[n] && p[n] != ' ' && n + 1 < size; n++)
+		out[n] = p[n];
+	out[n] = '\0';
+	return true;
+}
+
 u64 cmdline_number(const char *word, u64 otherwise)
 {
 	const char *p = cmdline_find(word), *end;

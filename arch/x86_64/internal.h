@@ -99,6 +99,8 @@ struct memory_piece {
 unsigned memory_map(const struct memory_piece **out);
 paddr_t boot_rsdp(void);
 bool cmdline_has(const char *word);
+/* The text behind word=, cut to size; false: not given. */
+bool cmdline_text(const char *word, char *out, size_t size);
 /* The value of word= as a number, or `otherwise`. */
 u64 cmdline_number(const char *word, u64 otherwise);
 

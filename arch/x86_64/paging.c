@@ -20,7 +20,7 @@
 #define KERNEL_RX (PTE_PRESENT | PTE_ACCESSED | PTE_GLOBAL)
 #define HUGE_SIZE (2ul << 20)
 
-extern char text_start[], text_end[], rodata_end[], image_end[], image_start_phys[];
+extern char text_start[], text_end[], rodata_end[], image_end[], image_start_phys[], boot_stack_guard[];
 
 paddr_t kernel_root;
 
@@ -166,7 +166,8 @@ void paging_init(void)
 	}
 	map_direct(0, 1ul << 20); /* trampoline, BIOS areas */
 	for (u64 v = (u64)text_start; v < (u64)image_end; v += PAGE_SIZE)
-		kernel_map(v, v - IMAGE_BASE, PAGE_SIZE, image_rights(v));
+		if (v != (u64)boot_stack_guard)
+			kernel_map(v, v - IMAGE_BASE, PAGE_SIZE, image_rights(v));
 	/* One level-3 table for every upper entry that may ever be used. */
 	static const u64 areas[] = { DIRECT_MAP_BASE, VMAP_BASE, FRAMES_BASE };
 	for (unsigned i = 0; i < ARRAY_SIZE(areas); i++)

@@ -39,19 +39,36 @@ static bool is_stack_pointer(u64 p)
 	return !(p & 7) && ((p >= VMAP_BASE && p < FRAMES_BASE) || (p >= (u64)boot_stack_bottom && p < (u64)boot_stack_top));
 }
 
+static void say_repeats(unsigned n)
+{
+	if (n)
+		say("  ... %u times more\n", n);
+}
+
 void backtrace(u64 rip, u64 rbp)
 {
 	say("Backtrace:\n");
 	say_address(rip);
-	for (unsigned depth = 0; depth < 32 && is_stack_pointer(rbp); depth++) {
+	u64 last = rip;
+	unsigned repeats = 0;
+	for (unsigned depth = 0; depth < 32 && is_stack_pointer(rbp);) {
 		const u64 *frame = (const u64 *)rbp;
 		if (frame[1] < (u64)text_start || frame[1] >= (u64)text_end)
 			break;
-		say_address(frame[1]);
+		if (frame[1] == last) { /* recursion */
+			repeats++;
+		} else {
+			say_repeats(repeats);
+			repeats = 0;
+			last = frame[1];
+			say_address(last);
+			depth++;
+		}
 		if (frame[0] <= rbp)
 			break;
 		rbp = frame[0];
 	}
+	say_repeats(repeats);
 }
 
 static void end_run(void) __attribute__((noreturn));
@@ -99,7 +116,9 @@ void hal_panic(const char *fmt, ...)
 	va_start(ap, fmt);
 	begin(fmt, ap);
 	va_end(ap);
-	say("CR2 %016lx  CR3 %016lx\n", read_cr2(), read_cr3());
-	backtrace((u64)__builtin_return_address(0), (u64)__builtin_frame_address(0));
+	const u64 *frame = __builtin_frame_address(0);
+	say("RIP %016lx  RSP %016lx  RBP %016lx  CR2 %016lx\n", frame[1], (u64)(frame + 2), frame[0], read_cr2());
+	say("CR0 %08lx  CR3 %016lx  CR4 %08lx\n", read_cr0(), read_cr3(), read_cr4());
+	backtrace(frame[1], frame[0]);
 	end_run();
 }

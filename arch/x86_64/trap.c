@@ -5,6 +5,7 @@
  * its cause. Source: Intel SDM vol. 3A, 6.15.
  */
 #include "internal.h"
+#include "selftest.h"
 #include <hal/mmu.h>
 #include <kernel/entry.h>
 #include <lib/string.h>
@@ -100,7 +101,9 @@ static void kernel_page_fault(struct hal_regs *regs, u64 addr, u64 error)
 		regs->rip = fixup;
 		return;
 	}
-	panic_with_regs(regs, "page fault in the kernel at %#lx: %s", addr, fault_cause(error, addr));
+	if (selftest_caught(regs, 14, addr))
+		return;
+	panic_with_regs(regs, "page fault in the kernel at %#lx, error code %#lx: %s", addr, error, fault_cause(error, addr));
 }
 
 static void page_fault(struct hal_regs *regs)
@@ -120,6 +123,8 @@ static void exception(unsigned vector, struct hal_regs *regs)
 		for (;;)
 			__asm__ volatile("cli; hlt");
 	}
+	if (selftest_caught(regs, vector, 0))
+		return;
 	if (hal_regs_is_user(regs)) {
 		hal_irq_enable();
 		kernel_user_exception(regs, vector, regs->orig_rax);
@@ -130,6 +135,8 @@ static void exception(unsigned vector, struct hal_regs *regs)
 		regs->rip = fixup;
 		return;
 	}
+	if (vector == 8 && regs->rsp >= VMAP_BASE)
+		panic_with_regs(regs, "double fault in the kernel: stack overflow, perhaps (RSP %016lx, CR2 %016lx)", regs->rsp, read_cr2());
 	panic_with_regs(regs, "%s in the kernel (error code %#lx)", names[vector] ? names[vector] : "exception", regs->orig_rax);
 }
 

@@ -21,6 +21,10 @@ void hal_boot_release_init(void);
 /* Starts the other CPUs, up to max in all; each runs kernel_cpu_main(). */
 void hal_start_cpus(unsigned max);
 
+/* With quire.selftest= on the command line: tests the machine's own protections and ends the run; else
+ * nothing. Once frames and slabs stand, before there are tasks or other CPUs. */
+void hal_selftest(void);
+
 /* Bytes on the machine's debug console (serial line). Any context. */
 void hal_console_write(const char *s, size_t len);
 
