@@ -18,7 +18,7 @@ $(B)/host-$(1)/%.c.o: %.c
 	@mkdir -p $$(@D)
 	@echo "  HOSTCC  $$< ($(1))"
 	@$(HCC) $$(HCFLAGS_$(1)) -c -o $$@ $$<
--include $$(patsubst %,$(B)/host-$(1)/%.d,$$(basename $$(HOST_SRC) $$(UNIT_SRC)))
+-include $$(patsubst %,$(B)/host-$(1)/%.d,$$(HOST_SRC) $$(UNIT_SRC))
 endef
 $(eval $(call host_build,check))
 $(eval $(call host_build,tsan))

@@ -135,7 +135,9 @@ static inline bool frame_busy_trylock(struct frame *f)
 }
 void frame_busy_unlock(struct frame *f);
 
-static inline void frame_set_flags(struct frame *f, u32 bits) { __atomic_fetch_or(&f->flags, bits, __ATOMIC_RELAXED); }
+/* Whoever sees FRAME_UPTODATE sees the content that was written before it was set. */
+static inline u32 frame_flags(const struct frame *f) { return __atomic_load_n(&f->flags, __ATOMIC_ACQUIRE); }
+static inline void frame_set_flags(struct frame *f, u32 bits) { __atomic_fetch_or(&f->flags, bits, __ATOMIC_RELEASE); }
 static inline void frame_clear_flags(struct frame *f, u32 bits) { __atomic_fetch_and(&f->flags, ~bits, __ATOMIC_RELAXED); }
 
 #define FRAME_MAX_NODES 8

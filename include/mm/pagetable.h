@@ -175,7 +175,7 @@ const char *pagetable_validate(struct space *s);
 
 static inline enum rss_kind frame_rss_kind(const struct frame *f)
 {
-	return f->kind == FRAME_ANON ? RSS_ANON : f->flags & FRAME_SHMEM ? RSS_SHMEM : RSS_FILE;
+	return f->kind == FRAME_ANON ? RSS_ANON : frame_flags(f) & FRAME_SHMEM ? RSS_SHMEM : RSS_FILE;
 }
 
 #endif

@@ -93,7 +93,7 @@ static void remove_page(struct mapping *m, struct frame *f)
 	spin_unlock(&m->tree_lock);
 	if (!was_in)
 		return;
-	if (f->nr_slots)
+	if (READ_ONCE(f->nr_slots))
 		walk_back_unmap(f);
 	frame_put(f);
 }
@@ -109,7 +109,7 @@ void mapping_remove(struct mapping *m, struct frame *f)
 static int wait_uptodate(struct mapping *m, struct frame *f)
 {
 	frame_busy_lock(f);
-	int err = f->mapping != m ? -EAGAIN : f->flags & FRAME_UPTODATE ? 0 : -EIO;
+	int err = f->mapping != m ? -EAGAIN : frame_flags(f) & FRAME_UPTODATE ? 0 : -EIO;
 	frame_busy_unlock(f);
 	return err;
 }
@@ -132,7 +132,7 @@ int mapping_get(struct mapping *m, u64 index, unsigned alloc, struct frame **out
 		struct frame *f = mapping_find(m, index);
 		int err;
 		if (f) {
-			err = likely(f->flags & FRAME_UPTODATE) ? 0 : wait_uptodate(m, f);
+			err = likely(frame_flags(f) & FRAME_UPTODATE) ? 0 : wait_uptodate(m, f);
 		} else {
 			err = insert_page(m, index, alloc, &f);
 			if (err == -EEXIST || err == -EAGAIN)

@@ -34,7 +34,7 @@ static bool map_cache_frame(struct space *s, struct leaf *l, struct mapping *m, 
 {
 	bool valid = f->mapping == m && f->index < mapping_nr_pages(m);
 	if (valid)
-		leaf_map(s, l, f, bits, f->flags & FRAME_SHMEM ? RSS_SHMEM : RSS_FILE);
+		leaf_map(s, l, f, bits, frame_flags(f) & FRAME_SHMEM ? RSS_SHMEM : RSS_FILE);
 	return valid;
 }
 
@@ -51,7 +51,7 @@ static void map_around(struct space *s, struct region *r, uaddr_t addr, struct l
 		struct leaf at = *l;
 		at.index = slot0 + (unsigned)(index - first);
 		at.entry = &table_entries(l->table)[at.index];
-		if (!pte_is_none(hal_entry_load(at.entry)) || (f->flags & (FRAME_UPTODATE | FRAME_BUSY)) != FRAME_UPTODATE)
+		if (!pte_is_none(hal_entry_load(at.entry)) || (frame_flags(f) & (FRAME_UPTODATE | FRAME_BUSY)) != FRAME_UPTODATE)
 			continue;
 		frame_get(f);
 		if (!map_cache_frame(s, &at, m, f, bits))

@@ -12,7 +12,7 @@ static bool may_write_at_once(pte_t e, u32 flags)
 	struct frame *f = pte_frame(e);
 	if (f->kind == FRAME_ANON)
 		return READ_ONCE(f->nr_slots) == 1 && __atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) == 1;
-	return (flags & REGION_SHARED) && (f->flags & FRAME_SHMEM || pte_is_writable(e));
+	return (flags & REGION_SHARED) && (frame_flags(f) & FRAME_SHMEM || pte_is_writable(e));
 }
 
 /* Returns whether the entry lost a right. */

@@ -112,7 +112,7 @@ struct frame *table_alloc(struct space *s, unsigned level, unsigned alloc)
 
 void table_free(struct frame *t)
 {
-	DEBUG_ASSERT(t->kind == FRAME_TABLE && t->nr_entries == 0 && t->slot == 0);
+	DEBUG_ASSERT(READ_ONCE(t->kind) == FRAME_TABLE && t->nr_entries == 0 && t->slot == 0);
 	if (t->companion_pfn)
 		frame_free(pfn_frame(t->companion_pfn), 0);
 	t->companion_pfn = 0;

@@ -140,7 +140,7 @@ uaddr_t leaf_next(struct space *s, uaddr_t addr, uaddr_t end)
 void leaf_map(struct space *s, struct leaf *l, struct frame *f, u64 bits, enum rss_kind kind)
 {
 	DEBUG_ASSERT(!l->is_shared && pte_is_none(hal_entry_load(l->entry)));
-	if (f->refs == 1 && !f->nr_slots)
+	if (READ_ONCE(f->refs) == 1 && !READ_ONCE(f->nr_slots))
 		slot_link_first(f, l->table, l->index);
 	else
 		slot_link(f, l->table, l->index);

@@ -96,6 +96,8 @@ int account_may_lock(struct space *s, u64 nr_pages, int err)
 void space_note_hiwater(struct space *s)
 {
 	s64 rss = READ_ONCE(s->rss[RSS_ANON]) + READ_ONCE(s->rss[RSS_FILE]) + READ_ONCE(s->rss[RSS_SHMEM]);
-	if (rss > 0 && (u64)rss > s->hiwater_rss)
-		s->hiwater_rss = (u64)rss;
+	u64 high = READ_ONCE(s->hiwater_rss);
+	while (rss > 0 && (u64)rss > high)
+		if (__atomic_compare_exchange_n(&s->hiwater_rss, &high, (u64)rss, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			break;
 }

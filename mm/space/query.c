@@ -16,7 +16,7 @@ static bool page_is_resident(struct space *s, struct region *r, uaddr_t addr)
 	struct frame *f = mapping_find(r->mapping, region_index(r, addr));
 	if (!f)
 		return false;
-	bool uptodate = f->flags & FRAME_UPTODATE;
+	bool uptodate = frame_flags(f) & FRAME_UPTODATE;
 	frame_put(f);
 	return uptodate;
 }

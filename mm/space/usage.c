@@ -21,7 +21,7 @@ struct tally {
 
 static void tally_page(struct tally *t, struct frame *f, pte_t e, u64 mapcount, bool locked)
 {
-	bool dirty = pte_is_dirty(e) || f->flags & FRAME_DIRTY;
+	bool dirty = pte_is_dirty(e) || frame_flags(f) & FRAME_DIRTY;
 	u64 share = (PAGE_SIZE << PSS_SHIFT) / (mapcount ? mapcount : 1);
 	t->u.rss += PAGE_SIZE;
 	t->pss += share;
@@ -29,7 +29,7 @@ static void tally_page(struct tally *t, struct frame *f, pte_t e, u64 mapcount, 
 		t->pss_dirty += share;
 	if (f->kind == FRAME_ANON)
 		t->u.anonymous += PAGE_SIZE;
-	if (pte_is_accessed(e) || f->flags & FRAME_ACCESSED)
+	if (pte_is_accessed(e) || frame_flags(f) & FRAME_ACCESSED)
 		t->u.referenced += PAGE_SIZE;
 	if (mapcount > 1) {
 		*(dirty ? &t->u.shared_dirty : &t->u.shared_clean) += PAGE_SIZE;

@@ -16,6 +16,9 @@
 
 /* A small machine with checks on. */
 void machine_up(u64 ram_bytes, unsigned cpus);
+void machine_up_with_nodes(u64 ram_bytes, unsigned cpus, unsigned nodes);
+/* Its CPUs are threads that the test makes. */
+void machine_up_free_running(u64 ram_bytes, unsigned cpus);
 /* All frames but those of mm/'s own caches are free again; takes the machine down. */
 void machine_down(void);
 
