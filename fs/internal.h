@@ -138,4 +138,15 @@ long file_ioctl(struct file *f, unsigned fd, u32 cmd, u64 arg);
 char *user_path_get(uaddr_t uname);
 void user_path_put(char *name);
 
+/* sys/at.c: what a *at() call means: a name, or with AT_EMPTY_PATH (or NULL name where allowed) the
+ * descriptor itself, which need not have a name. Holds references until target_put. */
+struct target {
+	struct inode *inode;
+	struct path path; /* node NULL: a file without a name */
+};
+int target_get(struct target *t, int dirfd, uaddr_t uname, u32 at_flags, bool follow);
+int target_from_fd(struct target *t, int fd, bool allow_path);
+void target_put(struct target *t);
+int target_want_write(const struct target *t);
+
 #endif

@@ -74,6 +74,8 @@ struct file *open_path(const struct path *p, u32 flags, bool created)
 	}
 	if (err)
 		return ERR_PTR(err);
+	if ((flags & (O_DIRECT | O_PATH)) == O_DIRECT && S_ISREG(i->mode))
+		return ERR_PTR(-EINVAL); /* no file system here bypasses the page cache */
 	struct file *f = new_file(p, flags);
 	if (!f)
 		return ERR_PTR(-ENOMEM);

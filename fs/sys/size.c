@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* Size and space of files, advice, flushing. */
+#include "../path/path.h"
+#include <linux/fadvise.h>
+#include <linux/falloc.h>
+
+SYSCALL2(truncate, uname, len)
+{
+	struct target t;
+	if ((s64)len < 0)
+		return -EINVAL;
+	int err = target_get(&t, AT_FDCWD, uname, 0, true);
+	if (err)
+		return err;
+	struct inode *i = t.inode;
+	if (S_ISDIR(i->mode))
+		err = -EISDIR;
+	else if (!S_ISREG(i->mode))
+		err = -EINVAL;
+	if (!err)
+		err = target_want_write(&t);
+	if (!err)
+		err = inode_permission(i, MAY_WRITE);
+	if (!err && !(err = inode_get_write(i))) {
+		err = inode_truncate(i, len);
+		inode_put_write(i);
+	}
+	target_put(&t);
+	return err;
+}
+
+SYSCALL2(ftruncate, fd, len)
+{
+	if ((s64)len < 0)
+		return -EINVAL;
+	struct file *f = fd_get((int)fd);
+	if (!f)
+		return -EBADF;
+	long err = !S_ISREG(f->inode->mode) || !FMODE_CAN_WRITE(f) ? -EINVAL : inode_truncate(f->inode, len);
+	file_put(f);
+	return err;
+}
+
+static long do_fallocate(struct file *f, u32 mode, s64 offset, s64 len)
+{
+	u32 mode_type = f->inode->mode;
+	if (offset < 0 || len <= 0)
+		return -EINVAL;
+	if (mode & ~(u32)(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_ZERO_RANGE | FALLOC_FL_INSERT_RANGE | FALLOC_FL_UNSHARE_RANGE))
+		return -EOPNOTSUPP;
+	if ((mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) == (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
+		return -EOPNOTSUPP;
+	if ((mode & FALLOC_FL_PUNCH_HOLE) && !(mode & FALLOC_FL_KEEP_SIZE))
+		return -EOPNOTSUPP;
+	if (((mode & FALLOC_FL_COLLAPSE_RANGE) && (mode & ~(u32)FALLOC_FL_COLLAPSE_RANGE)) ||
+	    ((mode & FALLOC_FL_INSERT_RANGE) && (mode & ~(u32)FALLOC_FL_INSERT_RANGE)) ||
+	    ((mode & FALLOC_FL_UNSHARE_RANGE) && (mode & ~(u32)(FALLOC_FL_UNSHARE_RANGE | FALLOC_FL_KEEP_SIZE))))
+		return -EINVAL;
+	if (!FMODE_CAN_WRITE(f))
+		return -EBADF;
+	if (S_ISFIFO(mode_type))
+		return -ESPIPE;
+	if (S_ISDIR(mode_type))
+		return -EISDIR;
+	if (!S_ISREG(mode_type))
+		return -ENODEV;
+	if (offset + (u64)len > FS_MAX_BYTES)
+		return -EFBIG;
+	return f->ops->fallocate ? f->ops->fallocate(f, mode, (u64)offset, (u64)len) : -EOPNOTSUPP;
+}
+
+SYSCALL4(fallocate, fd, mode, offset, len)
+{
+	struct file *f = fd_get((int)fd);
+	if (!f)
+		return -EBADF;
+	long err = do_fallocate(f, (u32)mode, (s64)offset, (s64)len);
+	file_put(f);
+	return err;
+}
+
+SYSCALL4(fadvise64, fd, offset, len, advice)
+{
+	struct file *f = fd_get((int)fd);
+	if (!f)
+		return -EBADF;
+	long err = S_ISFIFO(f->inode->mode) ? -ESPIPE : (s64)len < 0 || (int)advice < 0 || (int)advice > POSIX_FADV_NOREUSE ? -EINVAL : 0;
+	file_put(f);
+	return err;
+}
+
+SYSCALL3(readahead, fd, offset, count)
+{
+	struct file *f = fd_get((int)fd);
+	if (!f)
+		return -EBADF;
+	long err = !FMODE_CAN_READ(f) ? -EBADF : !S_ISREG(f->inode->mode) ? -EINVAL : 0;
+	file_put(f);
+	return err;
+}
+
+/* Flushing. */
+
+static long flush(u64 fd, bool data_only)
+{
+	struct file *f = fd_get((int)fd);
+	if (!f)
+		return -EBADF;
+	long err = f->ops->fsync ? f->ops->fsync(f, data_only) : -EINVAL;
+	file_put(f);
+	return err;
+}
+
+SYSCALL1(fsync, fd) { return flush(fd, false); }
+SYSCALL1(fdatasync, fd) { return flush(fd, true); }
+
+static bool sync_one(const struct mount_info *m, void *arg)
+{
+	if (m->super->ops && m->super->ops->sync)
+		m->super->ops->sync(m->super);
+	return true;
+}
+
+SYSCALL0(sync)
+{
+	vfs_for_each_mount(sync_one, NULL);
+	return 0;
+}
+
+SYSCALL1(syncfs, fd)
+{
+	struct file *f = fd_get((int)fd);
+	if (!f)
+		return -EBADF;
+	struct super *s = f->inode->super;
+	long err = s->ops && s->ops->sync ? s->ops->sync(s) : 0;
+	file_put(f);
+	return err;
+}
+
+SYSCALL4(sync_file_range, fd, offset, len, flags)
+{
+	struct file *f = fd_get((int)fd);
+	if (!f)
+		return -EBADF;
+	long err = 0;
+	if (((u32)flags & ~7u) || (s64)offset < 0 || (s64)(offset + len) < 0 || (s64)len < 0)
+		err = -EINVAL;
+	else if (!S_ISREG(f->inode->mode) && !S_ISBLK(f->inode->mode) && !S_ISDIR(f->inode->mode) && !S_ISLNK(f->inode->mode))
+		err = -ESPIPE;
+	file_put(f);
+	return err;
+}
