@@ -62,6 +62,11 @@ void hal_set_gs_base(struct hal_context *running, u64 base);
 /* Does base lie in user space (canonical, below HAL_USER_END)? */
 static inline bool hal_user_base_ok(u64 base) { return base < 0x00007ffffffff000ul; }
 
+/* What the machine tells a program in its auxiliary vector. */
+u64 hal_elf_hwcap(void);
+u64 hal_elf_hwcap2(void);
+#define HAL_ELF_PLATFORM "x86_64"
+
 struct task;
 /* The running task; set by the scheduler around a switch. <machine/cpu.h> has the inline read
  * `struct task *hal_current(void)`. */

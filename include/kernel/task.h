@@ -112,6 +112,7 @@ struct task {
 	u32 exit_code;            /* wait status of this thread */
 	u32 pdeath_signal;
 	u64 personality;
+	bool no_new_privs;        /* prctl(PR_SET_NO_NEW_PRIVS), inherited */
 	u64 min_faults, maj_faults;
 	struct host_context host; /* what mm may do for us: host_current() */
 	uaddr_t rseq_area;

@@ -88,7 +88,7 @@ void task_clear_tid(struct task *t)
 	t->clear_child_tid = 0;
 }
 
-static void note_maxrss(struct process *p, struct space *s)
+void note_maxrss(struct process *p, struct space *s)
 {
 	s64 pages = READ_ONCE(s->rss[RSS_ANON]) + READ_ONCE(s->rss[RSS_FILE]) + READ_ONCE(s->rss[RSS_SHMEM]);
 	u64 most = max((u64)(pages > 0 ? pages : 0), s->hiwater_rss);

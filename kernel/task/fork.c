@@ -72,6 +72,7 @@ static void inherit(struct task *t, const struct task *from)
 	}
 	t->blocked = from->blocked;
 	t->personality = from->personality;
+	t->no_new_privs = from->no_new_privs;
 	t->timer_slack_ns = from->timer_slack_ns;
 }
 

@@ -32,6 +32,7 @@ void task_clear_tid(struct task *t);     /* CLONE_CHILD_CLEARTID and robust fute
 void process_reap_locked(struct process *p);
 
 u64 process_maxrss_kb(struct process *p);
+void note_maxrss(struct process *p, struct space *s);
 
 /* kthread.c: a process of its own that runs fn in kernel mode */
 struct task *kthread_create_process(void (*fn)(void *), void *arg, const char *name, struct process *parent);

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who the new program runs as: set-user-ID and set-group-ID files, and the capabilities that follow
+ * from the ids (capabilities(7), "Transformation of capabilities during execve()", without file
+ * capabilities).
+ */
+#include "exec.h"
+#include <fs/vfs.h>
+#include <lib/string.h>
+#include <linux/stat.h>
+#include <mm/slab.h>
+
+static bool in_group(const struct cred *c, u32 gid)
+{
+	for (u32 i = 0; i < c->nr_groups; i++)
+		if (c->groups[i] == gid)
+			return true;
+	return c->egid == gid;
+}
+
+static void set_ids(struct cred *c, const struct inode *i, bool may_gain)
+{
+	if (may_gain && (i->mode & S_ISUID))
+		c->euid = i->uid;
+	if (may_gain && (i->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
+		c->egid = i->gid;
+	c->suid = c->fsuid = c->euid;
+	c->sgid = c->fsgid = c->egid;
+}
+
+static void set_caps(struct cred *c, const struct cred *old)
+{
+	bool gained = c->euid != old->euid || c->egid != old->egid;
+	if (gained)
+		c->cap_ambient = 0;
+	if (c->uid == 0 || c->euid == 0) {
+		c->cap_permitted = c->cap_inheritable | c->cap_bounding;
+		c->cap_effective = c->euid == 0 ? c->cap_permitted : c->cap_ambient;
+	} else {
+		c->cap_permitted = c->cap_effective = c->cap_ambient;
+	}
+}
+
+int exec_prepare_cred(struct exec *e)
+{
+	const struct cred *old = current->cred;
+	const struct inode *i = e->file->inode;
+	bool gains = (i->mode & S_ISUID && i->uid != old->euid) ||
+	             ((i->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && !in_group(old, i->gid));
+	struct cred *c = kmalloc(sizeof(*c), ALLOC_KERNEL);
+	if (!c)
+		return -ENOMEM;
+	memcpy(c, old, sizeof(*c));
+	c->refs = 1;
+	set_ids(c, i, !(gains && current->no_new_privs));
+	set_caps(c, old);
+	e->is_secure = c->euid != c->uid || c->egid != c->gid;
+	if (!memcmp(&c->uid, &old->uid, sizeof(*c) - offsetof(struct cred, uid))) {
+		kfree(c);
+		e->cred = cred_get(old);
+	} else {
+		e->cred = c;
+	}
+	return 0;
+}
