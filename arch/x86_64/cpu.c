@@ -25,8 +25,9 @@ unsigned hal_cpu_count = 1;
 bool cpu_has_smap, cpu_has_xsave, cpu_has_rdrand;
 
 static struct cpu_tables cpu_tables[HAL_MAX_CPUS];
-/* Double fault, NMI and machine check come on stacks of their own. */
-static char ist_stacks[HAL_MAX_CPUS][4096] __attribute__((aligned(16)));
+/* Double fault, NMI and machine check come on a stack of their own; further CPUs get theirs from smp.c. */
+static char boot_ist_stack[4096] __attribute__((aligned(16)));
+void *cpu_ist_stacks[HAL_MAX_CPUS] = { boot_ist_stack + sizeof(boot_ist_stack) };
 
 static void load_segments(unsigned id)
 {
@@ -40,7 +41,7 @@ static void load_segments(unsigned id)
 	t->gdt[8] = (sizeof(struct tss) - 1) | (tss & 0xffffff) << 16 | 0x89ull << 40 | (tss >> 24 & 0xff) << 56;
 	t->gdt[9] = tss >> 32;
 	t->tss.iomap = sizeof(struct tss);
-	t->tss.ist[0] = (u64)ist_stacks[id] + sizeof(ist_stacks[id]);
+	t->tss.ist[0] = (u64)cpu_ist_stacks[id];
 
 	struct {
 		u16 limit;
@@ -94,6 +95,14 @@ static void enable_features(void)
 	}
 }
 
+/* The trap entry's placeholder becomes CLAC; by the boot tables, before the text is read-only. */
+static void patch_clac(void)
+{
+	extern char trap_clac[];
+	static const u8 clac[] = { 0x0f, 0x01, 0xca };
+	memcpy(trap_clac, clac, sizeof(clac));
+}
+
 void cpu_init(unsigned id)
 {
 	extern char syscall_entry[];
@@ -104,6 +113,8 @@ void cpu_init(unsigned id)
 	wrmsr(MSR_GS_BASE, (u64)c);
 	wrmsr(MSR_KERNEL_GS_BASE, 0);
 	enable_features();
+	if (id == 0 && cpu_has_smap)
+		patch_clac();
 	wrmsr(MSR_STAR, (u64)0x23 << 48 | (u64)KERNEL_CS << 32);
 	wrmsr(MSR_LSTAR, (u64)syscall_entry);
 	wrmsr(MSR_SFMASK, 0x47700); /* TF IF DF IOPL NT AC: all off in the kernel */

@@ -73,6 +73,7 @@ static inline void cpuid(u32 leaf, u32 sub, u32 out[4])
 }
 
 extern struct hal_percpu cpu_blocks[HAL_MAX_CPUS];
+extern void *cpu_ist_stacks[HAL_MAX_CPUS]; /* tops */
 extern bool cpu_has_smap, cpu_has_xsave, cpu_has_rdrand;
 
 /* boot order on the boot CPU, each once */

@@ -127,10 +127,15 @@ static u64 *entry_of(paddr_t root, u64 vaddr, unsigned level)
 
 static paddr_t root_being_built;
 
+/* Two CPUs may need the same table at the same time. */
+static struct spinlock tables_lock = SPINLOCK_INIT(RANK_SLAB);
+
 void kernel_map(u64 vaddr, paddr_t paddr, u64 len, u64 flags)
 {
+	spin_lock(&tables_lock);
 	for (u64 off = 0; off < len; off += PAGE_SIZE)
 		*entry_of(root_being_built, vaddr + off, 1) = (paddr + off) | flags;
+	spin_unlock(&tables_lock);
 }
 
 static u64 image_rights(u64 vaddr)

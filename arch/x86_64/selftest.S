@@ -33,7 +33,7 @@ selftest_resume:
 selftest_enter_user:
 	pushq $0x2b
 	pushq %rsi
-	pushq $0x2
+	pushq $0x40002			/* AC: must not open user memory to the kernel */
 	pushq $0x33
 	pushq %rdi
 	swapgs

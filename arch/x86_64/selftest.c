@@ -46,6 +46,16 @@ static struct {
 
 static unsigned nr_passed, nr_failed;
 
+/* Faults taken with AC still set: SMAP would be off in the handler. */
+static unsigned nr_open_entries;
+
+static bool is_smap_open(void)
+{
+	u64 flags;
+	__asm__ volatile("pushfq\n\tpopq %0" : "=r"(flags));
+	return flags & (1u << 18);
+}
+
 bool selftest_caught(struct hal_regs *regs, unsigned vector, u64 addr)
 {
 	if (!expected.active)
@@ -56,6 +66,7 @@ bool selftest_caught(struct hal_regs *regs, unsigned vector, u64 addr)
 	if (vector != expected.vector || error != expected.error || (vector == VECTOR_PF && addr != expected.addr))
 		return false;
 	expected.active = false;
+	nr_open_entries += is_smap_open();
 	regs->rip = (u64)selftest_resume;
 	regs->rsp = selftest_stack;
 	regs->cs = KERNEL_CS;
@@ -286,6 +297,7 @@ void hal_selftest(void)
 		check_allowed();
 		for (unsigned i = 0; i < ARRAY_SIZE(violations); i++)
 			try_violation(&violations[i]);
+		report(!nr_open_entries, "smap-closed-at-entry");
 		hal_log(LOG_INFO, "selftest: %u passed, %u failed", nr_passed, nr_failed);
 	}
 	hal_irq_restore(flags);

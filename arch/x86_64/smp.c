@@ -31,7 +31,8 @@ static void wait_us(u64 us)
 static bool start_one(unsigned id, u32 apic_id)
 {
 	void *stack = hal_stack_alloc();
-	if (!stack)
+	cpu_ist_stacks[id] = hal_stack_alloc();
+	if (!stack || !cpu_ist_stacks[id])
 		return false;
 	__atomic_store_n(&ap_stack, (u64)stack, __ATOMIC_SEQ_CST);
 	lapic_send(apic_id, 0x4500); /* INIT */

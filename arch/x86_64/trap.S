@@ -74,6 +74,9 @@ trap_common:
 	xchgq %rdi, (%rsp)
 	save_rest
 	cld
+	.globl trap_clac
+trap_clac:				/* CLAC where the CPU has SMAP: user mode, or a user copy, may have set AC */
+	.byte 0x0f, 0x1f, 0x00
 	testb $3, REGS_CS(%rsp)
 	jz 1f
 	swapgs
