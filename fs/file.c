@@ -226,6 +226,24 @@ size_t file_name(struct file *f, char *buf, size_t size)
 	return strlen(buf);
 }
 
+int file_get_path(struct file *f, struct path *out)
+{
+	char name[300];
+	if (f->node) {
+		*out = (struct path){ f->node, f->mount };
+	} else {
+		file_name(f, name, sizeof(name));
+		inode_get(f->inode);
+		*out = (struct path){ node_new_anon(name, f->inode), anon_mount };
+		if (!out->node)
+			return -ENOMEM;
+		mount_get(anon_mount);
+		return 0;
+	}
+	path_get(out);
+	return 0;
+}
+
 /* Mapping. */
 
 static u64 inode_mapping_size(struct mapping *m)

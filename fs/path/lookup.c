@@ -328,8 +328,11 @@ static long name_locked(const struct path *p, const struct path *root, char *buf
 			m = m->parent;
 			continue;
 		}
-		if (n->parent == n)
+		if (n->parent == n) {
+			if (!prepend(buf, &at, n->name, n->len)) /* a file without a place: "pipe:[7]" */
+				return -ENAMETOOLONG;
 			break;
+		}
 		if (!prepend(buf, &at, n->name, n->len) || !prepend(buf, &at, "/", 1))
 			return -ENAMETOOLONG;
 		n = n->parent;

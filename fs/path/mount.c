@@ -13,7 +13,7 @@
 #define MOUNT_FLAGS (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME | MS_NOSYMFOLLOW)
 #define MS_PROPAGATION (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE)
 
-struct mount *root_mount;
+struct mount *root_mount, *anon_mount;
 static struct list_head mounts = LIST_HEAD_INIT(mounts);
 static struct list_head types = LIST_HEAD_INIT(types);
 struct mutex namespace_lock;
@@ -383,5 +383,9 @@ void vfs_init(void)
 	root_mount = mount_new(s, NULL, 0, "rootfs");
 	ASSERT(root_mount);
 	root_mount->is_attached = true;
+	anon_super->root = inode_new(anon_super, S_IFDIR | 0555);
+	ASSERT(anon_super->root);
+	anon_mount = mount_new(anon_super, NULL, 0, "none");
+	ASSERT(anon_mount);
 	list_add_tail(&root_mount->link, &mounts);
 }

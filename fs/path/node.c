@@ -159,7 +159,7 @@ static bool set_name(struct path_node *n, const char *name, size_t len)
 	return true;
 }
 
-struct path_node *node_new_root(struct inode *inode)
+struct path_node *node_new_anon(const char *name, struct inode *inode)
 {
 	struct path_node *n = slab_alloc(node_cache, ALLOC_KERNEL | ALLOC_ZERO);
 	if (!n) {
@@ -170,9 +170,14 @@ struct path_node *node_new_root(struct inode *inode)
 	n->parent = n;
 	n->inode = inode;
 	list_init(&n->lru);
-	set_name(n, "", 0);
-	return n;
+	if (set_name(n, name, strlen(name)))
+		return n;
+	slab_free(node_cache, n);
+	inode_put(inode);
+	return NULL;
 }
+
+struct path_node *node_new_root(struct inode *inode) { return node_new_anon("", inode); }
 
 static struct path_node *node_new(struct path_node *parent, const char *name, size_t len, struct inode *inode)
 {

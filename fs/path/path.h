@@ -53,6 +53,7 @@ struct path_node *node_add(struct path_node *parent, const char *name, size_t le
 /* The same for a file that has no name any more or yet (O_TMPFILE): never hashed, shown as deleted. */
 struct path_node *node_add_deleted(struct path_node *parent, const char *name, size_t len, struct inode *inode);
 struct path_node *node_new_root(struct inode *inode); /* takes over the reference */
+struct path_node *node_new_anon(const char *name, struct inode *inode); /* takes over the reference; its own parent */
 static inline void node_get(struct path_node *n) { __atomic_fetch_add(&n->refs, 1, __ATOMIC_RELAXED); }
 void node_put(struct path_node *n);
 void node_delete(struct path_node *n);                        /* the name was unlinked */
@@ -66,6 +67,7 @@ void node_pin_hashed(struct path_node *n); /* a mount point must be found again 
 
 /* mount.c */
 extern struct mount *root_mount;
+extern struct mount *anon_mount; /* where files without a name are; not in the tree */
 static inline void mount_get(struct mount *m) { __atomic_fetch_add(&m->refs, 1, __ATOMIC_RELAXED); }
 void mount_put(struct mount *m);
 bool mount_cross(struct path *p);    /* while something is mounted on *p: go there */

@@ -176,7 +176,7 @@ static long from_pipe(struct side *in, struct side *out, u64 len, bool nonblock,
 			if (room < 0)
 				n = room;
 			else
-				len = min(len, (u64)room + (u64)done);
+				len = min(len, (u64)room);
 		}
 		if (n <= 0)
 			break;

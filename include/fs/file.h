@@ -14,6 +14,7 @@
 
 struct file;
 struct inode;
+struct path;
 struct path_node; /* a directory entry in the cache, with its mount: see fs/vfs.h */
 struct poll_table;
 struct stat;
@@ -95,6 +96,9 @@ long file_write_at(struct file *f, const void *buf, size_t len, u64 pos);
 u32 file_poll(struct file *f, struct poll_table *pt);
 /* Its name as /proc/PID/fd and maps show it; "(deleted)" added. Writes a NUL-terminated string. */
 size_t file_name(struct file *f, char *buf, size_t size);
+/* The place of an open file with references; a file without a name gets one that path_name shows as
+ * file_name does ("pipe:[7]"). For magic links. 0 or -ENOMEM. */
+int file_get_path(struct file *f, struct path *out);
 
 /* Descriptor tables. */
 struct files;

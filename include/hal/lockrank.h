@@ -33,6 +33,7 @@ enum lock_rank {
 	RANK_SLAB,        /* one slab cache's lists */
 	RANK_BUDDY,       /* one node's free lists */
 	RANK_WAITQ,       /* a wait queue; wake-ups happen under nearly everything */
+	RANK_EPOLL,       /* an epoll instance: marked ready from wake-ups of the files it watches; inner before outer */
 	RANK_RUNQUEUE,    /* one CPU's run queue */
 	RANK_DEVICE,      /* a driver's queue */
 	RANK_LOG,         /* the log ring: messages are allowed everywhere */
