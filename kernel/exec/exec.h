@@ -76,6 +76,4 @@ uaddr_t exec_random_range(uaddr_t start, u64 range);    /* a page in [start, sta
 
 extern u32 randomize_va_space; /* /proc/sys/kernel/randomize_va_space */
 
-/* Maps the vDSO above the stack and sets s->vdso. Whoever has none leaves it undefined. */
-int vdso_map(struct space *s, uaddr_t hint) __attribute__((weak));
 #endif

@@ -19,6 +19,7 @@
 #include <hal/mmu.h>
 #include <hal/time.h>
 #include <hal/uaccess.h>
+#include <kernel/vdso.h>
 #include <lib/string.h>
 #include <linux/auxvec.h>
 #include <linux/mman.h>
@@ -168,8 +169,10 @@ int exec_stack_build(struct exec *e, const struct elf_info *info, uaddr_t *sp_ou
 	if (err)
 		return err;
 	s->stack_start = sp;
-	if (vdso_map)
-		vdso_map(s, PAGE_ALIGN_UP(sp));
+	if (vdso_map && !s->vdso) {
+		uaddr_t vdso;
+		vdso_map(s, PAGE_ALIGN_UP(top), &vdso); /* without it a program makes system calls */
+	}
 	if (e->prefix_len && copy_to_user(strings, e->prefix, e->prefix_len))
 		return -EFAULT;
 	err = arg_store_copy_out(&e->args, skip, e->args.len, strings + e->prefix_len);

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* Boot, between its files. */
+#ifndef KERNEL_MAIN_H
+#define KERNEL_MAIN_H
+
+void cmdline_init(void);
+/* Completes init's vectors (argv[0] and some of envp are set) with the words that are not the kernel's. */
+void cmdline_for_init(const char **argv, unsigned max_args, const char **envp, unsigned max_env);
+
+#endif
