@@ -1,38 +1,60 @@
-# Host builds of mm/ and lib/ with arch/host: unit tests under sanitizers, and a plain fast library.
-#   make check        unit tests under ASan and UBSan
+# Host builds of mm/ and lib/ with arch/host: unit tests under sanitizers, a fuzz target, and a plain
+# fast library.
+#   make check        unit tests under ASan and UBSan, and the check of includes
 #   make check-tsan   CPUs as free-running threads under TSan
+#   make fuzz         libFuzzer over memory calls; FUZZ_ARGS are libFuzzer's (clang, libclang-rt-14-dev)
+#   make host-lib     $(B)/host-fast/libquire-mm.a: mm/, lib/ and arch/host, optimised
 
 HCC       := gcc
+FUZZ_CC   := clang
 HOST_INC  := -Iinclude -Iarch/host/include
 HOST_SRC  := $(MM_SRC) $(sort $(wildcard arch/host/*.c))
 HOST_WARN := -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-format
 HOST_COMMON := -std=gnu11 -g $(HOST_WARN) -fno-strict-aliasing -fno-common -MMD -MP $(HOST_INC) -pthread
-UNIT_SRC  := $(sort $(wildcard tests/unit/*.c))
+UNIT_SRC  := $(sort $(wildcard tests/unit/*.c) $(wildcard tests/conformance/*.c))
+FUZZ_SRC  := $(sort $(wildcard tests/fuzz/*.c)) tests/unit/fixture.c tests/unit/sequence.c
 
 HCFLAGS_check := $(HOST_COMMON) -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 HCFLAGS_tsan  := $(HOST_COMMON) -O1 -fsanitize=thread
 HCFLAGS_fast  := $(HOST_COMMON) -O2
+HCFLAGS_fuzz  := $(HOST_COMMON) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -Wno-gnu -Wno-unknown-warning-option
+
+HCC_check := $(HCC)
+HCC_tsan  := $(HCC)
+HCC_fast  := $(HCC)
+HCC_fuzz  := $(FUZZ_CC)
 
 define host_build
 $(B)/host-$(1)/%.c.o: %.c
 	@mkdir -p $$(@D)
 	@echo "  HOSTCC  $$< ($(1))"
-	@$(HCC) $$(HCFLAGS_$(1)) -c -o $$@ $$<
--include $$(patsubst %,$(B)/host-$(1)/%.d,$$(HOST_SRC) $$(UNIT_SRC))
+	@$(HCC_$(1)) $$(HCFLAGS_$(1)) -c -o $$@ $$<
+-include $$(patsubst %,$(B)/host-$(1)/%.d,$$(HOST_SRC) $(sort $(UNIT_SRC) $(FUZZ_SRC)))
 endef
-$(eval $(call host_build,check))
-$(eval $(call host_build,tsan))
-$(eval $(call host_build,fast))
+$(foreach v,check tsan fast fuzz,$(eval $(call host_build,$(v))))
 
-$(B)/unit: $(patsubst %,$(B)/host-check/%.o,$(HOST_SRC) $(UNIT_SRC))
+host_objects = $(patsubst %,$(B)/host-$(1)/%.o,$(HOST_SRC) $(2))
+
+$(B)/unit: $(call host_objects,check,$(UNIT_SRC))
 	@$(HCC) $(HCFLAGS_check) -o $@ $^ -lcmocka
-$(B)/unit-fast: $(patsubst %,$(B)/host-fast/%.o,$(HOST_SRC) $(UNIT_SRC))
+$(B)/unit-fast: $(call host_objects,fast,$(UNIT_SRC))
 	@$(HCC) $(HCFLAGS_fast) -o $@ $^ -lcmocka
-$(B)/unit-tsan: $(patsubst %,$(B)/host-tsan/%.o,$(HOST_SRC) $(UNIT_SRC))
+$(B)/unit-tsan: $(call host_objects,tsan,$(UNIT_SRC))
 	@$(HCC) $(HCFLAGS_tsan) -o $@ $^ -lcmocka
+$(B)/fuzz: $(call host_objects,fuzz,$(FUZZ_SRC))
+	@$(FUZZ_CC) $(HCFLAGS_fuzz) -o $@ $^ -lcmocka
+$(B)/host-fast/libquire-mm.a: $(call host_objects,fast)
+	@rm -f $@
+	@ar rcs $@ $^
 
-.PHONY: check check-tsan
+.PHONY: check check-tsan fuzz host-lib
 check: $(B)/unit
+	@sh tests/check-includes.sh
 	@$(B)/unit
 check-tsan: $(B)/unit-tsan
 	@$(B)/unit-tsan threads
+FUZZ_ARGS ?= -max_total_time=60
+fuzz: $(B)/fuzz
+	@mkdir -p $(B)/fuzz-corpus
+	@$(B)/fuzz $(B)/fuzz-corpus -max_len=512 -timeout=30 -artifact_prefix=$(B)/ $(FUZZ_ARGS)
+host-lib: $(B)/host-fast/libquire-mm.a

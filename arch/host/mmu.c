@@ -58,7 +58,7 @@ static void count(u64 *what) { __atomic_add_fetch(what, 1, __ATOMIC_RELAXED); }
 
 void host_mmu_reset(void)
 {
-	memset(mmus, 0, sizeof(mmus));
+	memset(mmus, 0, host_nr_cpus * sizeof(mmus[0]));
 	memset(&host_mmu_stat, 0, sizeof(host_mmu_stat));
 	host_cpu_id = 0;
 }

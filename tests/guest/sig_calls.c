@@ -191,13 +191,13 @@ static void queues(void)
 	}
 }
 
-static volatile int depth, deepest;
+static volatile int depth, deepest, nested;
 static void nest(int sig)
 {
 	depth++;
 	if (depth > deepest)
 		deepest = depth;
-	if (depth < 3)
+	if (++nested < 3)
 		raise(sig);
 	depth--;
 }
@@ -226,7 +226,7 @@ static void flags(void)
 	handle(SIGUSR1, nest, 0);
 	raise(SIGUSR1);
 	VAL("own signal is blocked in its handler", deepest);
-	deepest = 0;
+	deepest = nested = 0;
 	handle(SIGUSR1, nest, SA_NODEFER);
 	raise(SIGUSR1);
 	VAL("SA_NODEFER", deepest);
@@ -339,7 +339,8 @@ static void interrupting(void)
 	waitpid(pid, &st, 0);
 	pid = sender(SIGUSR1, 30, 1);
 	fd_set fs;
-	FD_ZERO(&fs), FD_SET(p[0], &fs);
+	FD_ZERO(&fs);
+	FD_SET(p[0], &fs);
 	struct timeval tv = { 5, 0 };
 	R("select EINTR despite SA_RESTART", select(p[0] + 1, &fs, NULL, NULL, &tv));
 	waitpid(pid, &st, 0);

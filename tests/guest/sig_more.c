@@ -100,12 +100,12 @@ static void posix_timers(void)
 	hits = 0;
 	timer_settime(id, 0, &t, NULL);
 	sleep_ms(60);
-	t.it_value.tv_nsec = t.it_interval.tv_nsec = 0;
-	R("timer_settime disarm", timer_settime(id, 0, &t, &old));
-	VAL("timer_settime old interval", old.it_interval.tv_nsec);
 	siginfo_t si;
 	struct timespec zero = { 0, 0 };
 	int r = sigtimedwait(&block, &si, &zero);
+	t.it_value.tv_nsec = t.it_interval.tv_nsec = 0;
+	R("timer_settime disarm", timer_settime(id, 0, &t, &old));
+	VAL("timer_settime old interval", old.it_interval.tv_nsec);
 	out("timer overrun: one signal %s, overrun counted %s\n", r > 0 ? "yes" : "no", si.si_overrun >= 3 ? "yes" : "no");
 	R("timer second signal", sigtimedwait(&block, &si, &zero));
 	sigprocmask(SIG_UNBLOCK, &block, NULL);

@@ -131,5 +131,5 @@ int run_failure_tests(void)
 		cmocka_unit_test(mremap_survives_each_failure),   cmocka_unit_test(fault_survives_each_failure),
 		cmocka_unit_test(unshare_survives_each_failure),
 	};
-	return cmocka_run_group_tests_name("failure", tests, NULL, NULL);
+	return run_group("failure", tests, ARRAY_SIZE(tests));
 }

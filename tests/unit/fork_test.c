@@ -196,5 +196,5 @@ int run_fork_tests(void)
 		cmocka_unit_test(shared_mapping_stays_shared),
 		cmocka_unit_test(truncate_reaches_tables_that_are_still_shared),
 	};
-	return cmocka_run_group_tests_name("fork", tests, NULL, NULL);
+	return run_group("fork", tests, ARRAY_SIZE(tests));
 }

@@ -128,5 +128,5 @@ int run_lib_tests(void)
 		cmocka_unit_test(radix_finds_what_was_put_in_any_order),
 		cmocka_unit_test(radix_next_finds_a_lone_item_far_above),
 	};
-	return cmocka_run_group_tests_name("lib", tests, NULL, NULL);
+	return run_group("lib", tests, ARRAY_SIZE(tests));
 }

@@ -293,5 +293,5 @@ int run_space_tests(void)
 		cmocka_unit_test(mlock_and_populate_bring_pages_in),
 		cmocka_unit_test(brk_grows_and_shrinks),
 	};
-	return cmocka_run_group_tests_name("space", tests, NULL, NULL);
+	return run_group("space", tests, ARRAY_SIZE(tests));
 }

@@ -43,6 +43,12 @@ struct fault_verdict try_read(uaddr_t addr);
 
 #define LEAF_SPAN_BYTES (2ul << 20)
 
+/* A sequence of memory calls against a model (sequence.c). random(n) decides: a number below n. */
+void sequence_run(unsigned (*random)(unsigned n), unsigned nr_ops);
+
+/* Runs a group and counts it for the closing line; returns how many failed. */
+int run_group(const char *name, const struct CMUnitTest *tests, size_t nr);
+
 int run_frame_tests(void);
 int run_lib_tests(void);
 int run_space_tests(void);

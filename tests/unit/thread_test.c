@@ -300,12 +300,65 @@ static void threads_share_a_space_and_fork(void **state)
 	machine_down();
 }
 
+/* ---- two sharers of one table ---- */
+
+#define NR_RACES 200u
+static struct space *children[NR_RACES];
+static unsigned at_the_line;
+
+static void wait_for_both(unsigned round)
+{
+	__atomic_fetch_add(&at_the_line, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&at_the_line, __ATOMIC_SEQ_CST) < 2 * round)
+		hal_cpu_pause();
+}
+
+static void *end_children(void *arg)
+{
+	(void)arg;
+	host_be_cpu(1);
+	for (unsigned i = 0; i < NR_RACES; i++) {
+		wait_for_both(2 * i + 1);
+		space_put(children[i]);
+		wait_for_both(2 * i + 2);
+	}
+	return NULL;
+}
+
+/* Who unshares copies while it counts two sharers; the other one left meanwhile without the table's
+ * lock, and nobody freed the old table. */
+static void exit_of_one_sharer_while_the_other_unshares(void **state)
+{
+	(void)state;
+	pthread_t other;
+	machine_up_free_running(32ul << 20, 2);
+	common = space_create();
+	host_switch(common);
+	map(common, AT, 400 * PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
+	for (unsigned i = 0; i < 400; i++)
+		put_byte(AT + i * PAGE_SIZE, 1);
+	at_the_line = 0;
+	pthread_create(&other, NULL, end_children, NULL);
+	for (unsigned i = 0; i < NR_RACES; i++) {
+		assert_int_equal(space_fork(common, &children[i]), 0);
+		wait_for_both(2 * i + 1);
+		put_byte(AT + i * PAGE_SIZE, 2);
+		wait_for_both(2 * i + 2);
+	}
+	pthread_join(other, NULL);
+	assert_valid(common);
+	host_switch(NULL);
+	space_put(common);
+	machine_down();
+}
+
 int run_thread_tests(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(taken_block_is_nobodys_buddy),
 		cmocka_unit_test(slab_objects_belong_to_one_thread),
 		cmocka_unit_test(threads_share_a_space_and_fork),
+		cmocka_unit_test(exit_of_one_sharer_while_the_other_unshares),
 	};
-	return cmocka_run_group_tests_name("threads", tests, NULL, NULL);
+	return run_group("threads", tests, ARRAY_SIZE(tests));
 }

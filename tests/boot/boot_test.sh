@@ -1,0 +1,103 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Boots the kernel in QEMU and reads what it says: the machine's protections, each violation for real, the
+# panic report, and the ISO image by BIOS and by UEFI.
+#   tests/boot/boot_test.sh [-v] [BUILD-FOLDER]
+# Prints one line for each check and "N passed, N failed"; status 1 when one failed.
+
+verbose=
+[ "$1" = -v ] && verbose=1 && shift
+build=${1:-build}
+ovmf=/usr/share/OVMF/OVMF_CODE.fd
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 130' INT TERM
+passed=0
+failed=0
+
+# machine ARGS...: what it prints goes to $dir/out, QEMU's status to $status
+machine() {
+	{
+		timeout 120 qemu-system-x86_64 -machine q35 -accel tcg -cpu max -m 128M -display none -serial stdio \
+			-monitor none -net none -no-reboot -device isa-debug-exit,iobase=0x501,iosize=4 "$@" </dev/null 2>"$dir/err"
+		echo $? >"$dir/status"
+	} | tr -d '\r' >"$dir/out"
+	status=$(cat "$dir/status")
+	[ -z "$verbose" ] || cat "$dir/out"
+}
+
+# boot APPEND [ARGS...]
+boot() {
+	append=$1
+	shift
+	machine -kernel "$build/quire-kernel" -append "console=ttyS0 $append" "$@"
+}
+
+check() { # NAME COMMAND...: passes when the command succeeds
+	name=$1
+	shift
+	if "$@"; then
+		passed=$((passed + 1))
+		echo "ok   $name"
+	else
+		failed=$((failed + 1))
+		echo "FAIL $name (status $status): $*"
+		sed 's/^/     | /' "$dir/out" | tail -30
+		sed 's/^/     ! /' "$dir/err" | tail -5
+	fi
+}
+
+says() { grep -q -- "$1" "$dir/out"; }
+counts() { [ "$(grep -c -- "$2" "$dir/out")" -eq "$1" ]; }
+ends_with() { [ "$status" -eq "$1" ]; }
+
+# Every protection, by the machine's own tests.
+boot quire.selftest=arch
+check selftest-all-pass says 'selftest: 34 passed, 0 failed'
+check selftest-each-named counts 34 'selftest: ok '
+check selftest-ends ends_with 0
+for bit in wp nxe smep smap umip; do
+	check "bit-$bit" says "selftest: ok bit-$bit"
+done
+
+# Each violation, uncaught: a panic that names its cause and ends the run.
+violation() { # NAME CAUSE
+	boot "quire.selftest=$1"
+	check "panic-$1" says "Kernel panic on CPU 0: .*$2"
+	check "panic-$1-ends" ends_with 125
+}
+violation smep 'executing user memory (SMEP)'
+violation smap-read 'touching user memory outside a user copy (SMAP)'
+violation smap-write 'touching user memory outside a user copy (SMAP)'
+violation execute-data 'executing data (NX)'
+violation write-text 'writing read-only memory'
+violation write-constant 'writing read-only memory'
+violation reserved-bit 'reserved bit in a page-table entry'
+violation null 'null pointer'
+violation stack-guard "a kernel stack's guard page"
+violation noncanonical 'general protection in the kernel'
+violation overflow 'double fault in the kernel: stack overflow'
+check overflow-names-function says '\] selftest_overflow'
+
+# The report: cause, registers, names of functions, in order.
+violation panic 'selftest: asked for'
+check panic-registers says '^RIP ffffffff8'
+check panic-backtrace says '\] selftest_panic_inner'
+check panic-backtrace-caller says '\] selftest_panic_outer'
+check panic-backtrace-root says '\] x86_start'
+check panic-end says 'end of panic'
+
+# The last panic is not the first: other CPUs stop, the run ends once.
+boot quire.selftest=panic -smp 4
+check panic-smp counts 1 'Kernel panic'
+check panic-smp-ends ends_with 125
+
+# One image, two firmwares.
+make -s B="$build" "$build/selftest.iso" >"$dir/err" 2>&1
+machine -cdrom "$build/selftest.iso"
+check iso-bios says 'selftest: 34 passed, 0 failed'
+machine -cdrom "$build/selftest.iso" -drive "if=pflash,format=raw,readonly=on,file=$ovmf"
+check iso-uefi says 'selftest: 34 passed, 0 failed'
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
