@@ -8,12 +8,21 @@ ISO_APPEND ?= console=ttyS0
 .PHONY: iso
 iso: $(B)/quire.iso
 
+# $(call make-iso,IMAGE,INITRD,KERNEL ARGS)
+define make-iso
+	@echo "  ISO     $(1)"
+	@rm -rf $(1).dir
+	@mkdir -p $(1).dir/boot/grub
+	@objcopy --strip-debug $(B)/quire-kernel $(1).dir/boot/quire-kernel
+	@sed '$(if $(2),,/@INITRD@/d;) s|@INITRD@|/boot/initrd|; s|@APPEND@|$(3)|' arch/x86_64/grub.cfg >$(1).dir/boot/grub/grub.cfg
+	@$(if $(2),cp $(2) $(1).dir/boot/initrd)
+	@grub-mkrescue -o $(1) --fonts= --themes= --locales= $(1).dir >$(1).log 2>&1 || { cat $(1).log >&2; rm -f $(1); exit 1; }
+	@rm -rf $(1).dir $(1).log
+endef
+
 $(B)/quire.iso: $(B)/quire-kernel $(INITRD) arch/x86_64/grub.cfg
-	@echo "  ISO     $@"
-	@rm -rf $(B)/iso
-	@mkdir -p $(B)/iso/boot/grub
-	@objcopy --strip-debug $< $(B)/iso/boot/quire-kernel
-	@sed 's|@APPEND@|$(ISO_APPEND)|; $(if $(INITRD),,/@INITRD@/d;) s|@INITRD@|/boot/initrd|' arch/x86_64/grub.cfg >$(B)/iso/boot/grub/grub.cfg
-	@$(if $(INITRD),cp $(INITRD) $(B)/iso/boot/initrd)
-	@grub-mkrescue -o $@ --fonts= --themes= --locales= $(B)/iso >$(B)/iso.log 2>&1 || { cat $(B)/iso.log >&2; rm -f $@; exit 1; }
-	@rm -rf $(B)/iso
+	$(call make-iso,$@,$(INITRD),$(ISO_APPEND))
+
+# Starts the machine's self-tests instead of a program.
+$(B)/selftest.iso: $(B)/quire-kernel arch/x86_64/grub.cfg
+	$(call make-iso,$@,,console=ttyS0 quire.selftest=arch)

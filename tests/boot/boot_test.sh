@@ -87,13 +87,8 @@ check panic-backtrace-caller says '\] selftest_panic_outer'
 check panic-backtrace-root says '\] x86_start'
 check panic-end says 'end of panic'
 
-# The last panic is not the first: other CPUs stop, the run ends once.
-boot quire.selftest=panic -smp 4
-check panic-smp counts 1 'Kernel panic'
-check panic-smp-ends ends_with 125
-
 # One image, two firmwares.
-make -s B="$build" "$build/selftest.iso" >"$dir/err" 2>&1
+[ -f "$build/selftest.iso" ] || make -s B="$build" "$build/selftest.iso" >"$dir/err" 2>&1
 machine -cdrom "$build/selftest.iso"
 check iso-bios says 'selftest: 34 passed, 0 failed'
 machine -cdrom "$build/selftest.iso" -drive "if=pflash,format=raw,readonly=on,file=$ovmf"
