@@ -113,22 +113,15 @@ int sigmask_begin(uaddr_t umask, u64 usize)
 		return -EINVAL;
 	if (get_user(mask, umask))
 		return -EFAULT;
-	current->saved_blocked = current->blocked;
-	current->blocked = mask & ~(SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP));
-	signal_recalc();
+	signal_set_blocked_temporarily(mask);
 	return 0;
 }
 
+/* An interrupted call leaves the mask: it goes once the signal was delivered. */
 void sigmask_end(bool has_mask, bool interrupted)
 {
-	if (!has_mask)
-		return;
-	if (interrupted) {
-		current->restore_blocked = true; /* signal delivery puts the old mask back */
-		return;
-	}
-	current->blocked = current->saved_blocked;
-	signal_recalc();
+	if (has_mask && !interrupted)
+		signal_restore_blocked();
 }
 
 /* Times. */
