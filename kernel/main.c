@@ -50,6 +50,7 @@ void kernel_main(void)
 	space_init();
 	hal_log(LOG_INFO, "Memory: %lluK/%lluK available", (unsigned long long)frame_nr_free() * 4,
 	        (unsigned long long)hal_ram_total() / 1024);
+	hal_selftest();
 	task_cache_init();
 	clock_set_realtime(hal_boot_time_s() * (s64)NSEC_PER_SEC);
 	if (cmdline_get("norandmaps"))
