@@ -44,10 +44,10 @@ static void run_file(const char *name, const void *data, size_t len)
 	unlink("prog");
 }
 
-#define CASE(name, change)                \
+#define CASE(name, ...)                   \
 	do {                                  \
 		struct image m = good();          \
-		change;                           \
+		__VA_ARGS__;                      \
 		run_file(name, &m, sizeof m);     \
 	} while (0)
 

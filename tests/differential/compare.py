@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs the guest tests under Debian's kernel and in Quire and compares what they print, line by line.
+
+    compare.py                    all programs, Quire against Linux 6.1 in QEMU
+    compare.py mem_ sig_calls     only programs whose names start so
+    compare.py --host             this machine's Linux in Quire's place (a quick check of the tests)
+    compare.py --show mem_mmap    prints what Linux printed
+
+Linux's output is kept in build/oracle and made anew only when the programs change. A difference fails
+unless docs/differences.md lists it. A program at which the machine dies is reported, and the rest runs in
+a further boot.
+"""
+import argparse
+import difflib
+import fnmatch
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import boot
+
+TESTS = os.path.join(boot.ROOT, "build/guest/tests")
+DRIVER = os.path.join(boot.ROOT, "build/guest/driver")
+ORACLE = os.path.join(boot.ROOT, "build/oracle")
+DIFFERENCES = os.path.join(boot.ROOT, "docs/differences.md")
+LINE = re.compile(r"^(.*?)\|(.*)$")
+
+
+def parse(text):
+    """{program: (lines, how it ended)} and the program that was running when the text ended."""
+    results, name, lines = {}, None, []
+    for line in text.split("\n"):
+        at = line.find("@@ ")
+        if at >= 0:
+            words = line[at:].split()
+            if words[1] == "begin":
+                name, lines = words[2], []
+            elif words[1] == "end" and name:
+                results[name] = (lines, " ".join(words[3:]))
+                name = None
+        elif name and line.startswith("|"):
+            lines.append(line[1:])
+    return results, name
+
+
+def run_machine(kernel, names, append, timeout, verbose, log):
+    """All programs, in as many boots as it takes. Returns {program: (lines, end)}."""
+    results, left = {}, list(names)
+    while left:
+        with tempfile.TemporaryDirectory() as tmp:
+            archive = os.path.join(tmp, "initrd")
+            boot.initrd(archive, DRIVER, {"tests/" + n: os.path.join(TESTS, n) for n in left})
+            text, reason = boot.qemu(kernel, archive, append, timeout, stop="@@ done", echo=sys.stderr if verbose else None)
+        log.write(text + "\n")
+        got, running = parse(text)
+        results.update(got)
+        if running:
+            last = "\n".join(text.split("\n")[-30:])
+            results[running] = (parse(text + "\n@@ end %s x\n" % running)[0][running][0], "machine died (%s)" % reason)
+            print("  %s: the machine died (%s):\n%s" % (running, reason, last), file=sys.stderr)
+        elif not got:
+            print("  no program ran (%s):\n%s" % (reason, "\n".join(text.split("\n")[-30:])), file=sys.stderr)
+            return results
+        left = [n for n in left if n not in results]
+    return results
+
+
+def run_host(names):
+    results = {}
+    with tempfile.TemporaryDirectory() as tmp:
+        for n in names:
+            os.makedirs(os.path.join(tmp, n))
+            os.symlink(os.path.join(TESTS, n), os.path.join(tmp, n + ".bin"))
+        text = subprocess.run([DRIVER, TESTS, *names], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL).stdout
+        results = parse(text.decode("utf-8", "replace"))[0]
+    return results
+
+
+def linux_results(names, verbose):
+    """Debian's kernel's results, from build/oracle where the same programs ran before."""
+    kernel = boot.linux_kernel()
+    if not kernel:
+        sys.exit("differential: no Debian kernel found: apt-get install linux-image-amd64")
+    os.makedirs(ORACLE, exist_ok=True)
+    results, missing = {}, []
+    for n in names:
+        path = os.path.join(ORACLE, "%s-%s.txt" % (n, boot.digest([os.path.join(TESTS, n), DRIVER], (kernel,))))
+        if os.path.exists(path):
+            results.update(parse(open(path).read())[0])
+        else:
+            missing.append((n, path))
+    if missing:
+        print("  Linux runs %d programs ..." % len(missing), flush=True)
+        with open(os.path.join(ORACLE, "console.log"), "w") as log:
+            got = run_machine(kernel, [n for n, _ in missing], "quiet loglevel=0 mitigations=off", 300, verbose, log)
+        for n, path in missing:
+            if n in got:
+                lines, end = got[n]
+                with open(path, "w") as f:
+                    f.write("@@ begin %s\n%s@@ end %s %s\n" % (n, "".join("|%s\n" % l for l in lines), n, end))
+        results.update(got)
+    return results
+
+
+def allowed():
+    """Patterns of docs/differences.md: lines "`program: pattern of a line`"."""
+    patterns = []
+    if os.path.exists(DIFFERENCES):
+        for line in open(DIFFERENCES):
+            m = re.match(r"^[-*|] *`(\w+): (.*?)`", line)
+            if m:
+                patterns.append((m[1], m[2]))
+    return patterns
+
+
+def differences(name, want, got, patterns):
+    """Lines of a diff that no pattern covers: a changed line is covered by its name."""
+    mine = [p for prog, p in patterns if fnmatch.fnmatchcase(name, prog)]
+
+    def covered(line):
+        return any(fnmatch.fnmatchcase(line, p) for p in mine)
+
+    def strip(lines):
+        return [l for l in lines if not covered(l)]
+
+    a, b = strip(want[0]) + ["(ends: %s)" % want[1]], strip(got[0]) + ["(ends: %s)" % got[1]]
+    return [l for l in difflib.unified_diff(a, b, "linux", "quire", lineterm="", n=0) if not l.startswith("@@")][2:]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("prefix", nargs="*")
+    parser.add_argument("--host", action="store_true", help="compare this machine's Linux with Debian's")
+    parser.add_argument("--show", action="store_true", help="print Linux's output only")
+    parser.add_argument("--kernel", default=boot.QUIRE)
+    parser.add_argument("--append", default="quiet")
+    parser.add_argument("--timeout", type=float, default=300)
+    parser.add_argument("-v", "--verbose", action="store_true", help="show the consoles")
+    args = parser.parse_args()
+    names = sorted(n for n in os.listdir(TESTS) if not args.prefix or n.startswith(tuple(args.prefix)))
+    want = linux_results(names, args.verbose)
+    if args.show:
+        for n in names:
+            print("\n".join(want[n][0]))
+        return 0
+    start = time.monotonic()
+    if args.host:
+        got = run_host(names)
+    else:
+        with open(os.path.join(ORACLE, "quire.log"), "w") as log:
+            got = run_machine(args.kernel, names, args.append, args.timeout, args.verbose, log)
+    patterns, failed, cases = allowed(), 0, 0
+    for n in names:
+        lines = differences(n, want.get(n, ([], "did not run")), got.get(n, ([], "did not run")), patterns)
+        cases += len(want.get(n, ([],))[0])
+        failed += bool(lines)
+        print("%s %s (%d lines)" % ("FAIL" if lines else "ok  ", n, len(want.get(n, ([],))[0])))
+        for l in lines:
+            print("     " + l)
+    print("differential: %d lines compared in %.0f s" % (cases, time.monotonic() - start))
+    print("%d passed, %d failed" % (len(names) - failed, failed))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
