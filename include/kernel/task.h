@@ -218,7 +218,7 @@ static inline const struct cred *cred_get(const struct cred *c)
 	return c;
 }
 void cred_put(const struct cred *c);
-extern const struct cred cred_root; /* uid 0, all capabilities */
+extern struct cred cred_root; /* uid 0, all capabilities */
 
 /* A kernel thread, running at once. NULL: no memory. */
 struct task *kthread_create(void (*fn)(void *), void *arg, const char *name);

@@ -24,7 +24,7 @@ u32 nr_tasks;
 static struct slab_cache *task_cache, *process_cache;
 
 #define ALL_CAPS ((1ull << (CAP_LAST_CAP + 1)) - 1)
-const struct cred cred_root = {
+struct cred cred_root = {
 	.refs = 1, .cap_effective = ALL_CAPS, .cap_permitted = ALL_CAPS, .cap_bounding = ALL_CAPS,
 };
 
@@ -118,7 +118,7 @@ void process_put(struct process *p)
 void cred_put(const struct cred *c)
 {
 	struct cred *m = (struct cred *)c;
-	if (m != &cred_root && __atomic_sub_fetch(&m->refs, 1, __ATOMIC_ACQ_REL) == 0)
+	if (__atomic_sub_fetch(&m->refs, 1, __ATOMIC_ACQ_REL) == 0)
 		kfree(m);
 }
 
