@@ -49,6 +49,7 @@ void sequence_run(unsigned (*random)(unsigned n), unsigned nr_ops);
 /* Runs a group and counts it for the closing line; returns how many failed. */
 int run_group(const char *name, const struct CMUnitTest *tests, size_t nr);
 
+int run_format_tests(void);
 int run_frame_tests(void);
 int run_lib_tests(void);
 int run_space_tests(void);
