@@ -22,6 +22,8 @@ void signal_info_user(siginfo_t *info, int sig);
 /* A fault of the running task: cannot be blocked or ignored (then it kills). */
 void signal_force_fault(int sig, int code, uaddr_t addr);
 void signal_force(int sig); /* SI_KERNEL */
+/* The same for a page fault: address and the machine's error code go into the handler's context. */
+void signal_force_page_fault(int sig, int code, uaddr_t addr, u64 error);
 /* The program cannot go on: `sig` with its default action. */
 void signal_force_fatal(int sig);
 

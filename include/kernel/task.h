@@ -117,6 +117,7 @@ struct task {
 	struct host_context host; /* what mm may do for us: host_current() */
 	uaddr_t rseq_area;
 	u32 rseq_len, rseq_sig;
+	u32 rseq_cpu;             /* the CPU that its rseq area names */
 	u64 timer_slack_ns;
 	bool in_syscall;          /* in kernel mode on its own behalf: for the tick */
 	u64 io_read_bytes, io_write_bytes, io_read_calls, io_write_calls; /* /proc/PID/io */

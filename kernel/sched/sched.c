@@ -75,6 +75,11 @@ static void switch_to(struct runqueue *rq, struct task *prev, struct task *next,
 	rq->curr = next;
 	rq->user_space = next->space;
 	next->exec_start_ns = next->slice_start_ns = now;
+	/* A preempted or moved task with a restartable sequence is told. */
+	if (prev->rseq_area && prev->state == TASK_RUNNING)
+		task_set_work(prev, WORK_OTHER);
+	if (next->rseq_area && next->rseq_cpu != rq->id)
+		task_set_work(next, WORK_OTHER);
 	prev->on_cpu = false;
 	next->on_cpu = true;
 	if (next->space && next->space != rq->loaded) {

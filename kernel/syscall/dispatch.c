@@ -8,6 +8,7 @@
 #include <hal/log.h>
 #include <hal/uaccess.h>
 #include <kernel/entry.h>
+#include <kernel/rseq.h>
 #include <kernel/sched.h>
 #include <kernel/signal.h>
 #include <mm/fault.h>
@@ -75,12 +76,14 @@ static void count_fault(struct task *t, struct fault_verdict v)
 void kernel_user_fault(struct hal_regs *regs, uaddr_t addr, unsigned access)
 {
 	struct task *t = current;
+	u64 error = hal_regs_syscall_nr(regs); /* the CPU's error code stands there */
 	t->in_syscall = true;
+	hal_regs_leave_syscall(regs);
 	struct fault_verdict v = fault_handle(t->space, addr, access);
 	if (likely(v.kind == FAULT_MAPPED)) {
 		count_fault(t, v);
 	} else if (v.kind == FAULT_SIGNAL) {
-		signal_force_fault(v.sig, v.code, addr);
+		signal_force_page_fault(v.sig, v.code, addr, error);
 	} else if (v.kind == FAULT_OOM) {
 		kill_for_memory();
 	}
@@ -100,30 +103,10 @@ bool kernel_uaccess_fault(uaddr_t addr, unsigned access)
 	return v.kind == FAULT_RETRY && !host_current()->is_being_killed;
 }
 
-void kernel_user_exception(struct hal_regs *regs, unsigned vector, u64 error)
-{
-	static const struct { u8 sig; u8 code; } map[32] = {
-		[0] = { SIGFPE, FPE_INTDIV },   [1] = { SIGTRAP, TRAP_TRACE }, [3] = { SIGTRAP, 0x80 /* SI_KERNEL */ },
-		[4] = { SIGSEGV, 0x80 },        [5] = { SIGSEGV, 0x80 },       [6] = { SIGILL, ILL_ILLOPN },
-		[7] = { SIGSEGV, 0x80 },        [8] = { SIGSEGV, 0x80 },       [9] = { SIGFPE, 0x80 },
-		[10] = { SIGSEGV, 0x80 },       [11] = { SIGBUS, 0x80 },       [12] = { SIGBUS, 0x80 },
-		[13] = { SIGSEGV, 0x80 },       [16] = { SIGFPE, FPE_FLTINV }, [17] = { SIGBUS, BUS_ADRALN },
-		[19] = { SIGFPE, FPE_FLTINV },
-	};
-	int sig = vector < 32 && map[vector].sig ? map[vector].sig : SIGSEGV;
-	int code = vector < 32 && map[vector].sig ? map[vector].code : 0x80;
-	/* Linux gives the address of the instruction for arithmetic and illegal ones, none for #GP & co. */
-	uaddr_t addr = code == 0x80 ? 0 : hal_regs_ip(regs);
-	current->in_syscall = true;
-	signal_force_fault(sig, code, addr);
-	current->in_syscall = false;
-}
-
 /* ---- the way out ---- */
 
 static void child_set_tid(struct task *t)
 {
-	__atomic_fetch_and(&t->work, ~WORK_OTHER, __ATOMIC_RELAXED);
 	u32 tid = t->tid;
 	if (t->set_child_tid && put_user(tid, t->set_child_tid))
 		t->set_child_tid = 0;
@@ -138,8 +121,11 @@ void kernel_exit_to_user(struct hal_regs *regs)
 	while ((work = READ_ONCE(t->work))) {
 		if (work & WORK_RESCHED)
 			schedule();
-		if (work & WORK_OTHER)
+		if (work & WORK_OTHER) {
+			__atomic_fetch_and(&t->work, ~WORK_OTHER, __ATOMIC_RELAXED);
 			child_set_tid(t);
+			rseq_exit_to_user(regs);
+		}
 		if (work & WORK_KILL)
 			task_exit(t->process->group_exiting ? t->process->exit_code : SIGKILL);
 		if (work & WORK_SIGNAL)

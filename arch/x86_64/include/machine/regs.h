@@ -32,6 +32,16 @@ static inline u64 hal_regs_syscall_arg(const struct hal_regs *r, unsigned i)
 	return args[i];
 }
 
+/* The system call is over: nothing of it is left to restart. */
+static inline void hal_regs_leave_syscall(struct hal_regs *r) { r->orig_rax = ~0ul; }
+
+/* The return to user mode executes the SYSCALL instruction (2 bytes) again, with this number. */
+static inline void hal_regs_restart_syscall(struct hal_regs *r, u64 nr)
+{
+	r->rax = nr;
+	r->rip -= 2;
+}
+
 /* What a program starts with: all zero but these. */
 static inline void hal_regs_init_user(struct hal_regs *r, u64 ip, u64 sp)
 {
