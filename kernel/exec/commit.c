@@ -26,7 +26,9 @@ static void take_leadership(struct process *p, struct task *t)
 	old->tid = mine->nr;
 	mine->task = old;
 	t->start_ns = old->start_ns;
+	unsigned long flags = spin_lock_irq(&p->signal_lock);
 	p->leader = t;
+	spin_unlock_irq(&p->signal_lock, flags);
 	p->exit_signal = SIGCHLD;
 	tree_remove_task(old);
 	old->state = TASK_DEAD;

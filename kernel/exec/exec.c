@@ -78,7 +78,7 @@ static int run(struct exec *e, struct hal_regs *regs)
 		return -ENOMEM;
 	err = run_handlers(e, regs);
 	if (err && e->is_committed)
-		signal_force(SIGSEGV);
+		signal_force_fatal(SIGSEGV);
 	return err;
 }
 

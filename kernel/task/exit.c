@@ -19,6 +19,7 @@
 #include <kernel/sched.h>
 #include <kernel/signal.h>
 #include <kernel/syscall.h>
+#include <lib/string.h>
 #include <mm/space.h>
 
 /* ---- marking ---- */
@@ -157,41 +158,59 @@ static struct process *find_reaper(struct process *p)
 	return init_process;
 }
 
-static bool parent_ignores_children(struct process *parent, u32 sig)
+/* How the parent takes its children's end. */
+enum attitude { WAITS, WANTS_NO_ZOMBIES, IGNORES };
+
+static enum attitude attitude_of(struct process *parent, u32 sig)
 {
-	if (sig != SIGCHLD || !parent->sighand)
-		return false;
-	const struct sigaction_k *a = &parent->sighand->actions[SIGCHLD - 1];
-	return a->handler == (uaddr_t)SIG_IGN || (a->flags & SA_NOCLDWAIT);
+	enum attitude a = WAITS;
+	if (sig != SIGCHLD)
+		return a;
+	unsigned long flags = spin_lock_irq(&parent->signal_lock);
+	const struct sigaction_k *act = parent->sighand ? &parent->sighand->actions[SIGCHLD - 1] : NULL;
+	if (act && act->handler == (uaddr_t)SIG_IGN)
+		a = IGNORES;
+	else if (act && (act->flags & SA_NOCLDWAIT))
+		a = WANTS_NO_ZOMBIES;
+	spin_unlock_irq(&parent->signal_lock, flags);
+	return a;
+}
+
+static void fill_exit_info(const struct process *p, siginfo_t *info)
+{
+	u32 code = p->exit_code;
+	memset(info, 0, sizeof(*info));
+	info->si_signo = (int)p->exit_signal;
+	info->si_pid = (int)p->pid;
+	info->si_uid = p->leader->cred->uid;
+	info->si_utime = (long)(p->utime_ns / 10000000);
+	info->si_stime = (long)(p->stime_ns / 10000000);
+	info->si_status = code & 0x7f ? (int)(code & 0x7f) : (int)(code >> 8 & 0xff);
+	info->si_code = !(code & 0x7f) ? CLD_EXITED : code & 0x80 ? CLD_DUMPED : CLD_KILLED;
 }
 
 /* Tells the parent that p has ended. True: nobody will wait for it. */
 static bool notify_parent_locked(struct process *p)
 {
 	struct process *parent = p->parent;
-	u32 code = p->exit_code, sig = p->exit_signal;
-	siginfo_t info = { .si_signo = (int)sig };
+	siginfo_t info;
 	if (!parent)
 		return true;
-	info.si_pid = (int)p->pid;
-	info.si_uid = p->leader->cred->uid;
-	info.si_utime = (long)(p->utime_ns / 10000000);
-	info.si_stime = (long)(p->stime_ns / 10000000);
-	info.si_status = code & 0x7f ? (int)(code & 0x7f) : (int)(code >> 8 & 0xff);
-	info.si_code = !(code & 0x7f) ? CLD_EXITED : code & 0x80 ? CLD_DUMPED : CLD_KILLED;
-	bool ignored = parent_ignores_children(parent, sig);
-	if (sig && !(ignored && parent->sighand->actions[SIGCHLD - 1].handler == (uaddr_t)SIG_IGN))
-		signal_send_process(parent, (int)sig, &info);
+	enum attitude a = attitude_of(parent, p->exit_signal);
+	if (p->exit_signal && a != IGNORES) {
+		fill_exit_info(p, &info);
+		signal_send_process(parent, (int)p->exit_signal, &info);
+	}
 	wake_all(&parent->wait_children);
-	return ignored;
+	return a != WAITS;
 }
 
-struct doomed { /* groups to hang up and processes to reap once tasklist_lock is released */
+struct orphans { /* groups to hang up once tasklist_lock is released */
 	u32 pgids[8];
 	unsigned nr;
 };
 
-static void note_orphaned_locked(struct doomed *d, u32 pgid)
+static void note_orphaned_locked(struct orphans *d, u32 pgid)
 {
 	for (unsigned i = 0; i < d->nr; i++)
 		if (d->pgids[i] == pgid)
@@ -200,7 +219,7 @@ static void note_orphaned_locked(struct doomed *d, u32 pgid)
 		d->pgids[d->nr++] = pgid;
 }
 
-static void reparent_children_locked(struct process *p, struct doomed *d)
+static void reparent_children_locked(struct process *p, struct orphans *d)
 {
 	struct process *reaper = find_reaper(p), *child, *next;
 	list_for_each_entry_safe(child, next, &p->children, sibling) {
@@ -242,7 +261,7 @@ static void wake_exec_locked(struct process *p)
 
 static void end_process(struct process *p)
 {
-	struct doomed d = { .nr = 0 };
+	struct orphans d = { .nr = 0 };
 	bool reap = false;
 	spin_lock(&tasklist_lock);
 	u32 pgid = p->pgid;
