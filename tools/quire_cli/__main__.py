@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+"""Sorts the words after `quire` to the module that handles them."""
+import importlib
+import sys
+
+COMMANDS = {
+    "run": "boot a guest and run a program or a shell in it",
+    "exec": "run a further program in the guest that is running",
+    "attach": "open a further terminal in the guest that is running",
+    "stop": "end the guest that is running",
+    "test": "run the tests; the last line counts them",
+    "lab": "run an experiment that explains and checks itself",
+    "bench": "count instructions beside Debian's kernel",
+    "debug": "boot under gdb",
+}
+
+USAGE = """usage: ./quire COMMAND [OPTIONS]
+
+{}
+  ./quire COMMAND --help says more, with an example.
+
+example: ./quire run -- uname -a
+"""
+
+
+def main():
+    words = sys.argv[1:]
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(USAGE.format("".join(f"  {name:8}{text}\n" for name, text in COMMANDS.items())))
+        return 0 if words else 2
+    name = words[0]
+    if name not in COMMANDS:
+        sys.stderr.write(f"quire: no command '{name}'; there are: {', '.join(COMMANDS)}\n")
+        return 125
+    module = importlib.import_module(f"quire_cli.{name}_command")
+    try:
+        return module.main(words[1:])
+    except KeyboardInterrupt:
+        return 130
+
+
+sys.exit(main())

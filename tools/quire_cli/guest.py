@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+"""A running guest: the QEMU process, the port to its init, and the sessions on it."""
+import ctypes
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+from . import image, linux
+from . import protocol as P
+from .common import BUILD, Failure, kernel_path, make
+
+PANIC_STATUS = 125  # isa-debug-exit: (0x3e << 1) | 1
+
+
+def die_with_parent():
+    """In the child: no QEMU outlives the command, whatever ends it."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+class Guest:
+    def __init__(self, options):
+        self.options = options
+        self.temporary = tempfile.TemporaryDirectory(prefix="quire-")
+        self.log = options.log or os.path.join(BUILD, "log", f"run-{os.getpid()}.log")
+        os.makedirs(os.path.dirname(os.path.abspath(self.log)), exist_ok=True)
+        self.decoder = P.Decoder()
+        self.outgoing = bytearray()
+        self.process = None
+
+    # ---- start ----
+
+    def initrd(self, modules):
+        o = self.options
+        if o.image == "busybox":
+            base = image.default_image()
+        else:
+            image.check_image(o.image)
+            base = o.image
+        if not o.add and not modules:
+            return base
+        extra = os.path.join(self.temporary.name, "extra.cpio")
+        both = os.path.join(self.temporary.name, "initrd")
+        image.additions(extra, o.add, modules)
+        with open(both, "wb") as out:
+            for part in (base, extra):
+                with open(part, "rb") as f:
+                    data = f.read()
+                out.write(data + b"\0" * (-len(data) % 512))
+        return both
+
+    def command(self, agent_fd):
+        o = self.options
+        modules = []
+        if o.kernel == "linux":
+            kernel, modules = linux.linux_kernel()
+        else:
+            make("kernel")
+            kernel = kernel_path()
+        append = "console=ttyS0 quiet quire.agent panic=-1"
+        if o.seed is not None:
+            append += f" quire.seed={o.seed}"
+        if o.append:
+            append += " " + o.append
+        accel = {"auto": "tcg,thread=multi", "tcg": "tcg,thread=multi", "kvm": "kvm"}[o.accel]
+        q = ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg" if o.icount else accel, "-cpu", o.cpu,
+             "-m", f"{o.ram >> 10}K", "-smp", str(1 if o.icount else o.cpus), "-nodefaults", "-no-user-config", "-no-reboot",
+             "-display", "none", "-monitor", "none", "-serial", f"file:{self.log}",
+             "-device", "virtio-serial-pci,max_ports=4", "-chardev", f"socket,id=agent,fd={agent_fd}",
+             "-device", "virtserialport,chardev=agent,name=org.quire.agent,nr=1",
+             "-device", "isa-debug-exit,iobase=0x501,iosize=4",
+             "-kernel", kernel, "-initrd", self.initrd(modules), "-append", append]
+        if o.icount:
+            q += ["-icount", "shift=0,sleep=off", "-rtc", "base=2020-01-01,clock=vm"]
+        else:
+            q += ["-device", "virtio-rng-pci"]
+        return q + (o.qemu or [])
+
+    def start(self):
+        ours, theirs = socket.socketpair()
+        os.set_inheritable(theirs.fileno(), True)
+        command = self.command(theirs.fileno())
+        self.errors = open(os.path.join(self.temporary.name, "qemu.err"), "w+b")
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.errors, stderr=self.errors,
+                                        pass_fds=[theirs.fileno()], preexec_fn=die_with_parent, start_new_session=True)
+        theirs.close()
+        ours.setblocking(False)
+        self.port = ours
+
+    # ---- talk ----
+
+    def send(self, kind, channel, payload=b""):
+        self.outgoing += P.frame(kind, channel, payload)
+
+    def flush(self):
+        """Sends what the socket takes; True: nothing is left."""
+        while self.outgoing:
+            try:
+                n = self.port.send(memoryview(self.outgoing)[:1 << 18])
+            except BlockingIOError:
+                return False
+            except OSError:
+                self.outgoing.clear()
+                return True
+            del self.outgoing[:n]
+        return True
+
+    def receive(self):
+        """Frames that arrived; None: the guest is gone."""
+        try:
+            data = self.port.recv(1 << 18)
+        except BlockingIOError:
+            return []
+        except OSError:
+            return None
+        return self.decoder.feed(data) if data else None
+
+    # ---- end ----
+
+    def failure(self):
+        """Why the guest is gone, in words."""
+        status = self.wait(5)
+        try:
+            with open(self.log, errors="replace") as f:
+                lines = f.read().splitlines()
+        except OSError:
+            lines = []
+        for i, line in enumerate(lines):
+            if "Kernel panic" in line:
+                return "\n".join([line.strip()] + lines[i + 1:i + 40]) + f"\n(the whole log: {self.log})"
+        self.errors.seek(0)
+        errors = self.errors.read().decode(errors="replace").strip()
+        if errors:
+            return "QEMU: " + errors.splitlines()[-1]
+        last = f"; its last words: {lines[-1].strip()}" if lines else ""
+        return f"the guest ended by itself (QEMU's status {status}){last} (log: {self.log})"
+
+    def wait(self, seconds):
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def end(self):
+        """Powers the guest off; kills it when it does not go."""
+        if self.process and self.process.poll() is None:
+            self.outgoing.clear()
+            self.send(P.POWEROFF, 0)
+            deadline = time.monotonic() + 3
+            with selectors.SelectSelector() as s:
+                s.register(self.port, selectors.EVENT_WRITE)
+                while not self.flush() and time.monotonic() < deadline:
+                    s.select(0.1)
+            if self.wait(3) is None:
+                self.process.kill()
+                self.process.wait()
+        self.temporary.cleanup()
+
+
+def status_of(wait_status):
+    return os.WEXITSTATUS(wait_status) if os.WIFEXITED(wait_status) else 128 + os.WTERMSIG(wait_status)
+
+
+def failed_status(errno_value, program):
+    import errno
+    if errno_value == errno.ENOENT:
+        return 127, f"{program}: not found in the guest"
+    return 126, f"{program}: {os.strerror(errno_value)}"

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: MIT
+"""quire run: boots a guest, runs a program or a shell in it, ends with its status."""
+import argparse
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+
+from . import protocol as P
+from .common import BUILD, RUN_PACKAGES, Failure, need, parse_size, say
+from .guest import Guest
+from .session import Session, default_env, report, terminal_size, use_tty
+
+RUN_DIR = os.path.join(BUILD, "run")
+
+
+def parser():
+    p = argparse.ArgumentParser(
+        prog="quire run", formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Boots a guest and runs PROGRAM in it, or a shell. Without a terminal the streams are the program's,\n"
+                    "byte for byte; the exit status is the program's (128+N: killed by signal N; 124: --timeout; 125: Quire\n"
+                    "failed; 126: not executable; 127: not found). In the shell, Ctrl-A x ends Quire.",
+        epilog="examples:\n  ./quire run\n  ./quire run --ram 64M --cpus 2 -- sh -c 'free; ps'\n"
+               "  ./quire run -- ./my-program   # the host's, with its libraries")
+    p.add_argument("--ram", default="256M", help="memory of the guest (default 256M)")
+    p.add_argument("--cpus", type=int, default=1)
+    p.add_argument("--image", default="busybox", help="busybox, or a newc cpio archive")
+    p.add_argument("--add", action="append", default=[], metavar="HOST:GUEST", help="adds a file or directory")
+    p.add_argument("--kernel", choices=["quire", "linux"], default="quire")
+    p.add_argument("--append", default="", help="further kernel arguments")
+    p.add_argument("--tty", choices=["auto", "yes", "no"], default="auto")
+    p.add_argument("--env", action="append", default=[], metavar="K=V")
+    p.add_argument("--cwd", default="")
+    p.add_argument("--user", default="")
+    p.add_argument("--icount", action="store_true", help="count instructions: one CPU, repeatable")
+    p.add_argument("--seed", type=int, help="repeatable randomness and layout")
+    p.add_argument("--accel", choices=["auto", "tcg", "kvm"], default="auto")
+    p.add_argument("--cpu", default="max", help="QEMU's CPU model")
+    p.add_argument("--timeout", type=float, metavar="SECONDS")
+    p.add_argument("--log", help="where the kernel log goes (default build/log/)")
+    p.add_argument("--qemu", action="append", metavar="ARG", help="passed to QEMU")
+    p.add_argument("program", nargs="*", metavar="PROGRAM")
+    return p
+
+
+def split_words(words):
+    """argparse would take the program's options for ours."""
+    if "--" in words:
+        at = words.index("--")
+        return words[:at], words[at + 1:]
+    return words, []
+
+
+def check(o):
+    o.ram = parse_size(o.ram)
+    if o.ram < 4 << 20:
+        raise Failure(f"--ram {o.ram >> 20}M is too small: a guest needs 4M to start, 8M for a shell")
+    if not 1 <= o.cpus <= 64:
+        raise Failure("--cpus: from 1 to 64")
+    adds = []
+    for a in o.add:
+        host, colon, guest = a.rpartition(":")
+        if not colon or not guest.startswith("/"):
+            raise Failure(f"--add {a}: write HOST:GUEST with an absolute GUEST path")
+        adds.append((host, guest))
+    o.add = adds
+    for e in o.env:
+        if "=" not in e:
+            raise Failure(f"--env {e}: write NAME=VALUE")
+
+
+def bring_program(o, argv):
+    """A program that starts with ./ or ../ is the host's."""
+    if argv and argv[0].startswith(("./", "../")):
+        host = argv[0]
+        if not os.path.isfile(host):
+            return 127, f"{host}: no such file on the host"
+        if not os.access(host, os.X_OK):
+            return 126, f"{host}: not executable"
+        guest = "/host/" + os.path.basename(host)
+        o.add.append((os.path.realpath(host), guest))
+        argv[0] = guest
+    return None
+
+
+class Runner:
+    """The loop: the guest's port, this terminal, and further clients (exec, attach, stop)."""
+
+    def __init__(self, o, argv):
+        self.o = o
+        self.argv = argv or ["/bin/sh", "-l"]
+        self.tty = use_tty(o.tty)
+        self.guest = Guest(o)
+        self.session = Session(lambda kind, data: self.guest.send(kind, 0, data), self.tty)
+        self.clients = {}  # channel -> [socket, decoder, outgoing]
+        self.ended = None
+        self.resized = False
+
+    def listen(self):
+        os.makedirs(RUN_DIR, exist_ok=True)
+        self.path = os.path.join(RUN_DIR, f"{os.getpid()}.sock")
+        self.listener = socket.socket(socket.AF_UNIX)
+        # A relative name: socket addresses are short.
+        self.listener.bind(os.path.relpath(self.path) if len(self.path) > 100 else self.path)
+        self.listener.listen(8)
+        self.listener.setblocking(False)
+
+    def on_signal(self, number, _frame):
+        self.ended = (128 + number, None)
+
+    def on_winch(self, *_):
+        self.resized = True
+
+    def request(self):
+        size = terminal_size() if self.tty else (24, 80)
+        return P.run_request(self.argv, default_env(self.tty) + self.o.env, self.o.cwd or ("/root" if self.tty else "/"),
+                             self.o.user, self.tty, size)
+
+    def accept(self):
+        try:
+            client, _ = self.listener.accept()
+        except OSError:
+            return
+        client.setblocking(False)
+        channel = next((c for c in range(1, P.MAX_SESSIONS) if c not in self.clients), None)
+        if channel is None:
+            client.close()
+            return
+        self.clients[channel] = [client, P.Decoder(), bytearray()]
+
+    def from_client(self, channel):
+        client, decoder, _ = self.clients[channel]
+        try:
+            data = client.recv(1 << 18)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.guest.send(P.SIGNAL, channel, b"1")
+            self.drop(channel)
+            return
+        for kind, _, payload in decoder.feed(data):
+            if kind == P.POWEROFF:
+                self.ended = (0, None)
+            else:
+                self.guest.send(kind, channel, payload)
+
+    def drop(self, channel):
+        self.clients.pop(channel)[0].close()
+
+    def to_client(self, channel, kind, payload):
+        if channel in self.clients:
+            self.clients[channel][2] += P.frame(kind, 0, payload)
+            self.flush_client(channel)
+
+    def flush_client(self, channel):
+        client, _, out = self.clients[channel]
+        try:
+            while out:
+                del out[:client.send(out)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.drop(channel)
+
+    def handle_guest(self):
+        frames = self.guest.receive()
+        if frames is None:
+            self.ended = (125, self.guest.failure())
+            return
+        for kind, channel, payload in frames:
+            if kind == P.HELLO:
+                self.guest.send(P.RUN, 0, self.request())
+            elif channel == 0:
+                self.session.handle(kind, payload, self.argv[0])
+            else:
+                self.to_client(channel, kind, payload)
+
+    def step(self, deadline):
+        with selectors.SelectSelector() as s:
+            s.register(self.guest.port, selectors.EVENT_READ | (0 if self.guest.flush() else selectors.EVENT_WRITE), "guest")
+            s.register(self.listener, selectors.EVENT_READ, "listener")
+            if self.session.wants_input() and len(self.guest.outgoing) < P.INPUT_WINDOW:
+                s.register(0, selectors.EVENT_READ, "input")
+            for channel, (client, _, out) in self.clients.items():
+                s.register(client, selectors.EVENT_READ | (selectors.EVENT_WRITE if out else 0), channel)
+            left = None if deadline is None else max(0, deadline - time.monotonic())
+            events = s.select(left if left is not None else 5)
+        for key, mask in events:
+            if key.data == "guest":
+                if mask & selectors.EVENT_READ:
+                    self.handle_guest()
+            elif key.data == "listener":
+                self.accept()
+            elif key.data == "input":
+                self.session.read_input()
+            elif key.data in self.clients:
+                if mask & selectors.EVENT_WRITE:
+                    self.flush_client(key.data)
+                if mask & selectors.EVENT_READ and key.data in self.clients:
+                    self.from_client(key.data)
+        if self.resized:
+            self.resized = False
+            self.session.resize()
+        if deadline is not None and time.monotonic() >= deadline and not self.session.result:
+            self.ended = (124, f"--timeout: ended after {self.o.timeout:g} s")
+
+    def run(self):
+        for number in (signal.SIGTERM, signal.SIGHUP) + (() if self.tty else (signal.SIGINT,)):
+            signal.signal(number, self.on_signal)
+        signal.signal(signal.SIGWINCH, self.on_winch)
+        self.listen()
+        deadline = time.monotonic() + self.o.timeout if self.o.timeout else None
+        try:
+            self.guest.start()
+            self.session.open_terminal()
+            while not self.ended and not self.session.result and not self.session.wants_end:
+                self.step(deadline)
+        except BrokenPipeError:
+            self.ended = (141, None)
+        finally:
+            self.session.close_terminal()
+            self.guest.end()
+            self.listener.close()
+            os.unlink(self.path)
+        return report(self.session.result or self.ended or (0, None))
+
+
+def main(words):
+    ours, argv = split_words(words)
+    o = parser().parse_args(ours)
+    argv = o.program + argv
+    try:
+        check(o)
+        need(RUN_PACKAGES)
+        refused = bring_program(o, argv)
+        if refused:
+            return report(refused)
+        return Runner(o, argv).run()
+    except Failure as e:
+        say(str(e))
+        return 125

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""One program's streams between this process and a guest: standard input with a window, output apart,
+the terminal's modes and size."""
+import fcntl
+import os
+import struct
+import sys
+import termios
+import tty as tty_module
+
+from . import protocol as P
+
+
+def terminal_size():
+    try:
+        rows, cols, _, _ = struct.unpack("HHHH", fcntl.ioctl(0, termios.TIOCGWINSZ, b"\0" * 8))
+        return (rows or 24, cols or 80)
+    except OSError:
+        return (24, 80)
+
+
+def write_all(fd, data):
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(fd, view):]
+        except BlockingIOError:
+            import select
+            select.select([], [fd], [])
+
+
+class Session:
+    """send(kind, payload) carries frames to the guest."""
+
+    ESCAPE = 1  # Ctrl-A
+
+    def __init__(self, send, use_tty):
+        self.send = send
+        self.use_tty = use_tty
+        self.unacknowledged = 0
+        self.input_open = True
+        self.after_escape = False
+        self.saved = None
+        self.wants_end = False
+        self.result = None  # (status, message)
+
+    def open_terminal(self):
+        if self.use_tty and os.isatty(0):
+            self.saved = termios.tcgetattr(0)
+            tty_module.setraw(0)
+
+    def close_terminal(self):
+        if self.saved:
+            termios.tcsetattr(0, termios.TCSADRAIN, self.saved)
+            self.saved = None
+
+    def wants_input(self):
+        return self.input_open and self.unacknowledged < P.INPUT_WINDOW
+
+    def read_input(self):
+        try:
+            data = os.read(0, min(P.MAX_PAYLOAD, P.INPUT_WINDOW - self.unacknowledged))
+        except OSError:
+            data = b""
+        if not data:
+            self.input_open = False
+            self.send(P.EOF, b"")
+            return
+        if self.saved:
+            data = self.filter_escapes(data)
+        if data:
+            self.unacknowledged += len(data)
+            self.send(P.INPUT, data)
+
+    def filter_escapes(self, data):
+        """Ctrl-A x ends Quire, Ctrl-A Ctrl-A is one Ctrl-A."""
+        out = bytearray()
+        for b in data:
+            if self.after_escape:
+                self.after_escape = False
+                if b in b"xX":
+                    self.wants_end = True
+                else:
+                    out += bytes([b]) if b == self.ESCAPE else bytes([self.ESCAPE, b])
+            elif b == self.ESCAPE:
+                self.after_escape = True
+            else:
+                out.append(b)
+        return bytes(out)
+
+    def handle(self, kind, payload, program):
+        """One frame from the guest."""
+        from .guest import failed_status, status_of
+        if kind == P.OUTPUT:
+            write_all(1, payload)
+        elif kind == P.ERROR:
+            write_all(2, payload)
+        elif kind == P.TAKEN:
+            self.unacknowledged -= int(payload)
+        elif kind == P.EXIT:
+            self.result = (status_of(int(payload)), None)
+        elif kind == P.FAILED:
+            self.result = failed_status(int(payload), program)
+
+    def resize(self):
+        self.send(P.WINSIZE, b"%d %d" % terminal_size())
+
+
+def use_tty(choice):
+    if choice == "auto":
+        return os.isatty(0) and os.isatty(1)
+    return choice == "yes"
+
+
+def default_env(with_tty):
+    env = []
+    if with_tty:
+        env.append("TERM=" + os.environ.get("TERM", "vt100"))
+    for name in ("LANG", "TZ"):
+        if name in os.environ:
+            env.append(f"{name}={os.environ[name]}")
+    return env
+
+
+def report(result):
+    status, message = result
+    if message:
+        sys.stderr.write(f"quire: {message}\n")
+    return status

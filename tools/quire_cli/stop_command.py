@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: MIT
+"""quire stop: ends the guest that is running."""
+import argparse
+
+from . import protocol as P
+from .client import connect
+from .common import Failure, say
+
+
+def main(words):
+    p = argparse.ArgumentParser(prog="quire stop", description="Powers off the guest that `quire run` started last.",
+                                epilog="example: ./quire stop")
+    p.parse_args(words)
+    try:
+        with connect() as s:
+            s.sendall(P.frame(P.POWEROFF, 0))
+            while s.recv(4096):
+                pass
+        return 0
+    except Failure as e:
+        say(str(e))
+        return 125
