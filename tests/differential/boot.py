@@ -54,7 +54,7 @@ def initrd(path, init, files):
         f.write(cpio(entries))
 
 
-def qemu(kernel, archive, append, timeout, extra=(), echo=None, stop=None, cpu="max", ram="256M"):
+def qemu(kernel, archive, append, timeout, extra=(), echo=None, stop=None, cpu="max,la57=off,pku=off", ram="256M"):
     """Runs QEMU until it ends, `stop` appears on the console or time is out.
     Returns (text, reason): reason is "end", "stop" or "timeout"."""
     command = ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-cpu", cpu, "-m", ram, "-nodefaults", "-nographic",

@@ -77,7 +77,7 @@ static void start(const char *path, const char *name, const char *out)
 		close(i);
 	setsid();
 	snprintf(work, sizeof work, "/tmp/work.%s", name);
-	mkdir(work, 0700);
+	mkdir(work, 0755);
 	if (chdir(work))
 		_exit(126);
 	char *argv[] = { (char *)path, NULL }, *envp[] = { "PATH=/bin:/usr/bin", "HOME=/", NULL };
@@ -151,6 +151,7 @@ int main(int argc, char **argv)
 	setrlimit(RLIMIT_STACK, &fixed[1]);
 	setrlimit(RLIMIT_MEMLOCK, &fixed[2]);
 	umask(022);
+	setpriority(PRIO_PROCESS, 0, 0);
 	int n = scandir(dir, &list, NULL, alphasort);
 	for (int i = 0; i < n; i++)
 		if (list[i]->d_name[0] != '.' && is_wanted(list[i]->d_name, is_init ? 0 : argc - 2, argv + 2))

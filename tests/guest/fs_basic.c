@@ -47,7 +47,7 @@ static void opening(void)
 	VAL("open flags kept", fcntl(open("file", O_RDWR | O_APPEND | O_NONBLOCK), F_GETFL) & (O_ACCMODE | O_APPEND | O_NONBLOCK));
 	VAL("open O_CLOEXEC", fcntl(open("file", O_RDONLY | O_CLOEXEC), F_GETFD));
 	R("openat2 EINVAL size", SC(437, AT_FDCWD, "file", name, 4));
-	R("creat EACCES", (seteuid(1000), creat("/denied", 0600)));
+	R("creat EACCES", (mkdir("private", 0700), seteuid(1000), creat("private/denied", 0600)));
 	seteuid(0);
 	struct stat st;
 	umask(022);

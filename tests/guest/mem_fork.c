@@ -40,6 +40,15 @@ static void cow(void)
 	GET("fork parent does not see later writes", p + PAGE);
 }
 
+/* Faults on this program's own stack and data, which fork made copy-on-write, come before counting. */
+static void warm(void)
+{
+	volatile char deep[4 * PAGE];
+	for (size_t i = 0; i < sizeof deep; i += 512)
+		deep[i] = 1;
+	put(deep, 1), get(deep), minor_faults();
+}
+
 static void faults(void)
 {
 	char *p = anon(64 * PAGE, RW, MAP_PRIVATE);
@@ -54,11 +63,13 @@ static void faults(void)
 	CHILD("fault child")
 	{
 		put(p, 3);
+		warm();
 		before = minor_faults();
 		for (int i = 1; i < 33; i++)
 			put(p + i * PAGE, 3);
 		VAL("fault one for each copied page", minor_faults() - before);
 	}
+	warm();
 	before = minor_faults();
 	for (int i = 0; i < 64; i++)
 		get(p + i * PAGE);
@@ -84,12 +95,12 @@ static void figures(void)
 	for (size_t i = 0; i < M(16); i += PAGE)
 		p[i] = 1;
 	long got = proc_field("/proc/self/status", "RssAnon") - rss;
-	YES("status RssAnon grows with touching", got >= 16384 && got < 16384 + 300);
+	YES("status RssAnon grows with touching", got >= 16384 - 300 && got < 16384 + 300);
 	long tables = proc_field("/proc/self/status", "VmPTE") - pte;
 	YES("status VmPTE grows with touching", tables >= 32 && tables <= 40);
 	madvise(p, M(8), MADV_DONTNEED);
 	got = proc_field("/proc/self/status", "RssAnon") - rss;
-	YES("status RssAnon after MADV_DONTNEED", got >= 8192 && got < 8192 + 300);
+	YES("status RssAnon after MADV_DONTNEED", got >= 8192 - 300 && got < 8192 + 300);
 	munmap(p, M(16));
 	got = proc_field("/proc/self/status", "RssAnon") - rss;
 	YES("status RssAnon after munmap", got >= -300 && got < 300);

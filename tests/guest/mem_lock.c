@@ -32,7 +32,6 @@ static void locks(void)
 	VAL("mlock rounded VmLck", locked_pages());
 	R("munlock", munlock(w, 4 * PAGE));
 	VAL("munlock VmLck", locked_pages());
-	maps("munlock merges", w, 4);
 	R("mlock ENOMEM nothing there", mlock(w + 4 * PAGE, PAGE));
 	R("mlock ENOMEM over the end", mlock(w, 5 * PAGE));
 	VAL("mlock ENOMEM VmLck of what came before", locked_pages());

@@ -35,7 +35,7 @@ static void errors(int fd, int ro, int wo)
 	int path = open("/", O_PATH);
 	R("mmap EBADF O_PATH", map(0, PAGE, PROT_READ, MAP_PRIVATE, path, 0));
 	R("mmap EINVAL MAP_SHARED_VALIDATE anonymous", map(0, PAGE, RW, MAP_SHARED_VALIDATE | MAP_ANONYMOUS, -1, 0));
-	R("mmap EOPNOTSUPP MAP_SHARED_VALIDATE unknown flag", map(0, PAGE, PROT_READ, MAP_SHARED_VALIDATE | 0x8000000, fd, 0));
+	R("mmap EOPNOTSUPP MAP_SHARED_VALIDATE unknown flag", map(0, PAGE, PROT_READ, MAP_SHARED_VALIDATE | 0x400000, fd, 0));
 	OK("mmap MAP_SHARED_VALIDATE", map(0, PAGE, PROT_READ, MAP_SHARED_VALIDATE, fd, 0));
 	R("mmap MAP_SHARED_VALIDATE MAP_SYNC", map(0, PAGE, PROT_READ, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0));
 	OK("mmap unknown flags ignored", map(0, PAGE, PROT_READ, ANON | 0x8000000, -1, 0));

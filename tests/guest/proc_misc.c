@@ -150,6 +150,9 @@ static void affinity(void)
 		setresuid(1000, 1000, 1000);
 		R("sched_setaffinity EPERM", sched_setaffinity(1, sizeof none, &none));
 	}
+	R("setpriority 0", setpriority(PRIO_PROCESS, 0, 0));
+	errno = 0;
+	R("getpriority", getpriority(PRIO_PROCESS, 0));
 	R("sched_yield", sched_yield());
 	R("sched_getscheduler", sched_getscheduler(0));
 	struct sched_param sp = { 0 };
@@ -159,8 +162,6 @@ static void affinity(void)
 	R("sched_get_priority_max EINVAL", sched_get_priority_max(99));
 	R("sched_setscheduler EINVAL policy", sched_setscheduler(0, 99, &sp));
 	R("sched_setscheduler OTHER", sched_setscheduler(0, SCHED_OTHER, &sp));
-	errno = 0;
-	R("getpriority", getpriority(PRIO_PROCESS, 0));
 	R("setpriority", setpriority(PRIO_PROCESS, 0, 5));
 	R("getpriority after", SC(SYS_getpriority, PRIO_PROCESS, 0));
 	R("getpriority EINVAL", getpriority(9, 0));
