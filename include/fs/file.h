@@ -28,7 +28,9 @@ struct file_ops {
 	/* POLL* bits that hold now; registers the caller on the queues that change them. NULL: always ready. */
 	u32 (*poll)(struct file *f, struct poll_table *pt);
 	long (*ioctl)(struct file *f, u32 cmd, u64 arg);
-	/* Adjusts a mapping request (sets mapping, refuses with -ENODEV/-EACCES). NULL: inode's mapping. */
+	/* Adjusts a mapping request (sets mapping, refuses with -ENODEV/-EACCES). NULL: inode's mapping. When
+	 * it sets req->file to another file, the caller of file_prepare_mmap drops that reference after
+	 * space_mmap. */
 	int (*mmap)(struct file *f, struct mmap_request *req);
 	/* Directory: calls emit until it returns false. NULL: not a directory. */
 	int (*readdir)(struct file *f, struct dir_emit *e);

@@ -204,6 +204,7 @@ struct chrdev {
 	const struct file_ops *fops;
 	int (*open)(struct inode *i, struct file *f);
 	struct list_head link;
+	u32 mode; /* of its node in devtmpfs; 0: 0600 */
 };
 int chrdev_register(struct chrdev *d); /* 0 or -EBUSY; also tells chrdev_added */
 /* Called for each device registered from now on; devtmpfs sets it (and walks the ones before). */

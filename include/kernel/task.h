@@ -207,6 +207,8 @@ struct process *process_find_locked(u32 pid);
 /* The processes of a group (process.pgrp_link) or session (process.session_link), or NULL: none. */
 struct list_head *pgrp_members_locked(u32 pgid);
 struct list_head *session_members_locked(u32 sid);
+/* No member of the group has a parent outside it in its session; `ignored` (or NULL) does not count. */
+bool pgrp_is_orphaned_locked(u32 pgid, const struct process *ignored);
 /* Makes all threads of p but `except` leave at their next return to user mode or interruptible sleep. */
 void process_kill_threads_locked(struct process *p, struct task *except);
 /* SIGKILL-like end of a whole process from outside its own threads. Takes tasklist_lock. */

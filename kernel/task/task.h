@@ -22,7 +22,6 @@ void tree_add_task(struct task *t, struct pid *pid);
 void tree_remove_task(struct task *t);
 void tree_add_process(struct process *p, struct process *parent);
 void tree_remove_process(struct process *p);
-bool pgrp_is_orphaned_locked(u32 pgid, const struct process *ignored);
 bool pgrp_has_stopped_locked(u32 pgid);
 
 /* exit.c */
