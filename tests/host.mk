@@ -49,10 +49,10 @@ $(B)/host-fast/libquire-mm.a: $(call host_objects,fast)
 
 .PHONY: check check-tsan fuzz host-lib
 check: $(B)/unit
-	@sh tests/check-includes.sh
+	@tests/house/imports
 	@$(B)/unit
 check-tsan: $(B)/unit-tsan
-	@$(B)/unit-tsan threads
+	@$(B)/unit-tsan threads conformance
 FUZZ_ARGS ?= -max_total_time=60
 fuzz: $(B)/fuzz
 	@mkdir -p $(B)/fuzz-corpus

@@ -6,5 +6,6 @@
 
 extern bool host_threads;
 void host_mmu_reset(void);
+void host_clock_pass(u64 ns); /* the clock shows at least ns from now on */
 
 #endif

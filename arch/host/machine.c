@@ -59,6 +59,13 @@ void *hal_frame_array(u64 nr_pfns, size_t entry_bytes)
 
 u64 hal_clock_ns(void) { return __atomic_add_fetch(&clock_now, 1, __ATOMIC_RELAXED); }
 
+void host_clock_pass(u64 ns)
+{
+	u64 now = __atomic_load_n(&clock_now, __ATOMIC_RELAXED);
+	while (now < ns && !__atomic_compare_exchange_n(&clock_now, &now, ns, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+}
+
 u64 hal_random(void)
 {
 	/* Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators" (2014). */

@@ -18,7 +18,7 @@ static const struct {
 } groups[] = {
 	{ "format", run_format_tests },   { "lib", run_lib_tests },         { "frame", run_frame_tests },     { "space", run_space_tests },
 	{ "fork", run_fork_tests },       { "sequence", run_sequence_tests }, { "failure", run_failure_tests },
-	{ "threads", run_thread_tests },
+	{ "threads", run_thread_tests },  { "conformance", run_conformance_tests },
 };
 
 static bool is_wanted(const char *name, int argc, char **argv)

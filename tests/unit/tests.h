@@ -57,5 +57,6 @@ int run_fork_tests(void);
 int run_sequence_tests(void);
 int run_failure_tests(void);
 int run_thread_tests(void);
+int run_conformance_tests(void);
 
 #endif
