@@ -78,7 +78,7 @@ mb2_start32:
 	wrmsr
 	movl %cr0, %eax
 	orl $0x80010001, %eax		/* PG, WP, PE */
-	andl $~0x0000000c, %eax		/* EM, TS off */
+	andl $~0x6000000c, %eax		/* EM, TS off; caches on (INIT turned them off) */
 	orl $0x2, %eax			/* MP */
 	movl %eax, %cr0
 	lgdt boot_gdt_ptr
@@ -165,7 +165,7 @@ tramp32:
 	wrmsr
 	movl %cr0, %eax
 	orl $0x80010003, %eax
-	andl $~0x0000000c, %eax
+	andl $~0x6000000c, %eax
 	movl %eax, %cr0
 	ljmp $0x10, $(TRAMPOLINE + (tramp64 - trampoline_start))
 	.code64

@@ -19,19 +19,22 @@ enum lock_rank {
 	RANK_FRAME_BUSY,   /* a frame's content is being filled or removed */
 	RANK_SLEEP_LAST,
 
-	/* spin locks, outermost first */
+	/* spin locks that interrupt handlers never take, outermost first */
 	RANK_VFS,         /* dentry and inode caches, descriptor tables */
 	RANK_TASKLIST,    /* the tree of processes */
-	RANK_SIGNAL,      /* one process's signal state */
-	RANK_TTY,         /* terminal buffers */
 	RANK_FUTEX,       /* a futex hash bucket */
-	RANK_TIMER,       /* per-CPU timer queues */
 	RANK_UPPER_TABLE, /* an upper page-table page */
 	RANK_LEAF_TABLE,  /* a last-level page-table page */
 	RANK_MAPPING_TREE,/* a file's index of pages */
 	RANK_FRAME_CHAIN, /* the slots that map one frame */
 	RANK_SLAB,        /* one slab cache's lists */
 	RANK_BUDDY,       /* one node's free lists */
+
+	/* spin locks taken with interrupts off: a handler may need them whatever the code it interrupted
+	 * holds, so they rank behind all others, and nothing is allocated under them */
+	RANK_TTY,         /* terminal buffers */
+	RANK_SIGNAL,      /* one process's signal state */
+	RANK_TIMER,       /* per-CPU timer queues */
 	RANK_WAITQ,       /* a wait queue; wake-ups happen under nearly everything */
 	RANK_EPOLL,       /* an epoll instance: marked ready from wake-ups of the files it watches; inner before outer */
 	RANK_RUNQUEUE,    /* one CPU's run queue */
