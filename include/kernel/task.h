@@ -119,6 +119,8 @@ struct task {
 	u32 rseq_len, rseq_sig;
 	u32 rseq_cpu;             /* the CPU that its rseq area names */
 	u64 timer_slack_ns;
+	u16 mempolicy;            /* MPOL_*, as set_mempolicy got it */
+	u8 mempolicy_nodes;
 	bool in_syscall;          /* in kernel mode on its own behalf: for the tick */
 	u64 io_read_bytes, io_write_bytes, io_read_calls, io_write_calls; /* /proc/PID/io */
 };
@@ -172,6 +174,7 @@ struct process {
 	u64 child_utime_ns, child_stime_ns, child_min_faults, child_maj_faults, child_maxrss_kb;
 	u64 maxrss_kb;
 	u64 start_ns;
+	u32 membarrier_registered;      /* MEMBARRIER_CMD_PRIVATE_* */
 	struct file *exe_file;          /* /proc/PID/exe */
 };
 

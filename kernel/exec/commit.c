@@ -101,6 +101,7 @@ static void change_exe(struct process *p, struct file *f)
 	struct file *old = p->exe_file;
 	p->exe_file = f;
 	p->has_execed = true;
+	p->membarrier_registered = 0;
 	spin_unlock(&tasklist_lock);
 	if (old)
 		file_put(old);

@@ -74,6 +74,8 @@ static void inherit(struct task *t, const struct task *from)
 	t->personality = from->personality;
 	t->no_new_privs = from->no_new_privs;
 	t->timer_slack_ns = from->timer_slack_ns;
+	t->mempolicy = from->mempolicy;
+	t->mempolicy_nodes = from->mempolicy_nodes;
 }
 
 static long copy_context(struct task *t, const struct clone_args_k *a, const struct hal_regs *regs)
@@ -124,6 +126,7 @@ static void process_inherit(struct process *p, const struct process *from)
 	memcpy(p->rlimits, from->rlimits, sizeof(p->rlimits));
 	p->oom_score_adj = from->oom_score_adj;
 	p->dumpable = from->dumpable;
+	p->membarrier_registered = from->membarrier_registered;
 	p->has_child_subreaper = from->has_child_subreaper || from->is_child_subreaper;
 	if (from->exe_file) {
 		file_get(from->exe_file);
