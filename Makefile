@@ -10,7 +10,7 @@ B      := build
 UAPI   := /usr/include /usr/include/x86_64-linux-gnu
 
 MM_SRC     := $(sort $(shell find mm lib -name '*.c'))
-KERNEL_SRC := $(MM_SRC) $(sort $(shell find kernel fs drivers arch/x86_64 -name '*.c' -o -name '*.S' | grep -v '/vdso/'))
+KERNEL_SRC := $(MM_SRC) $(sort $(shell find kernel fs drivers arch/x86_64 tests/conformance -name '*.c' -o -name '*.S' | grep -v '/vdso/'))
 
 WARN   := -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror=implicit-function-declaration -Werror=incompatible-pointer-types -Werror=int-conversion
 COMMON := -std=gnu11 -g $(WARN) -fno-strict-aliasing -fno-common -MMD -MP

@@ -60,6 +60,11 @@ for bit in wp nxe smep smap umip; do
 	check "bit-$bit" says "selftest: ok bit-$bit"
 done
 
+# The contracts of mm/, as on the host.
+boot quire.selftest=conformance
+check conformance-all-pass says 'selftest: 20 passed, 0 failed'
+check conformance-ends ends_with 0
+
 # Each violation, uncaught: a panic that names its cause and ends the run.
 violation() { # NAME CAUSE
 	boot "quire.selftest=$1"

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * quire.selftest=conformance: runs the tests of the two contracts of mm/ (tests/conformance) in the
+ * kernel, logs "selftest: ok NAME" or "selftest: FAIL NAME: what is broken" for each, then
+ * "selftest: N passed, N failed", and switches the machine off.
+ */
+#include "../tests/conformance/conformance.h"
+#include <hal/irq.h>
+#include <hal/log.h>
+#include <hal/uaccess.h>
+#include <kernel/init.h>
+#include <kernel/sched.h>
+#include <kernel/task.h>
+#include <lib/string.h>
+
+static bool load_byte(uaddr_t addr, u8 *out) { return copy_from_user(out, addr, 1) == 0; }
+static bool store_byte(uaddr_t addr, u8 value) { return copy_to_user(addr, &value, 1) == 0; }
+
+/* A space that is about to lose its last reference must not stay loaded on any CPU. */
+static void use(struct space *s)
+{
+	struct space *before = current->space;
+	sched_use_space(s);
+	if (before && before != s)
+		sched_drop_space(before);
+}
+
+static void spawn(void (*fn)(void *), void *arg)
+{
+	if (!kthread_create(fn, arg, "conformance"))
+		hal_panic("selftest: no memory");
+}
+
+static void report(const char *name, const char *broken)
+{
+	if (broken)
+		hal_log(LOG_ERR, "selftest: FAIL %s: %s", name, broken);
+	else
+		hal_log(LOG_INFO, "selftest: ok %s", name);
+}
+
+static void conformance(void)
+{
+	static const struct conformance_machine machine = { use, load_byte, store_byte, spawn, report };
+	const char *asked = cmdline_get("quire.selftest");
+	unsigned nr_run;
+	if (!asked || strcmp(asked, "conformance"))
+		return;
+	unsigned failed = conformance_run(&machine, &nr_run);
+	hal_log(LOG_INFO, "selftest: %u passed, %u failed", nr_run - failed, failed);
+	hal_power_off();
+}
+INITCALL(late, conformance);
