@@ -8,7 +8,7 @@ import subprocess
 from .common import CACHE, Failure, say
 
 # Loading order for the agent's port.
-MODULES = ["virtio/virtio.ko", "virtio/virtio_ring.ko", "virtio/virtio_pci_legacy_dev.ko", "virtio/virtio_pci_modern_dev.ko",
+MODULES = ["virtio/virtio_ring.ko", "virtio/virtio.ko", "virtio/virtio_pci_legacy_dev.ko", "virtio/virtio_pci_modern_dev.ko",
            "virtio/virtio_pci.ko", "char/virtio_console.ko"]
 
 

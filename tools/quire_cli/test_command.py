@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""quire test: all suites, one after the other; the last line counts.
+
+A suite is a command that prints one line for each test and ends with "N passed, N failed". The default
+size takes minutes; larger sizes are parts of --nightly.
+"""
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+
+from .common import BUILD, ISO_PACKAGES, ROOT, TEST_PACKAGES, Failure, make, need, say
+from .linux import linux_kernel
+
+COUNT = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed")
+
+
+class Suite:
+    def __init__(self, name, what, command, packages=(), targets=(), oracle=False):
+        self.name, self.what, self.command = name, what, command
+        self.packages, self.targets, self.oracle = list(packages), targets, oracle
+
+
+def python(path, *words):
+    return [sys.executable, os.path.join(ROOT, path), *words]
+
+
+def make_command(target):
+    return ["make", "-C", ROOT, "--no-print-directory", "-s", target]
+
+
+SUITES = [
+    Suite("house", "imports run downwards", [os.path.join(ROOT, "tests/house/imports")]),
+    Suite("unit", "mm/ and lib/ on the host under ASan and UBSan", make_command("check")),
+    Suite("threads", "free-running CPUs under TSan", make_command("check-tsan")),
+    Suite("boot", "-kernel, BIOS, UEFI; protections; panics", make_command("check-boot"), ISO_PACKAGES, ("kernel",)),
+    Suite("differential", "the same programs on Linux and in Quire", python("tests/differential/compare.py"), (),
+          ("kernel", "guest-tests"), oracle=True),
+    Suite("command", "./quire itself", python("tests/command/command_test.py"), (), ("kernel", "guest")),
+    Suite("leaks", "nothing is left behind", python("tests/leak/leak_test.py"), (), ("kernel", "guest")),
+    Suite("labs", "the experiments check themselves", [os.path.join(ROOT, "quire"), "lab", "--all"], (), ("kernel", "guest")),
+]
+
+NIGHTLY = {
+    "sequences": Suite("sequences", "random memory calls on the host, large", ["make", "-C", ROOT, "-s", "check-sequences"]),
+    "fuzz": Suite("fuzz", "libFuzzer over regions and page tables", ["make", "-C", ROOT, "-s", "fuzz"], ["clang", "libclang-rt-14-dev"]),
+}
+
+
+def exists(suite):
+    """Suites whose files are not part of this tree are left out, and named."""
+    script = next((w for w in suite.command if w.endswith(".py")), None)
+    return script is None or os.path.exists(script)
+
+
+def run_suite(suite):
+    """(passed, failed)"""
+    try:
+        need(TEST_PACKAGES + suite.packages)
+        if suite.targets:
+            make(*suite.targets)
+        env = dict(os.environ, PYTHONPATH=os.path.join(ROOT, "tools"), PYTHONUNBUFFERED="1")
+        if suite.oracle:
+            env["QUIRE_LINUX"] = linux_kernel()[0]
+    except Failure as e:
+        say(str(e))
+        return 0, 1
+    process = subprocess.Popen(suite.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               cwd=ROOT, env=env)
+    passed = failed = 0
+    counted = False
+    for raw in process.stdout:
+        line = raw.decode(errors="replace")
+        found = COUNT.match(line)
+        if found:
+            counted = True
+            passed += int(found[1])
+            failed += int(found[2])
+        else:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+    status = process.wait()
+    if not counted:
+        return (1, 0) if status == 0 else (0, 1)
+    if status and not failed:
+        print(f"{suite.name}: ended with status {status}")
+        failed += 1
+    return passed, failed
+
+
+def main(words):
+    p = argparse.ArgumentParser(prog="quire test", formatter_class=argparse.RawDescriptionHelpFormatter, description=__doc__,
+                                epilog="suites: " + ", ".join(s.name for s in SUITES) + "\nnightly parts: " + ", ".join(NIGHTLY)
+                                + "\nexample: ./quire test unit boot")
+    p.add_argument("suite", nargs="*", help="only these")
+    p.add_argument("--nightly", metavar="PART", choices=sorted(NIGHTLY))
+    p.add_argument("--list", action="store_true")
+    o = p.parse_args(words)
+    if o.list:
+        for s in SUITES:
+            print(f"{s.name:14}{s.what}")
+        for name, s in NIGHTLY.items():
+            print(f"--nightly {name:14}{s.what}")
+        return 0
+    suites = [NIGHTLY[o.nightly]] if o.nightly else SUITES
+    if o.suite:
+        unknown = set(o.suite) - {s.name for s in SUITES}
+        if unknown:
+            say(f"no suite {', '.join(sorted(unknown))}; there are: {', '.join(s.name for s in SUITES)}")
+            return 125
+        suites = [s for s in SUITES if s.name in o.suite]
+    passed = failed = 0
+    os.makedirs(BUILD, exist_ok=True)
+    for s in suites:
+        if not exists(s):
+            print(f"=== {s.name}: not in this tree yet")
+            continue
+        print(f"=== {s.name}: {s.what}", flush=True)
+        start = time.monotonic()
+        ok, bad = run_suite(s)
+        print(f"=== {s.name}: {ok} ok, {bad} not, {time.monotonic() - start:.0f} s", flush=True)
+        passed += ok
+        failed += bad
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
