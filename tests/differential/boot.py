@@ -14,8 +14,10 @@ QUIRE = os.path.join(ROOT, "build", "quire-kernel")
 
 
 def linux_kernel():
-    """Debian's kernel: the newest 6.1 under /boot or build/linux."""
-    found = sorted(glob.glob("/boot/vmlinuz-6.1*") + glob.glob(os.path.join(ROOT, "build/linux/vmlinuz*")))
+    """Debian's kernel: QUIRE_LINUX, else what `./quire run --kernel linux` downloaded, else the newest 6.1 of /boot."""
+    if os.environ.get("QUIRE_LINUX"):
+        return os.environ["QUIRE_LINUX"]
+    found = sorted(glob.glob("/boot/vmlinuz-6.1*")) + sorted(glob.glob(os.path.join(ROOT, "build/cache/linux/boot/vmlinuz-*")))
     return found[-1] if found else None
 
 
