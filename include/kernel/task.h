@@ -107,7 +107,7 @@ struct task {
 	uaddr_t set_child_tid, clear_child_tid, robust_list;
 	u64 robust_list_len;
 	struct completion *vfork_done; /* the parent waits there; NULL: nobody */
-	void *futex_state;
+	bool no_faults;           /* (c) a user access that would fault fails instead */
 
 	u32 exit_code;            /* wait status of this thread */
 	u32 pdeath_signal;

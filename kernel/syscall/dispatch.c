@@ -93,7 +93,7 @@ void kernel_user_fault(struct hal_regs *regs, uaddr_t addr, unsigned access)
 bool kernel_uaccess_fault(uaddr_t addr, unsigned access)
 {
 	struct task *t = current;
-	if (!t->space)
+	if (!t->space || t->no_faults)
 		return false;
 	struct fault_verdict v = fault_handle(t->space, addr, access);
 	if (v.kind == FAULT_MAPPED) {
