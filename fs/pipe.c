@@ -224,12 +224,12 @@ static long pipe_write(struct file *f, struct iov *iov, u64 *pos)
 		return 0;
 	for (;;) {
 		mutex_lock(&p->lock);
-		bool has_readers = p->readers != 0, was_empty = is_empty(p);
+		bool has_readers = p->readers != 0;
 		long n = has_readers ? put_data(p, iov, packet, !done) : 0;
 		bool faulted = n > 0 && iov->left && !is_full(p);
 		mutex_unlock(&p->lock);
-		if (n > 0 && was_empty)
-			wake_all(&p->data_wait);
+		if (n > 0)
+			wake_all(&p->data_wait); /* each write, not only the first: an edge for epoll */
 		if (!has_readers)
 			return done ? done : broken_pipe();
 		if (n < 0)

@@ -91,11 +91,11 @@ static struct inode *entry_remove(struct tmpfs_dir *d, struct tmpfs_entry *e)
 	return i;
 }
 
-/* The directory changed: size is 20 bytes an entry, as Linux shows it. */
+/* The directory changed: size is 20 bytes an entry, "." and ".." included, as Linux shows it. */
 static void dir_changed(struct inode *dir)
 {
 	struct tmpfs_dir *d = dir->priv;
-	dir->size = d->nr_entries * 20;
+	dir->size = (d->nr_entries + 2) * 20;
 	inode_touch_mtime(dir);
 }
 

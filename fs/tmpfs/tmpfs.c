@@ -63,6 +63,7 @@ static int init_by_type(struct inode *i, struct inode *dir, const char *target)
 	case S_IFDIR:
 		i->priv = tmpfs_dir_new(dir);
 		i->nlink = 2;
+		i->size = 40;
 		i->ops = &tmpfs_dir_ops;
 		i->fops = &tmpfs_dir_fops;
 		return i->priv ? 0 : -ENOMEM;
