@@ -40,6 +40,8 @@ static inline void trace_point(enum trace_event e, u64 a0, u64 a1, u64 a2, u64 a
 
 /* Turns events on or off (bit per event); rings are allocated at the first use. 0 or -ENOMEM. */
 int trace_enable(u32 mask);
+/* Turns all off and gives the rings' memory back; what they hold is lost. */
+void trace_release(void);
 /* Takes up to n records of a CPU's ring, oldest first; *lost = records dropped since the last call. */
 unsigned trace_read(unsigned cpu, struct trace_record *out, unsigned n, u64 *lost);
 const char *trace_name(enum trace_event e);

@@ -36,10 +36,9 @@ void *kmalloc(size_t size, unsigned alloc)
 	for (unsigned i = 0; i < ARRAY_SIZE(classes); i++)
 		if (size <= classes[i].size)
 			return slab_alloc(caches[i], alloc);
-	unsigned order = order_of(size);
-	if (order > FRAME_MAX_ORDER)
+	if (size > PAGE_SIZE << FRAME_MAX_ORDER)
 		return NULL;
-	struct frame *f = frame_alloc(order, alloc, FRAME_KERNEL);
+	struct frame *f = frame_alloc(order_of(size), alloc, FRAME_KERNEL);
 	return f ? frame_ptr(f) : NULL;
 }
 

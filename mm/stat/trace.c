@@ -56,6 +56,22 @@ int trace_enable(u32 mask)
 	return 0;
 }
 
+void trace_release(void)
+{
+	WRITE_ONCE(trace_mask, 0);
+	for (unsigned i = 0; i < HAL_MAX_CPUS; i++) {
+		struct ring *r = &rings[i];
+		unsigned long flags = hal_irq_save();
+		byte_lock_nested(&r->lock, RANK_LOG);
+		struct trace_record *records = r->records;
+		r->records = NULL;
+		r->head = r->tail = r->lost = 0;
+		byte_unlock(&r->lock, RANK_LOG);
+		hal_irq_restore(flags);
+		kfree(records);
+	}
+}
+
 unsigned trace_read(unsigned cpu, struct trace_record *out, unsigned n, u64 *lost)
 {
 	struct ring *r = &rings[cpu];

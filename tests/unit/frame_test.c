@@ -3,6 +3,7 @@
 #include "tests.h"
 #include <mm/frame.h>
 #include <mm/slab.h>
+#include <mm/stat.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,13 +102,157 @@ static void kmalloc_all_sizes(void **state)
 	machine_down();
 }
 
+static void nodes_give_and_take_their_own(void **state)
+{
+	(void)state;
+	enum { N = 3000 };
+	static struct frame *held[N];
+	unsigned seen[3] = { 0 };
+	struct frame_node_stat before[3], after[3];
+	machine_up_with_nodes(24ul << 20, 1, 3);
+	assert_int_equal(frame_nr_nodes(), 3);
+	u64 managed = 0;
+	for (unsigned i = 0; i < 3; i++) {
+		frame_node_stat(i, &before[i]);
+		assert_true(before[i].wmark_min > 0 && before[i].wmark_min < before[i].wmark_low &&
+		            before[i].wmark_low < before[i].wmark_high);
+		managed += before[i].managed;
+	}
+	assert_int_equal(managed, frame_total());
+	for (unsigned i = 0; i < N; i++) {
+		held[i] = frame_alloc(0, ALLOC_KERNEL, FRAME_KERNEL);
+		assert_non_null(held[i]);
+		unsigned node = held[i]->node;
+		assert_in_range(frame_pfn(held[i]), before[node].start_pfn, before[node].start_pfn + before[node].spanned - 1);
+		seen[node]++;
+	}
+	assert_true(seen[0] && seen[1]); /* the first is not enough for all */
+	for (unsigned i = 0; i < N; i++)
+		frame_free(held[i], 0);
+	frame_drain_pcp();
+	for (unsigned i = 0; i < 3; i++) {
+		frame_node_stat(i, &after[i]);
+		assert_int_equal(after[i].free, before[i].free);
+	}
+	machine_down();
+}
+
+/* min_free_kbytes = 4 * sqrt(RAM in KiB): Linux, Documentation/admin-guide/sysctl/vm.rst. */
+static void watermarks_follow_linux_formula(void **state)
+{
+	(void)state;
+	struct frame_node_stat n;
+	machine_up(64ul << 20, 1);
+	assert_int_equal(frame_min_free(), 1024);
+	frame_node_stat(0, &n);
+	assert_int_equal(n.wmark_min, 256);
+	assert_int_equal(n.wmark_low, 256 + 64);
+	assert_int_equal(n.wmark_high, 256 + 128);
+	frame_set_min_free(4096);
+	frame_node_stat(0, &n);
+	assert_int_equal(n.wmark_min, 1024);
+	machine_down();
+}
+
+static void allocated_frames_start_clean(void **state)
+{
+	(void)state;
+	machine_up(16ul << 20, 1);
+	for (unsigned order = 0; order <= FRAME_MAX_ORDER; order++) {
+		struct frame *f = frame_alloc(order, ALLOC_KERNEL, FRAME_KERNEL);
+		assert_non_null(f);
+		assert_int_equal(frame_pfn(f) & ((1ul << order) - 1), 0);
+		memset(frame_ptr(f), 0xff, PAGE_SIZE << order);
+		f->slot = 77;
+		f->flags = FRAME_DIRTY;
+		frame_free(f, order);
+		f = frame_alloc(order, ALLOC_KERNEL | ALLOC_ZERO, FRAME_KERNEL);
+		assert_non_null(f);
+		assert_int_equal(f->slot | f->nr_slots | f->flags, 0);
+		assert_int_equal(f->refs, 1);
+		const u64 *p = frame_ptr(f);
+		for (u64 i = 0; i < (PAGE_SIZE << order) / sizeof(u64); i++)
+			assert_int_equal(p[i], 0);
+		frame_free(f, order);
+	}
+	assert_null(frame_alloc(FRAME_MAX_ORDER + 1, ALLOC_KERNEL, FRAME_KERNEL));
+	machine_down();
+}
+
+static bool find_cache(const struct slab_stat *st, void *arg)
+{
+	struct slab_stat *want = arg;
+	if (strcmp(st->name, want->name))
+		return true;
+	*want = *st;
+	return false;
+}
+
+static struct slab_stat stat_of(const char *name)
+{
+	struct slab_stat st = { .name = name };
+	slab_for_each(find_cache, &st);
+	return st;
+}
+
+static void slab_figures_count_objects(void **state)
+{
+	(void)state;
+	void *held[100];
+	machine_up(16ul << 20, 1);
+	struct slab_cache *c = slab_cache_create("figures", 200, 64, SLAB_RECLAIMABLE);
+	u64 reclaimable = stat_read(STAT_NR_SLAB_RECLAIMABLE);
+	for (unsigned i = 0; i < ARRAY_SIZE(held); i++) {
+		held[i] = slab_alloc(c, ALLOC_KERNEL);
+		assert_int_equal((uintptr_t)held[i] & 63, 0);
+	}
+	struct slab_stat st = stat_of("figures");
+	assert_int_equal(st.active_objects, ARRAY_SIZE(held));
+	assert_int_equal(st.object_size, 256);
+	assert_true(st.reclaimable);
+	assert_true(st.total_objects >= st.active_objects);
+	assert_int_equal(st.total_objects, st.total_slabs * st.objects_per_slab);
+	assert_int_equal(stat_read(STAT_NR_SLAB_RECLAIMABLE) - reclaimable, st.total_slabs * st.pages_per_slab);
+	for (unsigned i = 0; i < ARRAY_SIZE(held); i++)
+		slab_free(c, held[i]);
+	slab_drain();
+	st = stat_of("figures");
+	assert_int_equal(st.active_objects + st.total_slabs, 0);
+	assert_int_equal(stat_read(STAT_NR_SLAB_RECLAIMABLE), reclaimable);
+	slab_cache_destroy(c);
+	machine_down();
+}
+
+static void krealloc_keeps_the_content(void **state)
+{
+	(void)state;
+	machine_up(16ul << 20, 1);
+	char *p = krealloc(NULL, 5, ALLOC_KERNEL);
+	strcpy(p, "abcd");
+	for (size_t size = 8; size <= 1ul << 18; size *= 2) {
+		p = krealloc(p, size, ALLOC_KERNEL);
+		assert_non_null(p);
+		assert_string_equal(p, "abcd");
+	}
+	assert_null(kmalloc(~0ul, ALLOC_KERNEL));
+	assert_null(kmalloc((PAGE_SIZE << FRAME_MAX_ORDER) + 1, ALLOC_KERNEL));
+	kfree(p);
+	kfree(NULL);
+	machine_down();
+}
+
 int run_frame_tests(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(buddy_random_load_returns_everything),
 		cmocka_unit_test(alloc_stops_at_the_watermark),
+		cmocka_unit_test(nodes_give_and_take_their_own),
+		cmocka_unit_test(watermarks_follow_linux_formula),
+		cmocka_unit_test(allocated_frames_start_clean),
 		cmocka_unit_test(slab_objects_do_not_overlap),
+		cmocka_unit_test(slab_figures_count_objects),
 		cmocka_unit_test(kmalloc_all_sizes),
+		cmocka_unit_test(krealloc_keeps_the_content),
 	};
-	return cmocka_run_group_tests_name("frame and slab", tests, NULL, NULL);
+	return run_group("frame and slab", tests, ARRAY_SIZE(tests));
 }
