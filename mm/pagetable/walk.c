@@ -122,17 +122,22 @@ uaddr_t leaf_next(struct space *s, uaddr_t addr, uaddr_t end)
 {
 	while (addr < end) {
 		struct frame *t = pfn_frame(s->root_pfn);
-		unsigned level = HAL_LEVELS;
-		pte_t e;
-		while (!pte_is_none(e = hal_entry_load(entry_at(t, addr, level)))) {
+		for (unsigned level = HAL_LEVELS;; level--) {
+			unsigned shift = PAGE_SHIFT + HAL_INDEX_BITS * (level - 1);
+			unsigned index = table_index(addr, level);
+			u64 nr = min((u64)TABLE_ENTRIES - index, ((end - 1) >> shift) - (addr >> shift) + 1);
+			const pte_t *first = table_entries(t) + index, *e = first, *last = first + nr;
+			pte_t found = pte_none();
+			while (e < last && pte_is_none(found = hal_entry_load(e)))
+				e++;
+			if (e != first)
+				addr = ((addr >> shift) + (u64)(e - first)) << shift;
+			if (e == last)
+				break; /* nothing in the rest of this table: go on behind what it maps */
 			if (level == 2)
 				return addr;
-			t = pte_frame(e);
-			level--;
+			t = pte_frame(found);
 		}
-		/* Nothing below this entry: go on behind what it would map. */
-		u64 span = TABLE_SPAN(level - 1);
-		addr = (addr & ~(span - 1)) + span;
 	}
 	return end;
 }

@@ -120,10 +120,16 @@ static int fork_upper(struct fork *k, struct frame *src, uaddr_t base)
 
 static int fork_tables(struct fork *k)
 {
-	uaddr_t step = TABLE_SPAN(2);
-	for (uaddr_t a = 0; (a = leaf_next(k->parent, a, HAL_USER_END)) < HAL_USER_END; a = (a & ~(step - 1)) + step) {
-		struct frame *src = upper_find(k->parent, a);
-		if (fork_upper(k, src, a & ~(step - 1)))
+	uaddr_t step = TABLE_SPAN(2), a = 0;
+	for (struct region *r = space_first_locked(k->parent); r; r = region_lookup(k->parent, a)) {
+		/* No table without a region: the space between them is not searched. */
+		uaddr_t from = max(a, r->start & ~(step - 1)), to = ((r->end - 1) | (step - 1)) + 1;
+		a = leaf_next(k->parent, from, to);
+		if (a == to)
+			continue;
+		a = (a & ~(step - 1)) + step;
+		struct frame *src = upper_find(k->parent, a - step);
+		if (fork_upper(k, src, a - step))
 			return -ENOMEM;
 	}
 	return 0;
