@@ -11,7 +11,9 @@
  */
 #include "main.h"
 #include "task/task.h"
+#include <drivers/drivers.h>
 #include <fs/file.h>
+#include <fs/pseudo.h>
 #include <fs/vfs.h>
 #include <hal/boot.h>
 #include <hal/irq.h>
@@ -155,6 +157,8 @@ static void init_main(void *arg)
 		hal_panic("no memory for the first process");
 	if (vdso_init)
 		vdso_init();
+	fs_pseudo_init();
+	drivers_init();
 	for (const initcall_fn *fn = initcalls_start; fn < initcalls_end; fn++)
 		(*fn)();
 	hal_start_cpus(cpus_wanted());
