@@ -9,13 +9,13 @@
 #include <hal/types.h>
 
 enum trace_event {
-	TRACE_FAULT,   /* address, access, verdict, pfn */
-	TRACE_MAP,     /* start, length, flags, 0 */
+	TRACE_FAULT,   /* address, access (FAULT_*), verdict (enum fault_kind), signal << 8 | code */
+	TRACE_MAP,     /* start, length, MAP_*, PROT_* */
 	TRACE_UNMAP,   /* start, length, 0, 0 */
-	TRACE_SHARE,   /* parent's root, child's root, tables, 0 */
+	TRACE_SHARE,   /* parent's root, child's root, child's tables, 0 */
 	TRACE_UNSHARE, /* address, table pfn, sharers left, 0 */
 	TRACE_COPY,    /* address, old pfn, new pfn, 0 */
-	TRACE_NO_MEMORY, /* order, alloc flags, 0, 0 */
+	TRACE_NO_MEMORY, /* order, alloc flags, enum frame_kind, 0 */
 	TRACE_NR
 };
 

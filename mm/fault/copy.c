@@ -10,6 +10,7 @@
 #include <asm/signal.h>
 #include <mm/mapping.h>
 #include <mm/stat.h>
+#include <mm/trace.h>
 
 static u64 written_rights(const struct region *r)
 {
@@ -75,6 +76,7 @@ static struct fault_verdict copy_with(struct space *s, struct region *r, uaddr_t
 	} else {
 		hal_page_copy(frame_pfn(copy), pte_pfn(e));
 		stat_add(STAT_PGCOPY, 1);
+		trace_point(TRACE_COPY, addr, pte_pfn(e), frame_pfn(copy), 0);
 	}
 	replace_entry(s, r, addr, l, e, copy);
 	leaf_unlock(l);

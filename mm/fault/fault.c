@@ -113,6 +113,7 @@ struct fault_verdict fault_handle(struct space *s, uaddr_t addr, unsigned access
 	struct fault_verdict v = fault_locked(s, addr & PAGE_MASK, access);
 	rwlock_read_unlock(&s->lock);
 	stat_add(STAT_PGFAULT, 1);
+	trace_point(TRACE_FAULT, addr, access, v.kind, (u64)v.sig << 8 | v.code);
 	if (unlikely(v.major))
 		stat_add(STAT_PGMAJFAULT, 1);
 	return v;

@@ -13,6 +13,7 @@
 #include <asm/signal.h>
 #include <mm/mapping.h>
 #include <mm/stat.h>
+#include <mm/trace.h>
 
 #define AROUND_BYTES (16 * PAGE_SIZE)
 
@@ -127,6 +128,7 @@ static struct fault_verdict map_copy(struct space *s, struct region *r, uaddr_t 
 		copy->flags = FRAME_UPTODATE;
 		leaf_map(s, &l, copy, rights_of(r->flags, r->flags & REGION_WRITE) | PTE_ACCESSED | PTE_DIRTY, RSS_ANON);
 		stat_add(STAT_PGCOPY, 1);
+		trace_point(TRACE_COPY, addr, frame_pfn(f), frame_pfn(copy), 0);
 	}
 	spin_unlock(&m->tree_lock);
 	leaf_unlock(&l);

@@ -13,6 +13,7 @@
 #include "internal.h"
 #include <lib/string.h>
 #include <mm/stat.h>
+#include <mm/trace.h>
 
 struct node frame_nodes[FRAME_MAX_NODES];
 unsigned frame_node_count;
@@ -126,8 +127,10 @@ struct frame *frame_alloc(unsigned order, unsigned alloc, enum frame_kind kind)
 	if (unlikely(inject_strikes()))
 		return NULL;
 	struct frame *f = likely(order == 0) ? alloc_single(alloc) : alloc_block(order, alloc);
-	if (unlikely(!f))
+	if (unlikely(!f)) {
+		trace_point(TRACE_NO_MEMORY, order, alloc, kind, 0);
 		return NULL;
+	}
 	prepare(f, order, kind);
 	if (order) {
 		enum frame_kind tail = kind == FRAME_SLAB ? FRAME_SLAB_TAIL : kind;

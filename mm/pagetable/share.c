@@ -113,6 +113,7 @@ int leaf_unshare(struct space *s, uaddr_t addr)
 		__atomic_fetch_sub(&s->nr_tables, 1, __ATOMIC_RELAXED); /* the old one, no longer ours */
 		fresh = NULL;
 		stat_add(STAT_PGUNSHARE, 1);
+		trace_point(TRACE_UNSHARE, addr, frame_pfn(old), old->nr_slots, 0);
 	} /* else it was being unshared around us: the caller looks again */
 	table_unlock_leaf(old);
 done:

@@ -10,6 +10,7 @@
  */
 #include "internal.h"
 #include <mm/stat.h>
+#include <mm/trace.h>
 
 struct fork {
 	struct space *parent, *child;
@@ -188,6 +189,7 @@ int space_fork(struct space *parent, struct space **out)
 	space_note_hiwater(k.child);
 	hal_tlb_flush(READ_ONCE(parent->cpus), parent->root_pfn, 0, ~0ul, true);
 	rwlock_write_unlock(&k.child->lock);
+	trace_point(TRACE_SHARE, parent->root_pfn, k.child->root_pfn, k.child->nr_tables, 0);
 	rwlock_write_unlock(&parent->lock);
 	if (err) {
 		space_put(k.child);

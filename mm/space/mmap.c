@@ -5,6 +5,7 @@
  */
 #include "internal.h"
 #include <linux/mman.h>
+#include <mm/trace.h>
 
 static u32 prot_flags(u32 prot)
 {
@@ -192,6 +193,8 @@ int space_mmap(struct space *s, const struct mmap_request *q, uaddr_t *out)
 	bool populate = !err && ((q->flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE || (q->flags & MAP_LOCKED) ||
 	                         s->def_flags_locked == 1);
 	rwlock_write_unlock(&s->lock);
+	if (!err)
+		trace_point(TRACE_MAP, *out, len, q->flags, q->prot);
 	if (populate) {
 		rwlock_read(&s->lock);
 		populate_locked(s, *out, *out + len, true); /* best effort, as documented */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* munmap: regions leave the tree first, so that no fault or truncation finds them, then the entries go. */
 #include "internal.h"
+#include <mm/trace.h>
 
 void unmap_regions(struct space *s, uaddr_t start, uaddr_t end)
 {
@@ -64,5 +65,7 @@ int space_munmap(struct space *s, uaddr_t addr, u64 len)
 	rwlock_write(&s->lock);
 	int err = munmap_locked(s, addr, len);
 	rwlock_write_unlock(&s->lock);
+	if (!err)
+		trace_point(TRACE_UNMAP, addr, len, 0, 0);
 	return err;
 }

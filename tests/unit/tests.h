@@ -57,6 +57,7 @@ int run_fork_tests(void);
 int run_sequence_tests(void);
 int run_failure_tests(void);
 int run_stat_tests(void);
+int run_call_tests(void);
 int run_thread_tests(void);
 int run_conformance_tests(void);
 
