@@ -164,11 +164,29 @@ static void pick(struct seq_op *op)
 		op->nr2 = 1 + rnd(40);
 		break;
 	case SEQ_BREAK:
+		op->place = SEQ_PLACE_HEAP;
 		op->page = rnd(SEQ_HEAP_PAGES + 1);
+		op->nr = 0;
 		break;
 	default:
 		break;
 	}
+}
+
+/* The first operations fill the arena and the heap. */
+static void furnish(struct seq_op *op, unsigned n)
+{
+	static const struct seq_op first[] = {
+		{ .kind = SEQ_MAP_ANON, .page = 500, .nr = 400, .prot = PROT_RW, .flags = MAP_PRIVATE | MAP_ANONYMOUS },
+		{ .kind = SEQ_MAP_FILE, .page = 580, .nr = 40, .prot = PROT_RW, .flags = MAP_SHARED, .page2 = 30 },
+		{ .kind = SEQ_MAP_FILE, .page = 635, .nr = 60, .prot = PROT_RW, .flags = MAP_PRIVATE, .page2 = 50 },
+		{ .kind = SEQ_MAP_ANON, .page = 60, .nr = 300, .prot = PROT_RW, .flags = MAP_PRIVATE | MAP_ANONYMOUS },
+		{ .kind = SEQ_BREAK, .place = SEQ_PLACE_HEAP, .page = 40 },
+		{ .kind = SEQ_MAP_SHARED_ANON, .page = 1000, .nr = 150, .prot = PROT_RW, .flags = MAP_SHARED | MAP_ANONYMOUS },
+	};
+	op->proc = 0;
+	op->kind = first[n].kind, op->place = first[n].place, op->page = first[n].page, op->nr = first[n].nr;
+	op->prot = first[n].prot, op->flags = first[n].flags, op->page2 = first[n].page2;
 }
 
 unsigned seq_generate(uint64_t seed, unsigned nr, struct seq_op *ops)
@@ -187,6 +205,8 @@ unsigned seq_generate(uint64_t seed, unsigned nr, struct seq_op *ops)
 			op->proc = rnd(3) ? 0 : rnd(SEQ_PROCS);
 		while (!alive[op->proc]);
 		pick(op);
+		if (n < 6) /* something to work on */
+			furnish(op, n);
 		if (op->kind == SEQ_CORE && forked[op->proc])
 			continue;
 		if (op->kind == SEQ_FORK) {
