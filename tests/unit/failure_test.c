@@ -96,31 +96,97 @@ static int op_unshare(void)
 	return host_store(AT, &b, 1, &v) == 1 ? 0 : -1;
 }
 
+/* There is no room behind the region, so it moves. */
+static int op_grow(void)
+{
+	uaddr_t out;
+	return space_mremap(s, AT + 5 * PAGE_SIZE, 595 * PAGE_SIZE, 1200 * PAGE_SIZE, MREMAP_MAYMOVE, 0, &out);
+}
+
+static int op_shrink(void)
+{
+	uaddr_t out;
+	return space_mremap(s, AT, 600 * PAGE_SIZE, 55 * PAGE_SIZE, 0, 0, &out);
+}
+
+static int op_brk(void)
+{
+	s->brk_start = s->brk = AT + 5000 * PAGE_SIZE;
+	return space_brk(s, s->brk_start + 3 * PAGE_SIZE) == s->brk_start + 3 * PAGE_SIZE ? 0 : -1;
+}
+
+static int op_lock(void) { return space_mlock(s, AT + 20 * PAGE_SIZE, 100 * PAGE_SIZE, false); }
+static int op_advise(void) { return space_madvise(s, AT + 10 * PAGE_SIZE, 20 * PAGE_SIZE, MADV_DONTFORK); }
+static int op_populate(void) { return space_madvise(s, AT + 690 * PAGE_SIZE + 10 * PAGE_SIZE, 40 * PAGE_SIZE, MADV_POPULATE_WRITE); }
+
+/* A region that the child must not have: its tables are built entry by entry. */
+static int op_fork_apart(void)
+{
+	int err = space_madvise(s, AT + 40 * PAGE_SIZE, 20 * PAGE_SIZE, MADV_DONTFORK);
+	return err ? err : space_fork(s, &child);
+}
+
+/* Reading and writing a private view of the file. */
+static int op_touch_view(void)
+{
+	u8 b = 1;
+	struct fault_verdict v;
+	uaddr_t at = AT + 4000 * PAGE_SIZE, out;
+	struct mmap_request q = { .addr = at, .len = 60 * PAGE_SIZE, .prot = RW, .flags = MAP_PRIVATE | MAP_FIXED,
+		                      .mapping = &file.mapping, .file = &file, .file_readable = true };
+	if (space_mmap(s, &q, &out))
+		return -1;
+	bool read = host_load(at + 50 * PAGE_SIZE, &b, 1, &v) == 1;
+	return read && host_store(at + 50 * PAGE_SIZE, &b, 1, &v) == 1 && host_store(at, &b, 1, &v) == 1 ? 0 : -1;
+}
+
 static void fork_survives_each_failure(void **state) { (void)state; countdown(op_fork, undo_fork); }
 static void mmap_survives_each_failure(void **state) { (void)state; countdown(op_map, NULL); }
 static void munmap_survives_each_failure(void **state) { (void)state; countdown(op_unmap, NULL); }
 static void mprotect_survives_each_failure(void **state) { (void)state; countdown(op_protect, NULL); }
 static void mremap_survives_each_failure(void **state) { (void)state; countdown(op_remap, NULL); }
 static void fault_survives_each_failure(void **state) { (void)state; countdown(op_touch, NULL); }
+static void mremap_grow_survives_each_failure(void **state) { (void)state; countdown(op_grow, NULL); }
+static void mremap_shrink_survives_each_failure(void **state) { (void)state; countdown(op_shrink, NULL); }
+static void brk_survives_each_failure(void **state) { (void)state; countdown(op_brk, NULL); }
+static void mlock_survives_each_failure(void **state) { (void)state; countdown(op_lock, NULL); }
+static void madvise_survives_each_failure(void **state) { (void)state; countdown(op_advise, NULL); }
+static void populate_survives_each_failure(void **state) { (void)state; countdown(op_populate, NULL); }
+static void fork_apart_survives_each_failure(void **state) { (void)state; countdown(op_fork_apart, undo_fork); }
+static void file_fault_survives_each_failure(void **state) { (void)state; countdown(op_touch_view, NULL); }
 
-static void unshare_survives_each_failure(void **state)
+/* Operations on a space whose tables a child shares: each has to unshare first. */
+static void countdown_shared(int (*op)(void))
+{
+	for (unsigned pass = 0; pass < 2; pass++) {
+		bool struck = true;
+		for (long n = 0; struck; n++) {
+			machine_up(32ul << 20, 1);
+			prepare();
+			assert_int_equal(space_fork(s, &child), 0);
+			slab_drain();
+			pass ? slab_inject_failure(n) : frame_inject_failure(n);
+			int err = op();
+			struck = pass ? slab_injected() : frame_injected();
+			frame_inject_failure(-1);
+			slab_inject_failure(-1);
+			assert_true(struck || err == 0);
+			assert_valid(s);
+			undo_fork();
+			finish();
+			machine_down();
+			assert_true(n < 500);
+		}
+	}
+}
+
+static void shared_tables_survive_each_failure(void **state)
 {
 	(void)state;
-	bool struck = true;
-	for (long n = 0; struck; n++) {
-		machine_up(32ul << 20, 1);
-		prepare();
-		assert_int_equal(space_fork(s, &child), 0);
-		frame_inject_failure(n);
-		int err = op_unshare();
-		struck = frame_injected();
-		frame_inject_failure(-1);
-		assert_true(struck || err == 0);
-		assert_valid(s);
-		undo_fork();
-		finish();
-		machine_down();
-	}
+	static int (*const ops[])(void) = { op_unshare, op_map,  op_unmap,   op_protect, op_remap,    op_touch,
+		                                op_grow,    op_shrink, op_lock, op_advise,  op_populate };
+	for (unsigned i = 0; i < ARRAY_SIZE(ops); i++)
+		countdown_shared(ops[i]);
 }
 
 int run_failure_tests(void)
@@ -129,7 +195,11 @@ int run_failure_tests(void)
 		cmocka_unit_test(fork_survives_each_failure),     cmocka_unit_test(mmap_survives_each_failure),
 		cmocka_unit_test(munmap_survives_each_failure),   cmocka_unit_test(mprotect_survives_each_failure),
 		cmocka_unit_test(mremap_survives_each_failure),   cmocka_unit_test(fault_survives_each_failure),
-		cmocka_unit_test(unshare_survives_each_failure),
+		cmocka_unit_test(mremap_grow_survives_each_failure), cmocka_unit_test(mremap_shrink_survives_each_failure),
+		cmocka_unit_test(brk_survives_each_failure),      cmocka_unit_test(mlock_survives_each_failure),
+		cmocka_unit_test(madvise_survives_each_failure),  cmocka_unit_test(populate_survives_each_failure),
+		cmocka_unit_test(fork_apart_survives_each_failure), cmocka_unit_test(file_fault_survives_each_failure),
+		cmocka_unit_test(shared_tables_survive_each_failure),
 	};
 	return run_group("failure", tests, ARRAY_SIZE(tests));
 }
