@@ -46,6 +46,7 @@ struct cred { /* immutable once shared; reference counted */
 	u32 refs;
 	u32 uid, euid, suid, fsuid;
 	u32 gid, egid, sgid, fsgid;
+	u32 securebits;
 	u64 cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient;
 	u32 nr_groups;
 	u32 groups[32];
@@ -154,6 +155,7 @@ struct process {
 	u32 exit_code;                  /* wait status, valid once group_exiting or is_zombie */
 	u32 exit_signal;                /* to the parent; usually SIGCHLD */
 	bool dumpable;
+	bool thp_disabled;              /* prctl(PR_SET_THP_DISABLE) */
 
 	struct spinlock signal_lock;    /* RANK_SIGNAL, irq */
 	struct sighand *sighand;        /* may be shared (CLONE_SIGHAND) */

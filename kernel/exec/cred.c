@@ -7,6 +7,7 @@
 #include "exec.h"
 #include <fs/vfs.h>
 #include <lib/string.h>
+#include <linux/securebits.h>
 #include <linux/stat.h>
 #include <mm/slab.h>
 
@@ -54,6 +55,7 @@ int exec_prepare_cred(struct exec *e)
 	c->refs = 1;
 	set_ids(c, i, !(gains && current->no_new_privs));
 	set_caps(c, old);
+	c->securebits &= ~(1u << SECURE_KEEP_CAPS);
 	e->is_secure = c->euid != c->uid || c->egid != c->gid;
 	if (!memcmp(&c->uid, &old->uid, sizeof(*c) - offsetof(struct cred, uid))) {
 		kfree(c);
