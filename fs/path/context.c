@@ -113,6 +113,8 @@ static int set_place(struct path *place, struct path *p)
 int fs_set_cwd(struct path *p) { return set_place(&current->fs->cwd, p); }
 int fs_set_root(struct path *p) { return set_place(&current->fs->root, p); }
 
+u32 fs_context_umask(const struct fs_context *c) { return c->umask; }
+
 u32 fs_umask(void) { return current->fs ? current->fs->umask : 0; }
 
 u32 fs_set_umask(u32 mask)

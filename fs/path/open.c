@@ -135,7 +135,7 @@ static int walk_create(struct walk *w, u32 flags, u32 mode, struct path *out, bo
 		if (err)
 			return err;
 		if (w->last_type != LAST_NORM)
-			return -EISDIR;
+			return flags & O_EXCL ? -EEXIST : -EISDIR;
 		if (w->slash)
 			return -EISDIR;
 		err = find_or_create(w, flags, mode, out, created);

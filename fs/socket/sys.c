@@ -84,6 +84,12 @@ static int addr_to_user(const struct sock_addr *a, uaddr_t u, uaddr_t ulen)
 	return put_user(full, ulen);
 }
 
+/* The address of a sender without a name has no bytes at all. */
+static int sender_to_user(const struct sock_addr *a, uaddr_t u, uaddr_t ulen)
+{
+	return a->len ? addr_to_user(a, u, ulen) : put_user((s32)0, ulen);
+}
+
 /* Making. */
 
 static long check_type(u64 family, u64 type, u64 protocol)
@@ -382,7 +388,7 @@ static long do_recvfrom(struct file *f, struct unix_sock *s, uaddr_t ubuf, u64 l
 	long n = sock_recv(s, &iov, effective_flags(f, flags), &r);
 	put_files(r.files, r.nr_files);
 	if (n >= 0 && uaddr) {
-		int err = addr_to_user(&r.from, uaddr, ulen);
+		int err = sender_to_user(&r.from, uaddr, ulen);
 		if (err)
 			return err;
 	}
@@ -457,7 +463,7 @@ static long do_recvmsg(struct file *f, struct unix_sock *s, uaddr_t umsg, u64 fl
 	if (r.nr_files)
 		put_rights(&c, &r, flags & MSG_CMSG_CLOEXEC);
 	u32 out_flags = r.flags | c.flags | ((u32)flags & MSG_CMSG_CLOEXEC);
-	if (h.name && addr_to_user(&r.from, h.name, umsg + offsetof(struct msghdr_k, name_len)))
+	if (h.name && sender_to_user(&r.from, h.name, umsg + offsetof(struct msghdr_k, name_len)))
 		return -EFAULT;
 	if (put_user(out_flags, umsg + offsetof(struct msghdr_k, flags)) || put_user(c.used, umsg + offsetof(struct msghdr_k, control_len)))
 		return -EFAULT;

@@ -145,7 +145,7 @@ static struct unix_sock *find_abstract_locked(const struct sock_addr *a)
 static int bind_abstract(struct unix_sock *s, const struct sock_addr *a)
 {
 	spin_lock(&unix_lock);
-	int err = find_abstract_locked(a) ? -EADDRINUSE : s->addr.len ? -EINVAL : 0;
+	int err = s->addr.len ? -EINVAL : find_abstract_locked(a) ? -EADDRINUSE : 0;
 	if (!err) {
 		s->addr = *a;
 		list_add_tail(&s->abstract_link, &abstract_names);
@@ -189,6 +189,8 @@ static int bind_path(struct unix_sock *s, const struct sock_addr *a)
 	}
 	spin_unlock(&unix_lock);
 	path_put(&p);
+	if (err)
+		vfs_unlink(AT_FDCWD, a->path, false);
 	return err;
 }
 
@@ -196,8 +198,6 @@ int sock_bind(struct unix_sock *s, const struct sock_addr *a, bool automatic)
 {
 	if (automatic)
 		return s->addr.len ? 0 : bind_automatic(s);
-	if (s->addr.len)
-		return -EINVAL;
 	return a->path[0] ? bind_path(s, a) : bind_abstract(s, a);
 }
 

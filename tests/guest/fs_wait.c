@@ -161,7 +161,8 @@ static void sleeping(void)
 	R("poll timeout", poll(pf, 1, 50));
 	YES("poll slept", now() - t >= 0.05 && now() - t < 1);
 	fd_set s;
-	FD_ZERO(&s), FD_SET(p[0], &s);
+	FD_ZERO(&s);
+	FD_SET(p[0], &s);
 	struct timeval tv = { 3, 0 };
 	k = later(60, write_x, (void *)(long)p[1]);
 	R("select wakes", select(p[0] + 1, &s, NULL, NULL, &tv));
