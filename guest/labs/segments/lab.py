@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: MIT
+import lab
+
+TITLE = "selectors, privilege level, FS and GS bases"
+TEACHES = "what x86-64 has left of segmentation, and what it is used for"
+
+EXPECTED = {
+    "CS": "0x33", "SS": "0x2b", "DS": "0", "privilege level in CS": "3", "FS:0 holds the FS base": "yes",
+    "another thread has another FS base": "yes", "GS:8 after ARCH_SET_GS": "0x1234", "GS:8 after a context switch": "0x1234",
+}
+
+
+def run():
+    seen = lab.run(lab.build(__file__, "segments.c", "-pthread"))
+    for what, expected in EXPECTED.items():
+        lab.check(seen.get(what) == expected, f"{what}: {seen.get(what)}, not {expected}")
+    lab.say("\nSegments of unequal size with rights of their own, as the document draws them, are the regions of\n"
+            "/proc/PID/maps today; the hardware's segments are flat, but for the two bases that threads use.")

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: MIT
+import lab
+
+TITLE = "null, after munmap, read-only, past a file's end"
+TEACHES = "the signal, its cause and its address tell which mistake it was"
+
+EXPECTED = {
+    "null pointer": "SIGSEGV SEGV_MAPERR at the same address, killed by 11",
+    "use after munmap": "SIGSEGV SEGV_MAPERR at the same address, killed by 11",
+    "write to read-only memory": "SIGSEGV SEGV_ACCERR at the same address, killed by 11",
+    "past the end of a file": "SIGBUS BUS_ADRERR at the same address, killed by 7",
+    "behind the end, on the file's last page": "0",
+}
+
+
+def run():
+    seen = lab.run(lab.build(__file__, "segv.c"))
+    for what, expected in EXPECTED.items():
+        lab.check(seen.get(what) == expected, f"{what}: {seen.get(what)}")
+    lab.say("\nWhere the documents differ: a first touch of mapped memory is no segmentation fault but a page fault that\n"
+            "nobody sees; SIGSEGV comes only outside every region, or against a region's rights. Address 0 lies in no\n"
+            "region because nothing may be mapped below vm.mmap_min_addr.")
