@@ -265,6 +265,7 @@ static size_t feed_name(struct cpio *c, const u8 *p, size_t n)
 	enter(c, BODY);
 	if (!strcmp(c->name, "TRAILER!!!")) {
 		forget_links(c);
+		c->skip = 0; /* START passes over zeros by itself */
 		enter(c, START);
 		return used;
 	}
