@@ -27,7 +27,7 @@ static long smaps(const void *p, const char *field)
 	int inside = 0;
 	long value = -1;
 	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%lx-%lx ", &start, &end) == 2 && strchr(line, '-') < strchr(line, ' '))
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
 			inside = (unsigned long)p >= start && (unsigned long)p < end;
 		else if (inside && !strncmp(line, field, strlen(field)))
 			value = atol(line + strlen(field) + 1);

@@ -29,7 +29,7 @@ static void find(const char *what, const void *p)
 
 static void *thread(void *arg)
 {
-	int local;
+	int local = 0;
 	(void)arg;
 	find("stack of the second thread", &local);
 	return NULL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Ways to touch what is not there: signal, cause and address of each, and the exit status. */
+#define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
@@ -55,13 +56,13 @@ int main(void)
 	if (pipe(report))
 		return 1;
 	char *freed = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	*freed = 1;
-	munmap(freed, 4096);
 	char *readonly = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	*freed = 1;
 	int fd = memfd_create("file", 0);
 	if (ftruncate(fd, 100))
 		return 1;
 	char *file = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	munmap(freed, 4096); /* last: the next mapping might take its place */
 	attempt("null pointer", NULL, 0);
 	attempt("use after munmap", freed, 0);
 	attempt("write to read-only memory", readonly, 1);
