@@ -6,7 +6,8 @@
  *
  * A slab's first frame knows its cache, its free objects (chained through the objects' first word) and
  * how many are out. Slabs with free objects are on the cache's partial list; full ones are on none; of
- * the empty ones one is kept, the others go back to the frame allocator.
+ * the empty ones one is kept, the others go back to the frame allocator. A CPU gets its stack in a cache
+ * when it first uses it (most caches are used on few CPUs) and gives it back when drained.
  *
  * S1  slab_used = objects that are not on the slab's own chain (handed out, or in a CPU's stack).
  * S2  nr_out = objects in callers' hands; total - nr_out are free somewhere.
@@ -23,7 +24,6 @@
 
 struct cpu_stack {
 	u32 nr;
-	s32 nr_out; /* allocations minus frees on this CPU */
 	void *objects[CPU_STACK];
 };
 
@@ -39,10 +39,13 @@ struct slab_cache {
 	u64 nr_slabs, nr_empty; /* (lock) */
 	u64 nr_full;            /* (lock) */
 	struct list_head link;  /* in all_caches */
-	struct cpu_stack cpu[HAL_MAX_CPUS];
+	struct cpu_stack *cpu[HAL_MAX_CPUS]; /* NULL: not used there yet */
+	s32 nr_out[HAL_MAX_CPUS];            /* allocations minus frees on each CPU */
 };
 
 static struct slab_cache cache_cache; /* the cache of caches */
+static struct slab_cache stack_cache; /* of CPU stacks; its own stand below */
+static struct cpu_stack stack_stacks[HAL_MAX_CPUS];
 static struct list_head all_caches;
 static struct spinlock all_lock;
 
@@ -92,6 +95,11 @@ void slab_init(void)
 {
 	list_init(&all_caches);
 	spin_lock_init(&all_lock, RANK_FRAME_CHAIN);
+	cache_setup(&stack_cache, "kmem_cache_cpu", sizeof(struct cpu_stack), 0, 0);
+	for (unsigned i = 0; i < HAL_MAX_CPUS; i++) {
+		stack_stacks[i].nr = 0;
+		stack_cache.cpu[i] = &stack_stacks[i];
+	}
 	cache_setup(&cache_cache, "kmem_cache", sizeof(struct slab_cache), 64, 0);
 	kmalloc_init();
 }
@@ -217,13 +225,24 @@ static void stack_flush(struct slab_cache *c, struct cpu_stack *s, u32 keep)
 	}
 }
 
+/* The CPU's first use of c: its stack, or NULL when memory is short. */
+static struct cpu_stack *stack_make(struct slab_cache *c, unsigned cpu)
+{
+	struct cpu_stack *s = slab_alloc(&stack_cache, 0);
+	if (s)
+		s->nr = 0;
+	return c->cpu[cpu] = s;
+}
+
 void *slab_alloc(struct slab_cache *c, unsigned alloc)
 {
-	struct cpu_stack *s = &c->cpu[hal_cpu_id()];
-	if (unlikely(inject_strikes()) || (unlikely(!s->nr) && !stack_refill(c, s, alloc)))
+	unsigned cpu = hal_cpu_id();
+	struct cpu_stack *s = c->cpu[cpu];
+	if (unlikely(inject_strikes()) || (unlikely(!s) && !(s = stack_make(c, cpu))) ||
+	    (unlikely(!s->nr) && !stack_refill(c, s, alloc)))
 		return NULL;
 	void *o = s->objects[--s->nr];
-	s->nr_out++;
+	c->nr_out[cpu]++;
 	if (alloc & ALLOC_ZERO)
 		memset(o, 0, c->object_size);
 	else if (unlikely(hal_debug_checks))
@@ -231,16 +250,28 @@ void *slab_alloc(struct slab_cache *c, unsigned alloc)
 	return o;
 }
 
+/* Without a stack: straight into the slab. */
+static void free_to_slab(struct slab_cache *c, void *object)
+{
+	struct cpu_stack one = { .nr = 1, .objects = { object } };
+	stack_flush(c, &one, 0);
+}
+
 void slab_free(struct slab_cache *c, void *object)
 {
-	struct cpu_stack *s = &c->cpu[hal_cpu_id()];
+	unsigned cpu = hal_cpu_id();
+	struct cpu_stack *s = c->cpu[cpu];
 	DEBUG_ASSERT(slab_of(object)->kind == FRAME_SLAB && slab_of(object)->cache == c);
 	if (unlikely(hal_debug_checks))
 		memset(object, 0x5a, c->object_size);
+	c->nr_out[cpu]--;
+	if (unlikely(!s) && !(s = stack_make(c, cpu))) {
+		free_to_slab(c, object);
+		return;
+	}
 	if (unlikely(s->nr == CPU_STACK))
 		stack_flush(c, s, CPU_STACK / 2);
 	s->objects[s->nr++] = object;
-	s->nr_out--;
 }
 
 size_t slab_object_size(const struct slab_cache *c) { return c->size; }
@@ -253,8 +284,14 @@ struct slab_cache *slab_cache_of(const void *object)
 
 static void cache_drain(struct slab_cache *c)
 {
-	stack_flush(c, &c->cpu[hal_cpu_id()], 0);
+	struct cpu_stack **stack = &c->cpu[hal_cpu_id()];
 	struct frame *f, *next;
+	if (*stack)
+		stack_flush(c, *stack, 0);
+	if (*stack && c != &stack_cache) {
+		slab_free(&stack_cache, *stack);
+		*stack = NULL;
+	}
 	spin_lock(&c->lock);
 	list_for_each_entry_safe(f, next, &c->partial, list) {
 		if (f->slab_used)
@@ -273,6 +310,7 @@ void slab_drain(void)
 	spin_lock(&all_lock);
 	list_for_each_entry(c, &all_caches, link)
 		cache_drain(c);
+	cache_drain(&stack_cache); /* once more: it got the others' stacks */
 	spin_unlock(&all_lock);
 }
 
@@ -280,13 +318,20 @@ static s64 objects_out(const struct slab_cache *c)
 {
 	s64 n = 0;
 	for (unsigned i = 0; i < HAL_MAX_CPUS; i++)
-		n += READ_ONCE(c->cpu[i].nr_out);
+		n += READ_ONCE(c->nr_out[i]);
 	return n;
 }
 
 void slab_cache_destroy(struct slab_cache *c)
 {
 	ASSERT(objects_out(c) == 0);
+	for (unsigned i = 0; i < HAL_MAX_CPUS; i++) { /* no CPU uses it any more */
+		if (!c->cpu[i])
+			continue;
+		stack_flush(c, c->cpu[i], 0);
+		slab_free(&stack_cache, c->cpu[i]);
+		c->cpu[i] = NULL;
+	}
 	cache_drain(c);
 	spin_lock(&all_lock);
 	list_del(&c->link);
