@@ -209,7 +209,7 @@ size_t file_name(struct file *f, char *buf, size_t size)
 	if (!size)
 		return 0;
 	buf[0] = 0;
-	if (f->node) {
+	if (f->node && f->mount->root) { /* else reopened through /proc/PID/fd: no name either */
 		struct path p = { f->node, f->mount };
 		long n = path_name(&p, buf, size);
 		return n < 0 ? 0 : (size_t)n;

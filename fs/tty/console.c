@@ -41,6 +41,17 @@ static struct tty *console_tty(void)
 	return t ? t : serial;
 }
 
+bool tty_console(char *name, size_t size, u32 *major, u32 *minor)
+{
+	struct tty *t = console_tty();
+	if (!t)
+		return false;
+	strlcpy(name, t->name, size);
+	*major = t->dev.major;
+	*minor = t->dev.minor;
+	return true;
+}
+
 static int console_open(struct inode *i, struct file *f)
 {
 	struct tty *t = console_tty();

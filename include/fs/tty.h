@@ -45,6 +45,9 @@ void tty_session_exit(struct process *p);
  * Takes tasklist_lock. */
 void tty_of_process(struct process *p, u32 *rdev, s32 *foreground);
 
+/* The terminal that /dev/console means; false: none. */
+bool tty_console(char *name, size_t size, u32 *major, u32 *minor);
+
 void tty_init(void);    /* ttyS0, console, /dev/tty, ptmx, devpts; needs vfs and kernel threads */
 
 #endif

@@ -180,6 +180,7 @@ struct fs_context *fs_context_copy(struct fs_context *c);
 void fs_context_get(struct fs_context *c);
 void fs_context_put(struct fs_context *c);
 u32 fs_umask(void);
+u32 fs_context_umask(const struct fs_context *c);
 /* Places of a task, with references (/proc/PID/cwd, /proc/PID/root). */
 void fs_context_cwd(struct fs_context *c, struct path *out);
 void fs_context_root(struct fs_context *c, struct path *out);

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The regions of a process: maps, smaps, smaps_rollup. They come in pieces of some dozen regions, the
+ * cursor being the address to go on from, so a process with many regions neither holds its space's lock
+ * for long nor needs a large buffer.
+ */
+#include "proc.h"
+#include <mm/space.h>
+
+#define PIECE_BYTES 16384u
+#define NAME_COLUMN 73u /* where names begin, if the line is not longer */
+
+/* The name of a region without a file, or NULL. */
+static const char *region_label(const struct region *r)
+{
+	const struct space *m = r->space;
+	if (r->name)
+		return r->name;
+	if (r->start < m->brk && r->end > m->brk_start)
+		return "[heap]";
+	if (r->start <= m->stack_start && r->end >= m->stack_start)
+		return "[stack]";
+	return NULL;
+}
+
+static void show_header(struct seq *s, const struct region *r, char *name)
+{
+	struct file *f = r->mapping ? r->file : NULL;
+	size_t start = s->len;
+	u64 dev = f ? f->inode->super->dev : 0;
+	seq_printf(s, "%08lx-%08lx %c%c%c%c %08llx %02x:%02x %llu ", r->start, r->end, r->flags & REGION_READ ? 'r' : '-', r->flags & REGION_WRITE ? 'w' : '-',
+	           r->flags & REGION_EXEC ? 'x' : '-', r->flags & REGION_SHARED ? 's' : 'p', f ? (unsigned long long)(r->pgoff << PAGE_SHIFT) : 0ull,
+	           dev_major(dev), dev_minor(dev), f ? (unsigned long long)f->inode->ino : 0ull);
+	const char *label = NULL;
+	if (f) {
+		file_name(f, name, FS_PATH_MAX);
+		label = name;
+	} else {
+		label = region_label(r);
+	}
+	if (label && *label) {
+		while (s->len - start < NAME_COLUMN && !s->failed)
+			seq_putc(s, ' ');
+		seq_escape(s, label, "\n");
+	}
+	seq_putc(s, '\n');
+}
+
+/* ---- smaps ---- */
+
+static void show_kb(struct seq *s, const char *name, u64 bytes)
+{
+	/* Values stand right-aligned behind column 16. */
+	seq_printf(s, "%s:%*s%8llu kB\n", name, (int)(15 - strlen(name)), "", (unsigned long long)(bytes >> 10));
+}
+
+static void show_usage(struct seq *s, const struct region_usage *u, bool with_parts, const u64 parts[3])
+{
+	static const char *const none[] = { "LazyFree", "AnonHugePages", "ShmemPmdMapped", "FilePmdMapped", "Shared_Hugetlb", "Private_Hugetlb" };
+	show_kb(s, "Rss", u->rss);
+	show_kb(s, "Pss", u->pss);
+	show_kb(s, "Pss_Dirty", u->pss_dirty);
+	if (with_parts) {
+		show_kb(s, "Pss_Anon", parts[0]);
+		show_kb(s, "Pss_File", parts[1]);
+		show_kb(s, "Pss_Shmem", parts[2]);
+	}
+	show_kb(s, "Shared_Clean", u->shared_clean);
+	show_kb(s, "Shared_Dirty", u->shared_dirty);
+	show_kb(s, "Private_Clean", u->private_clean);
+	show_kb(s, "Private_Dirty", u->private_dirty);
+	show_kb(s, "Referenced", u->referenced);
+	show_kb(s, "Anonymous", u->anonymous);
+	for (unsigned i = 0; i < ARRAY_SIZE(none); i++)
+		show_kb(s, none[i], 0);
+	show_kb(s, "Swap", u->swap);
+	show_kb(s, "SwapPss", u->swap_pss);
+	show_kb(s, "Locked", u->locked);
+}
+
+static void show_flags(struct seq *s, u32 flags)
+{
+	static const struct {
+		u32 flag;
+		char name[3];
+	} names[] = {
+		{ REGION_READ, "rd" }, { REGION_WRITE, "wr" }, { REGION_EXEC, "ex" }, { 0, "sh" }, { REGION_MAYREAD, "mr" },
+		{ REGION_MAYWRITE, "mw" }, { REGION_MAYEXEC, "me" }, { REGION_SHARED, "ms" }, { REGION_GROWSDOWN, "gd" },
+		{ REGION_SPECIAL, "pf" }, { REGION_LOCKED, "lo" }, { REGION_SPECIAL, "io" }, { REGION_SEQ_READ, "sr" },
+		{ REGION_RAND_READ, "rr" }, { REGION_DONTFORK, "dc" }, { REGION_SPECIAL, "de" }, { REGION_LOCKONFAULT, "lf" },
+		{ REGION_ACCOUNT, "ac" }, { REGION_NORESERVE, "nr" }, { REGION_WIPEONFORK, "wf" }, { REGION_DONTDUMP, "dd" },
+		{ REGION_HUGEPAGE, "hg" }, { REGION_NOHUGEPAGE, "nh" },
+	};
+	seq_puts(s, "VmFlags: ");
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		bool on = names[i].flag ? flags & names[i].flag : (flags & REGION_SHARED) && (flags & REGION_MAYWRITE);
+		if (on)
+			seq_printf(s, "%s ", names[i].name);
+	}
+	seq_putc(s, '\n');
+}
+
+static void show_smap(struct seq *s, struct region *r, char *name)
+{
+	struct region_usage u;
+	region_usage_locked(r, &u);
+	show_header(s, r, name);
+	show_kb(s, "Size", r->end - r->start);
+	show_kb(s, "KernelPageSize", PAGE_SIZE);
+	show_kb(s, "MMUPageSize", PAGE_SIZE);
+	show_usage(s, &u, false, NULL);
+	seq_puts(s, "THPeligible:    0\n");
+	show_flags(s, r->flags);
+}
+
+static void show_map(struct seq *s, struct region *r, char *name) { show_header(s, r, name); }
+
+/* ---- pieces ---- */
+
+/* 1: more to come; the cursor is the address to go on from. */
+static int pieces(struct seq *s, struct pseudo_node *n, u64 *cursor, void (*show)(struct seq *, struct region *, char *))
+{
+	struct space *m = node_space(n);
+	int ret = 0;
+	if (!m)
+		return 0;
+	char *name = kmalloc(FS_PATH_MAX, ALLOC_KERNEL);
+	if (!name) {
+		space_put(m);
+		return -ENOMEM;
+	}
+	rwlock_read(&m->lock);
+	struct region *r = space_find_locked(m, *cursor);
+	for (; r && !ret; r = region_next(r)) {
+		if (r->start < *cursor)
+			continue;
+		show(s, r, name);
+		*cursor = r->end;
+		ret = s->len >= PIECE_BYTES;
+	}
+	rwlock_read_unlock(&m->lock);
+	kfree(name);
+	space_put(m);
+	return ret;
+}
+
+int process_maps(struct seq *s, struct pseudo_node *n, u64 *cursor) { return pieces(s, n, cursor, show_map); }
+int process_smaps(struct seq *s, struct pseudo_node *n, u64 *cursor) { return pieces(s, n, cursor, show_smap); }
+
+int process_smaps_rollup(struct seq *s, struct pseudo_node *n)
+{
+	struct space *m = node_space(n);
+	struct region_usage sum = { 0 };
+	uaddr_t first = 0, last = 0;
+	u64 parts[3] = { 0 };
+	if (!m)
+		return -ESRCH;
+	rwlock_read(&m->lock);
+	for (struct region *r = space_first_locked(m); r; r = region_next(r)) {
+		struct region_usage u;
+		region_usage_locked(r, &u);
+		u64 *to = (u64 *)&sum;
+		const u64 *from = (const u64 *)&u;
+		for (unsigned i = 0; i < sizeof(u) / sizeof(u64); i++)
+			to[i] += from[i];
+		/* Anonymous pages of a private file mapping count in full: shared ones are rare. */
+		u64 anon = r->mapping ? min(u.anonymous, u.pss) : u.pss;
+		parts[0] += anon;
+		parts[r->mapping && (r->mapping->flags & MAPPING_SHMEM) ? 2 : 1] += u.pss - anon;
+		if (!first)
+			first = r->start;
+		last = r->end;
+	}
+	rwlock_read_unlock(&m->lock);
+	space_put(m);
+	seq_printf(s, "%08lx-%08lx ---p 00000000 00:00 0 ", first, last);
+	while (s->len < NAME_COLUMN && !s->failed)
+		seq_putc(s, ' ');
+	seq_puts(s, "[rollup]\n");
+	show_usage(s, &sum, true, parts);
+	return 0;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The memory of the machine: meminfo, vmstat, buddyinfo, zoneinfo, slabinfo. Every figure comes from
+ * the counter table of mm/stat or from the allocators themselves. There is one zone for each node,
+ * called Normal; pages are not aged yet, so what Linux splits into active and inactive is inactive.
+ */
+#include "proc.h"
+#include <mm/frame.h>
+#include <mm/space.h>
+#include <mm/stat.h>
+
+static void line_kb(struct seq *s, const char *name, u64 kb)
+{
+	seq_printf(s, "%s:%*s%8llu kB\n", name, (int)(15 - strlen(name)), "", (unsigned long long)kb);
+}
+static void line_pages(struct seq *s, const char *name, u64 pages) { line_kb(s, name, pages << (PAGE_SHIFT - 10)); }
+static void line_counter(struct seq *s, const char *name, enum mm_counter c) { line_pages(s, name, stat_read(c)); }
+
+static u64 minus(u64 a, u64 b) { return a > b ? a - b : 0; }
+
+static void show_lists(struct seq *s)
+{
+	u64 shmem = stat_read(STAT_NR_SHMEM), file = minus(stat_read(STAT_NR_FILE_PAGES), shmem), locked = stat_read(STAT_NR_MLOCK);
+	u64 anon = minus(stat_read(STAT_NR_ANON_PAGES) + shmem, locked);
+	line_pages(s, "Active", 0);
+	line_pages(s, "Inactive", anon + file);
+	line_pages(s, "Active(anon)", 0);
+	line_pages(s, "Inactive(anon)", anon);
+	line_pages(s, "Active(file)", 0);
+	line_pages(s, "Inactive(file)", file);
+	line_pages(s, "Unevictable", locked);
+	line_pages(s, "Mlocked", locked);
+}
+
+static void show_kernel(struct seq *s)
+{
+	u64 reclaimable = stat_read(STAT_NR_SLAB_RECLAIMABLE), fixed = stat_read(STAT_NR_SLAB_UNRECLAIMABLE);
+	line_pages(s, "KReclaimable", reclaimable);
+	line_pages(s, "Slab", reclaimable + fixed);
+	line_pages(s, "SReclaimable", reclaimable);
+	line_pages(s, "SUnreclaim", fixed);
+	line_kb(s, "KernelStack", stat_read(STAT_NR_KERNEL_STACK_KB));
+	line_counter(s, "PageTables", STAT_NR_PAGE_TABLE);
+	line_pages(s, "SecPageTables", 0);
+	line_pages(s, "NFS_Unstable", 0);
+	line_pages(s, "Bounce", 0);
+	line_pages(s, "WritebackTmp", 0);
+}
+
+static void show_huge(struct seq *s)
+{
+	static const char *const none[] = { "Percpu", "HardwareCorrupted", "AnonHugePages", "ShmemHugePages", "ShmemPmdMapped", "FileHugePages", "FilePmdMapped" };
+	static const char *const counts[] = { "HugePages_Total", "HugePages_Free", "HugePages_Rsvd", "HugePages_Surp" };
+	for (unsigned i = 0; i < ARRAY_SIZE(none); i++)
+		line_kb(s, none[i], 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(counts); i++)
+		seq_printf(s, "%s:%*s%5u\n", counts[i], (int)(18 - strlen(counts[i])), "", 0u);
+	line_kb(s, "Hugepagesize", 2048);
+	line_kb(s, "Hugetlb", 0);
+}
+
+int show_meminfo(struct seq *s, struct pseudo_node *n)
+{
+	u64 shmem = stat_read(STAT_NR_SHMEM), cache = stat_read(STAT_NR_FILE_PAGES);
+	line_pages(s, "MemTotal", frame_total());
+	line_pages(s, "MemFree", frame_nr_free());
+	line_pages(s, "MemAvailable", stat_available());
+	line_pages(s, "Buffers", 0);
+	line_pages(s, "Cached", cache);
+	line_pages(s, "SwapCached", 0);
+	show_lists(s);
+	line_pages(s, "SwapTotal", 0);
+	line_pages(s, "SwapFree", 0);
+	line_counter(s, "Dirty", STAT_NR_FILE_DIRTY);
+	line_counter(s, "Writeback", STAT_NR_WRITEBACK);
+	line_counter(s, "AnonPages", STAT_NR_ANON_PAGES);
+	line_counter(s, "Mapped", STAT_NR_MAPPED);
+	line_pages(s, "Shmem", shmem);
+	show_kernel(s);
+	line_pages(s, "CommitLimit", space_commit_limit());
+	line_pages(s, "Committed_AS", space_committed());
+	seq_printf(s, "VmallocTotal:   34359738367 kB\n");
+	line_kb(s, "VmallocUsed", stat_read(STAT_NR_KERNEL_STACK_KB));
+	line_kb(s, "VmallocChunk", 0);
+	show_huge(s);
+	u64 ram_kb = hal_ram_total() >> 10;
+	line_kb(s, "DirectMap4k", ram_kb % 2048);
+	line_kb(s, "DirectMap2M", ram_kb - ram_kb % 2048);
+	line_kb(s, "DirectMap1G", 0);
+	line_counter(s, "Companions", STAT_NR_COMPANION);
+	return 0;
+}
+
+int show_vmstat(struct seq *s, struct pseudo_node *n)
+{
+	u64 shmem = stat_read(STAT_NR_SHMEM), locked = stat_read(STAT_NR_MLOCK);
+	u64 anon = minus(stat_read(STAT_NR_ANON_PAGES) + shmem, locked), file = minus(stat_read(STAT_NR_FILE_PAGES), shmem);
+	seq_printf(s, "nr_free_pages %llu\nnr_zone_inactive_anon %llu\nnr_zone_active_anon 0\n", (unsigned long long)frame_nr_free(), (unsigned long long)anon);
+	seq_printf(s, "nr_zone_inactive_file %llu\nnr_zone_active_file 0\nnr_zone_unevictable %llu\n", (unsigned long long)file, (unsigned long long)locked);
+	seq_printf(s, "nr_zone_write_pending %llu\n", (unsigned long long)(stat_read(STAT_NR_FILE_DIRTY) + stat_read(STAT_NR_WRITEBACK)));
+	seq_printf(s, "nr_inactive_anon %llu\nnr_active_anon 0\nnr_inactive_file %llu\nnr_active_file 0\nnr_unevictable %llu\n", (unsigned long long)anon,
+	           (unsigned long long)file, (unsigned long long)locked);
+	for (unsigned c = 0; c < STAT_NR; c++)
+		seq_printf(s, "%s %llu\n", stat_name(c), (unsigned long long)stat_read(c));
+	return 0;
+}
+
+int show_buddyinfo(struct seq *s, struct pseudo_node *n)
+{
+	for (unsigned i = 0; i < frame_nr_nodes(); i++) {
+		struct frame_node_stat st;
+		frame_node_stat(i, &st);
+		seq_printf(s, "Node %u, zone %8s ", i, "Normal");
+		for (unsigned k = 0; k <= FRAME_MAX_ORDER; k++)
+			seq_printf(s, "%6llu ", (unsigned long long)st.nr_free_blocks[k]);
+		seq_putc(s, '\n');
+	}
+	return 0;
+}
+
+/* Pages are not grouped by mobility: all free blocks count as Movable, Linux's default type. */
+int show_pagetypeinfo(struct seq *s, struct pseudo_node *n)
+{
+	static const char *const types[] = { "Unmovable", "Movable", "Reclaimable", "HighAtomic", "Isolate" };
+	seq_printf(s, "Page block order: 9\nPages per block:  512\n\nFree pages count per migrate type at order ");
+	for (unsigned k = 0; k <= FRAME_MAX_ORDER; k++)
+		seq_printf(s, "%6u ", k);
+	seq_putc(s, '\n');
+	for (unsigned i = 0; i < frame_nr_nodes(); i++) {
+		struct frame_node_stat st;
+		frame_node_stat(i, &st);
+		for (unsigned t = 0; t < ARRAY_SIZE(types); t++) {
+			seq_printf(s, "Node %4u, zone %8s, type %12s ", i, "Normal", types[t]);
+			for (unsigned k = 0; k <= FRAME_MAX_ORDER; k++)
+				seq_printf(s, "%6llu ", t == 1 ? (unsigned long long)st.nr_free_blocks[k] : 0ull);
+			seq_putc(s, '\n');
+		}
+	}
+	seq_printf(s, "\nNumber of blocks type ");
+	for (unsigned t = 0; t < ARRAY_SIZE(types); t++)
+		seq_printf(s, "%12s ", types[t]);
+	seq_putc(s, '\n');
+	for (unsigned i = 0; i < frame_nr_nodes(); i++) {
+		struct frame_node_stat st;
+		frame_node_stat(i, &st);
+		seq_printf(s, "Node %u, zone %8s ", i, "Normal");
+		for (unsigned t = 0; t < ARRAY_SIZE(types); t++)
+			seq_printf(s, "%12llu ", t == 1 ? (unsigned long long)((st.present + 511) / 512) : 0ull);
+		seq_putc(s, '\n');
+	}
+	return 0;
+}
+
+static void zone_counter(struct seq *s, const char *name, u64 v) { seq_printf(s, "\n      %-12s %llu", name, (unsigned long long)v); }
+
+static void show_node_counters(struct seq *s)
+{
+	static const enum mm_counter counters[] = {
+		STAT_NR_SLAB_RECLAIMABLE, STAT_NR_SLAB_UNRECLAIMABLE, STAT_NR_ANON_PAGES, STAT_NR_MAPPED, STAT_NR_FILE_PAGES,
+		STAT_NR_FILE_DIRTY, STAT_NR_WRITEBACK, STAT_NR_SHMEM, STAT_NR_KERNEL_STACK_KB, STAT_NR_PAGE_TABLE,
+	};
+	u64 shmem = stat_read(STAT_NR_SHMEM), locked = stat_read(STAT_NR_MLOCK);
+	seq_puts(s, "\n  per-node stats");
+	zone_counter(s, "nr_inactive_anon", minus(stat_read(STAT_NR_ANON_PAGES) + shmem, locked));
+	zone_counter(s, "nr_active_anon", 0);
+	zone_counter(s, "nr_inactive_file", minus(stat_read(STAT_NR_FILE_PAGES), shmem));
+	zone_counter(s, "nr_active_file", 0);
+	zone_counter(s, "nr_unevictable", locked);
+	for (unsigned i = 0; i < ARRAY_SIZE(counters); i++)
+		zone_counter(s, stat_name(counters[i]), stat_read(counters[i]));
+}
+
+int show_zoneinfo(struct seq *s, struct pseudo_node *n)
+{
+	for (unsigned i = 0; i < frame_nr_nodes(); i++) {
+		struct frame_node_stat st;
+		frame_node_stat(i, &st);
+		seq_printf(s, "Node %u, zone %8s", i, "Normal");
+		if (i == 0)
+			show_node_counters(s);
+		seq_printf(s, "\n  pages free     %llu\n        boost    0\n        min      %llu\n        low      %llu\n        high     %llu",
+		           (unsigned long long)st.free, (unsigned long long)st.wmark_min, (unsigned long long)st.wmark_low, (unsigned long long)st.wmark_high);
+		seq_printf(s, "\n        spanned  %llu\n        present  %llu\n        managed  %llu\n        cma      0\n        protection: (0)",
+		           (unsigned long long)st.spanned, (unsigned long long)st.present, (unsigned long long)st.managed);
+		zone_counter(s, "nr_free_pages", st.free + st.free_pcp);
+		if (i == 0) {
+			zone_counter(s, "nr_mlock", stat_read(STAT_NR_MLOCK));
+			zone_counter(s, "nr_bounce", 0);
+			zone_counter(s, "nr_free_cma", 0);
+		}
+		seq_puts(s, "\n  pagesets");
+		seq_printf(s, "\n  node_unreclaimable:  0\n  start_pfn:           %llu\n", (unsigned long long)st.start_pfn);
+	}
+	return 0;
+}
+
+static bool add_cache(const struct slab_stat *c, void *arg)
+{
+	seq_printf(arg, "%-17s %6llu %6llu %6u %4u %4u : tunables %4u %4u %4u : slabdata %6llu %6llu %6u\n", c->name,
+	           (unsigned long long)c->active_objects, (unsigned long long)c->total_objects, c->object_size, c->objects_per_slab, c->pages_per_slab,
+	           0u, 0u, 0u, (unsigned long long)c->active_slabs, (unsigned long long)c->total_slabs, 0u);
+	return true;
+}
+
+/* The list's lock is held while a line is added, so the room for all of them is made first. */
+int show_slabinfo(struct seq *s, struct pseudo_node *n)
+{
+	seq_puts(s, "slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables <limit> <batchcount> "
+	            "<sharedfactor> : slabdata <active_slabs> <num_slabs> <sharedavail>\n");
+	seq_reserve(s, 16384);
+	slab_for_each(add_cache, s);
+	return 0;
+}

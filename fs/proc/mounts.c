@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* The mounts as a process sees them: mounts, mountinfo, mountstats. */
+#include "proc.h"
+
+#define ESCAPES " \t\n\\"
+
+static void show_options(struct seq *s, u32 flags)
+{
+	static const struct {
+		u32 flag;
+		const char *text;
+	} options[] = {
+		{ MS_NOSUID, ",nosuid" }, { MS_NODEV, ",nodev" }, { MS_NOEXEC, ",noexec" }, { MS_NOATIME, ",noatime" },
+		{ MS_NODIRATIME, ",nodiratime" }, { MS_RELATIME, ",relatime" }, { MS_NOSYMFOLLOW, ",nosymfollow" },
+	};
+	seq_puts(s, flags & MS_RDONLY ? "ro" : "rw");
+	for (unsigned i = 0; i < ARRAY_SIZE(options); i++)
+		if (flags & options[i].flag)
+			seq_puts(s, options[i].text);
+}
+
+static bool add_mount(const struct mount_info *m, void *arg)
+{
+	struct seq *s = arg;
+	seq_escape(s, m->source, ESCAPES);
+	seq_putc(s, ' ');
+	seq_escape(s, m->target, ESCAPES);
+	seq_printf(s, " %s ", m->type);
+	show_options(s, m->flags);
+	seq_puts(s, " 0 0\n");
+	return true;
+}
+
+static bool add_mountinfo(const struct mount_info *m, void *arg)
+{
+	struct seq *s = arg;
+	seq_printf(s, "%llu %llu %u:%u ", (unsigned long long)m->id, (unsigned long long)m->parent_id, dev_major(m->super->dev), dev_minor(m->super->dev));
+	seq_escape(s, m->root, ESCAPES);
+	seq_putc(s, ' ');
+	seq_escape(s, m->target, ESCAPES);
+	seq_putc(s, ' ');
+	show_options(s, m->flags);
+	seq_printf(s, " - %s ", m->type);
+	seq_escape(s, m->source, ESCAPES);
+	seq_puts(s, m->super->flags & MS_RDONLY ? " ro\n" : " rw\n");
+	return true;
+}
+
+static bool add_mountstats(const struct mount_info *m, void *arg)
+{
+	struct seq *s = arg;
+	seq_puts(s, "device ");
+	seq_escape(s, m->source, ESCAPES);
+	seq_puts(s, " mounted on ");
+	seq_escape(s, m->target, ESCAPES);
+	seq_printf(s, " with fstype %s\n", m->type);
+	return true;
+}
+
+int process_mounts(struct seq *s, struct pseudo_node *n)
+{
+	vfs_for_each_mount(add_mount, s);
+	return 0;
+}
+
+int process_mountinfo(struct seq *s, struct pseudo_node *n)
+{
+	vfs_for_each_mount(add_mountinfo, s);
+	return 0;
+}
+
+int process_mountstats(struct seq *s, struct pseudo_node *n)
+{
+	vfs_for_each_mount(add_mountstats, s);
+	return 0;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * /proc/quire: windows into Quire itself, for its tests.
+ *
+ *   drain     (write) empty slabs and per-CPU lists go back, so that counts can be compared
+ *   frames    how many frames there are of each kind, counted one by one
+ *   counters  every counter with its help
+ *   validate  "ok", or what is broken in the frame allocator, the slabs, the caller's space
+ *   trace     (write) a mask of events, by number; reading takes the records
+ */
+#include "proc.h"
+#include <mm/frame.h>
+#include <mm/slab.h>
+#include <mm/space.h>
+#include <mm/stat.h>
+#include <mm/trace.h>
+
+static int store_drain(struct pseudo_node *n, char *text, size_t len)
+{
+	slab_drain();
+	frame_drain_pcp();
+	return 0;
+}
+
+static int show_frames(struct seq *s, struct pseudo_node *n)
+{
+	static const char *const names[FRAME_NR_KINDS] = {
+		[FRAME_RESERVED] = "reserved", [FRAME_FREE] = "free_blocks", [FRAME_FREE_TAIL] = "free_tails", [FRAME_PCP] = "free_percpu",
+		[FRAME_KERNEL] = "kernel", [FRAME_STACK] = "stack", [FRAME_SLAB] = "slab", [FRAME_SLAB_TAIL] = "slab_tails", [FRAME_TABLE] = "table",
+		[FRAME_COMPANION] = "companion", [FRAME_ANON] = "anon", [FRAME_CACHE] = "cache", [FRAME_SPECIAL] = "special",
+	};
+	for (unsigned k = 0; k < FRAME_NR_KINDS; k++)
+		seq_printf(s, "%s %llu\n", names[k], (unsigned long long)frame_nr_of_kind(k));
+	seq_printf(s, "total %llu\nfree %llu\n", (unsigned long long)frame_total(), (unsigned long long)frame_nr_free());
+	return 0;
+}
+
+static int show_counters(struct seq *s, struct pseudo_node *n)
+{
+	for (unsigned c = 0; c < STAT_NR; c++)
+		seq_printf(s, "%-24s %12llu  %s\n", stat_name(c), (unsigned long long)stat_read(c), stat_help(c));
+	return 0;
+}
+
+static int show_validate(struct seq *s, struct pseudo_node *n)
+{
+	seq_reserve(s, 1024); /* nothing may be allocated while the lists are walked */
+	const char *frames = frame_validate(), *slabs = slab_validate();
+	const char *space = current->space ? space_validate(current->space) : NULL;
+	if (!frames && !slabs && !space)
+		seq_puts(s, "ok\n");
+	if (frames)
+		seq_printf(s, "frame: %s\n", frames);
+	if (slabs)
+		seq_printf(s, "slab: %s\n", slabs);
+	if (space)
+		seq_printf(s, "space: %s\n", space);
+	return 0;
+}
+
+static int trace_piece(struct seq *s, struct pseudo_node *n, u64 *cursor)
+{
+	struct trace_record r[16];
+	u64 lost;
+	if (*cursor >= hal_nr_cpus())
+		return 0;
+	unsigned nr = trace_read((unsigned)*cursor, r, ARRAY_SIZE(r), &lost);
+	if (lost)
+		seq_printf(s, "# cpu %llu lost %llu records\n", (unsigned long long)*cursor, (unsigned long long)lost);
+	for (unsigned i = 0; i < nr; i++)
+		seq_printf(s, "%llu %u %s %#llx %#llx %#llx %#llx\n", (unsigned long long)r[i].ns, r[i].cpu, trace_name(r[i].event),
+		           (unsigned long long)r[i].args[0], (unsigned long long)r[i].args[1], (unsigned long long)r[i].args[2], (unsigned long long)r[i].args[3]);
+	if (nr < ARRAY_SIZE(r))
+		++*cursor;
+	return 1;
+}
+
+static int store_trace(struct pseudo_node *n, char *text, size_t len)
+{
+	s64 mask;
+	if (pseudo_parse_value(text, &mask) || mask < 0 || mask >= 1 << TRACE_NR)
+		return -EINVAL;
+	return trace_enable((u32)mask);
+}
+
+static const struct pseudo_entry quire_entries[] = {
+	{ .name = "drain", .mode = S_IFREG | 0200, .store = store_drain },
+	FILE_ENTRY("frames", show_frames),
+	FILE_ENTRY("counters", show_counters),
+	FILE_ENTRY("validate", show_validate),
+	{ .name = "trace", .mode = S_IFREG | 0600, .piece = trace_piece, .store = store_trace },
+};
+
+const struct pseudo_entry proc_quire_dir = DIR_ENTRY("quire", quire_entries);

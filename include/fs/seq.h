@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* Text that is generated for a reader: a growing buffer. */
+#ifndef FS_SEQ_H
+#define FS_SEQ_H
+
+#include <hal/types.h>
+
+struct seq {
+	char *buf;
+	size_t len, size; /* bytes used and allocated */
+	bool failed;      /* no memory: what follows is lost, the read gives ENOMEM */
+};
+
+/* Room for n more bytes, so that adding them will not allocate. */
+void seq_reserve(struct seq *s, size_t n);
+void seq_write(struct seq *s, const void *data, size_t len);
+void seq_puts(struct seq *s, const char *text);
+void seq_putc(struct seq *s, char c);
+void seq_printf(struct seq *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Text with the characters of `escape` (and backslash, if listed) as \ooo. */
+void seq_escape(struct seq *s, const char *text, const char *escape);
+
+#endif
