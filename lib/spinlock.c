@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Slow paths of spin locks: waiting, and the check of ranks. Each CPU keeps the ranks it holds in a
- * small stack; a lock of a rank not above the highest held is a violation of the order.
+ * small stack; a lock of a rank not above the highest held is a violation of the order. What an
+ * interrupted task holds does not count for the handler: no lock of a handler's is taken with
+ * interrupts on.
  */
 #include <hal/lock.h>
 
@@ -11,6 +13,7 @@ bool hal_debug_checks;
 
 static struct held {
 	unsigned nr;
+	unsigned base; /* below: held by who was interrupted */
 	u8 ranks[MAX_HELD];
 } held_by[HAL_MAX_CPUS];
 
@@ -26,7 +29,7 @@ void lock_rank_acquire(unsigned rank, bool nested)
 {
 	unsigned long flags = hal_irq_save();
 	struct held *h = &held_by[hal_cpu_id()];
-	for (unsigned i = 0; i < h->nr; i++)
+	for (unsigned i = h->base; i < h->nr; i++)
 		if (h->ranks[i] > rank || (h->ranks[i] == rank && !nested)) {
 			h->nr = 0; /* the report itself takes locks */
 			hal_panic("lock order: rank %u taken while rank %u is held", rank, h->ranks[i]);
@@ -49,3 +52,13 @@ void lock_rank_release(unsigned rank)
 		}
 	hal_irq_restore(flags);
 }
+
+unsigned lock_rank_interrupt_enter(void)
+{
+	struct held *h = &held_by[hal_cpu_id()];
+	unsigned base = h->base;
+	h->base = h->nr;
+	return base;
+}
+
+void lock_rank_interrupt_leave(unsigned base) { held_by[hal_cpu_id()].base = base; }

@@ -6,6 +6,7 @@
  */
 #include "internal.h"
 #include "selftest.h"
+#include <hal/lock.h>
 #include <hal/mmu.h>
 #include <kernel/entry.h>
 #include <lib/string.h>
@@ -151,6 +152,7 @@ void trap_dispatch(u64 vector, struct hal_regs *regs)
 		return;
 	}
 	regs->orig_rax = ~0ul; /* not a system call: nothing to restart */
+	unsigned base = unlikely(hal_debug_checks) ? lock_rank_interrupt_enter() : 0;
 	switch (vector) {
 	case VECTOR_TIMER:
 		lapic_eoi();
@@ -170,4 +172,6 @@ void trap_dispatch(u64 vector, struct hal_regs *regs)
 		irq_dispatch((unsigned)vector);
 		lapic_eoi();
 	}
+	if (unlikely(hal_debug_checks))
+		lock_rank_interrupt_leave(base);
 }

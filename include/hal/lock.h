@@ -25,6 +25,9 @@ struct spinlock {
 void spin_wait(u8 *held);
 void lock_rank_acquire(unsigned rank, bool nested);
 void lock_rank_release(unsigned rank);
+/* Around an interrupt handler, interrupts off: ranks are compared within it only. */
+unsigned lock_rank_interrupt_enter(void);
+void lock_rank_interrupt_leave(unsigned base);
 
 /* Byte locks: a spin lock without storage for its rank, as embedded in struct frame. */
 static inline void byte_lock(u8 *held, unsigned rank)

@@ -52,6 +52,9 @@ bool process_is_protected(const struct process *p);
 /* For a signal whose memory is there already (timers); any context. 0: sent or pending, 1: ignored. */
 int signal_send_prepared_locked(struct process *p, struct task *t, int sig, struct queued_signal *q);
 
+/* signalfd.c: some signal has become pending; any context, under any signal_lock. */
+void signalfd_wake(void);
+
 /* jobctl.c; signal_lock held */
 void jobctl_start_stop_locked(struct task *t, int sig);
 void jobctl_continue_locked(struct process *p);

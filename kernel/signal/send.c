@@ -77,6 +77,7 @@ static void wake_all_threads(struct process *p, int sig)
 /* sig has become pending for t, or for the process. */
 static void notice_locked(struct process *p, struct task *t, int sig)
 {
+	signalfd_wake();
 	if (is_fatal_locked(p, sig) && !t) {
 		wake_all_threads(p, sig);
 		return;
