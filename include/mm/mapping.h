@@ -56,6 +56,10 @@ struct frame *mapping_find(struct mapping *m, u64 index);
  * 0; -ENOMEM; -EIO or what fill returned. */
 int mapping_get(struct mapping *m, u64 index, unsigned alloc, struct frame **out);
 
+/* Puts a page whose content is complete (kind FRAME_CACHE, the caller's reference stays) at `index`; for
+ * mappings without a backing store. 0; -EEXIST; -ENOMEM. */
+int mapping_add(struct mapping *m, u64 index, unsigned alloc, struct frame *f);
+
 /* The file's size was set to `size` bytes (already visible through ops->size): unmaps and drops what
  * lies beyond, private copies too; zeroes the rest of the last page. May sleep. */
 void mapping_truncate(struct mapping *m, u64 size);

@@ -44,9 +44,8 @@ static void count_page(struct mapping *m, s64 n)
 		stat_add(STAT_NR_SHMEM, n);
 }
 
-/* Inserts a new page, with a second reference for the caller. -EEXIST: another was
- * first; -EAGAIN: the tree changed. */
-static int insert_page(struct mapping *m, u64 index, unsigned alloc, struct frame **out)
+/* One attempt to index f. -EAGAIN: the tree changed meanwhile. */
+static int try_add(struct mapping *m, u64 index, unsigned alloc, struct frame *f)
 {
 	struct radix_reserve reserve;
 	spin_lock(&m->tree_lock);
@@ -54,30 +53,71 @@ static int insert_page(struct mapping *m, u64 index, unsigned alloc, struct fram
 	spin_unlock(&m->tree_lock);
 	if (radix_reserve(&reserve, missing, alloc & ~(ALLOC_ZERO | ALLOC_MOVABLE)))
 		return -ENOMEM;
-	struct frame *f = frame_alloc(0, alloc | (m->ops->fill ? 0 : ALLOC_ZERO), FRAME_CACHE);
-	if (!f) {
-		radix_release(&reserve);
-		return -ENOMEM;
+	spin_lock(&m->tree_lock);
+	int err = radix_insert(&m->pages, index, f, &reserve);
+	if (!err) {
+		f->mapping = m;
+		count_page(m, 1);
 	}
+	spin_unlock(&m->tree_lock);
+	radix_release(&reserve);
+	return err;
+}
+
+/* Puts f at `index`; its flags are set. The index's reference is counted by the caller. -EEXIST: another
+ * was first. */
+static int insert(struct mapping *m, u64 index, unsigned alloc, struct frame *f)
+{
+	int err;
+	f->mapping = m;
+	f->index = index;
+	do { /* again when the tree changed while nodes were allocated */
+		struct radix_reserve reserve;
+		spin_lock(&m->tree_lock);
+		unsigned missing = radix_missing(&m->pages, index);
+		spin_unlock(&m->tree_lock);
+		if (radix_reserve(&reserve, missing, alloc & ~(ALLOC_ZERO | ALLOC_MOVABLE))) {
+			err = -ENOMEM;
+			break;
+		}
+		spin_lock(&m->tree_lock);
+		err = radix_insert(&m->pages, index, f, &reserve);
+		if (!err)
+			count_page(m, 1);
+		spin_unlock(&m->tree_lock);
+		radix_release(&reserve);
+	} while (err == -EAGAIN);
+	if (err)
+		f->mapping = NULL;
+	return err;
+}
+
+int mapping_add(struct mapping *m, u64 index, unsigned alloc, struct frame *f)
+{
+	f->flags = FRAME_UPTODATE | FRAME_DIRTY | (m->flags & MAPPING_SHMEM ? FRAME_SHMEM : 0);
+	frame_get(f); /* the index's */
+	int err = insert(m, index, alloc, f);
+	if (err)
+		f->refs = 1;
+	return err;
+}
+
+/* Inserts a new page, with a second reference for the caller. 0, -EEXIST, -ENOMEM. */
+static int insert_page(struct mapping *m, u64 index, unsigned alloc, struct frame **out)
+{
+	struct frame *f = frame_alloc(0, alloc | (m->ops->fill ? 0 : ALLOC_ZERO), FRAME_CACHE);
+	if (!f)
+		return -ENOMEM;
 	f->flags = m->ops->fill ? FRAME_BUSY : FRAME_UPTODATE;
 	if (m->flags & MAPPING_SHMEM)
 		f->flags |= FRAME_SHMEM;
-	f->mapping = m;
-	f->index = index;
 	f->refs = 2;
-	spin_lock(&m->tree_lock);
-	int err = radix_insert(&m->pages, index, f, &reserve);
-	if (!err)
-		count_page(m, 1);
-	spin_unlock(&m->tree_lock);
-	radix_release(&reserve);
-	if (err) {
-		f->mapping = NULL;
+	int err = insert(m, index, alloc, f);
+	if (err)
 		frame_free(f, 0);
-		return err;
-	}
-	*out = f;
-	return 0;
+	else
+		*out = f;
+	return err;
 }
 
 /* Takes f (busy) out of the index; the index's reference goes. */
@@ -135,7 +175,7 @@ int mapping_get(struct mapping *m, u64 index, unsigned alloc, struct frame **out
 			err = likely(frame_flags(f) & FRAME_UPTODATE) ? 0 : wait_uptodate(m, f);
 		} else {
 			err = insert_page(m, index, alloc, &f);
-			if (err == -EEXIST || err == -EAGAIN)
+			if (err == -EEXIST)
 				continue;
 			if (err)
 				return err;
