@@ -23,7 +23,7 @@
 
 #include <machine/cpu.h>
 
-/* What /proc/cpuinfo says of one CPU, NUL-terminated. */
-void hal_cpu_describe(unsigned cpu, char *buf, size_t size);
+/* What /proc/cpuinfo says of one CPU, NUL-terminated; length. */
+size_t hal_cpu_describe(unsigned cpu, char *buf, size_t size);
 
 #endif
