@@ -44,26 +44,6 @@ static void count_page(struct mapping *m, s64 n)
 		stat_add(STAT_NR_SHMEM, n);
 }
 
-/* One attempt to index f. -EAGAIN: the tree changed meanwhile. */
-static int try_add(struct mapping *m, u64 index, unsigned alloc, struct frame *f)
-{
-	struct radix_reserve reserve;
-	spin_lock(&m->tree_lock);
-	unsigned missing = radix_missing(&m->pages, index);
-	spin_unlock(&m->tree_lock);
-	if (radix_reserve(&reserve, missing, alloc & ~(ALLOC_ZERO | ALLOC_MOVABLE)))
-		return -ENOMEM;
-	spin_lock(&m->tree_lock);
-	int err = radix_insert(&m->pages, index, f, &reserve);
-	if (!err) {
-		f->mapping = m;
-		count_page(m, 1);
-	}
-	spin_unlock(&m->tree_lock);
-	radix_release(&reserve);
-	return err;
-}
-
 /* Puts f at `index`; its flags are set. The index's reference is counted by the caller. -EEXIST: another
  * was first. */
 static int insert(struct mapping *m, u64 index, unsigned alloc, struct frame *f)
