@@ -259,7 +259,17 @@ struct file *fd_get_path(int fd)
 
 struct file *fd_get(int fd)
 {
-	struct file *f = files_lookup(current->files, fd);
+	struct files *t = current->files;
+	struct file *f;
+	if (likely(READ_ONCE(t->refs) == 1)) {
+		f = (u32)fd < t->capacity ? t->fds[fd] : NULL;
+		if (likely(f && !(f->flags & O_PATH))) {
+			file_get(f);
+			return f;
+		}
+		return NULL;
+	}
+	f = files_lookup(t, fd);
 	if (f && unlikely(f->flags & O_PATH)) {
 		file_put(f);
 		return NULL;

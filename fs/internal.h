@@ -74,6 +74,7 @@ int fd_close_range(unsigned first, unsigned last, bool cloexec_only);
 /* start-up, called by vfs_init */
 void fs_context_init_cache(void);
 void tmpfs_init(void);
+void user_path_init(void);
 void pipe_init(void);
 void epoll_init_cache(void);
 
@@ -134,7 +135,7 @@ void sigmask_end(bool has_mask, bool interrupted);
 /* sys/ioctl.c */
 long file_ioctl(struct file *f, unsigned fd, u32 cmd, u64 arg);
 
-/* sys/: user strings. A path copied in; kfree'd by path_buf_put. ERR_PTR(-EFAULT, -ENAMETOOLONG, -ENOMEM). */
+/* sys/: user strings. A path copied in, given back by user_path_put. ERR_PTR(-EFAULT, -ENAMETOOLONG, -ENOMEM). */
 char *user_path_get(uaddr_t uname);
 void user_path_put(char *name);
 

@@ -59,8 +59,23 @@ static inline size_t move(struct iov *v, char *buf, size_t n, enum direction dir
 	return done;
 }
 
+/* The usual case: all of it inside the current piece. */
+static inline bool is_simple(const struct iov *v, size_t n)
+{
+	return v->vec && n - 1 < v->left && n <= v->vec->len - v->offset;
+}
+
+static inline size_t simple_done(struct iov *v, size_t moved)
+{
+	v->left -= moved;
+	v->offset += moved;
+	return moved;
+}
+
 size_t iov_copy_to(struct iov *v, const void *src, size_t n)
 {
+	if (likely(is_simple(v, n)))
+		return simple_done(v, n - copy_to_user(v->vec->base + v->offset, src, n));
 	if (likely(!v->kernel))
 		return move(v, (char *)src, n, TO_CALLER);
 	n = min(n, (size_t)v->left);
@@ -71,6 +86,8 @@ size_t iov_copy_to(struct iov *v, const void *src, size_t n)
 
 size_t iov_copy_from(struct iov *v, void *dst, size_t n)
 {
+	if (likely(is_simple(v, n)))
+		return simple_done(v, n - copy_from_user(dst, v->vec->base + v->offset, n));
 	if (likely(!v->kernel))
 		return move(v, dst, n, FROM_CALLER);
 	n = min(n, (size_t)v->left);

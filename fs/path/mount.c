@@ -376,6 +376,7 @@ void vfs_init(void)
 	inode_init_cache();
 	fs_context_init_cache();
 	mutex_init(&namespace_lock, RANK_FS_NAMESPACE);
+	user_path_init();
 	tmpfs_init();
 	pipe_init();
 	epoll_init_cache();

@@ -8,19 +8,27 @@
 	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | O_DSYNC | FASYNC |     \
 	 O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | __O_TMPFILE)
 
+static struct slab_cache *names_cache;
+
+void user_path_init(void)
+{
+	names_cache = slab_cache_create("names_cache", FS_PATH_MAX, 0, 0);
+	ASSERT(names_cache);
+}
+
 char *user_path_get(uaddr_t uname)
 {
-	char *name = kmalloc(FS_PATH_MAX, ALLOC_KERNEL);
+	char *name = slab_alloc(names_cache, ALLOC_KERNEL);
 	if (!name)
 		return ERR_PTR(-ENOMEM);
 	long len = strncpy_from_user(name, uname, FS_PATH_MAX);
 	if (len >= 0)
 		return name;
-	kfree(name);
+	slab_free(names_cache, name);
 	return ERR_PTR(len);
 }
 
-void user_path_put(char *name) { kfree(name); }
+void user_path_put(char *name) { slab_free(names_cache, name); }
 
 static long check_flags(u64 flags, u64 mode)
 {

@@ -82,6 +82,47 @@ static int page_for_write(struct inode *i, u64 index, bool charged, struct frame
 	return err ? err : mapping_get(&i->mapping, index, ALLOC_USER, out);
 }
 
+/* A page that the file has not got yet, made from n bytes for offset off: it is filled before anybody can
+ * see it, so nothing is zeroed that is written anyway. Bytes moved; -EEXIST when a fault was faster
+ * (nothing was used up), -ENOMEM. */
+static long write_new_page(struct inode *i, u64 index, struct iov *iov, u64 off, size_t n)
+{
+	struct frame *p = frame_alloc(0, ALLOC_USER, FRAME_CACHE);
+	struct iov saved = *iov;
+	if (!p)
+		return -ENOMEM;
+	char *at = frame_ptr(p);
+	size_t moved = iov_copy_from(iov, at + off, n);
+	if (off)
+		memset(at, 0, off);
+	if (off + moved < PAGE_SIZE)
+		memset(at + off + moved, 0, PAGE_SIZE - off - moved);
+	int err = moved ? mapping_add(&i->mapping, index, ALLOC_USER, p) : 0;
+	if (err)
+		*iov = saved;
+	frame_put(p);
+	return err ? err : (long)moved;
+}
+
+/* n bytes into page `index`. Bytes moved or -errno. */
+static long write_page(struct inode *i, u64 index, struct iov *iov, u64 off, size_t n, bool charged)
+{
+	struct frame *p;
+	if (charged && index >= (i->size + PAGE_SIZE - 1) >> PAGE_SHIFT) {
+		long moved = write_new_page(i, index, iov, off, n);
+		if (moved != -EEXIST)
+			return moved;
+	}
+	int err = page_for_write(i, index, charged, &p);
+	if (err)
+		return err;
+	size_t moved = iov_copy_from(iov, (char *)frame_ptr(p) + off, n);
+	if (!(p->flags & FRAME_DIRTY))
+		frame_set_flags(p, FRAME_DIRTY);
+	frame_put(p);
+	return (long)moved;
+}
+
 /* Writes len bytes at pos; bytes written, or -errno when none was. */
 static long write_pages(struct inode *i, struct iov *iov, u64 pos, u64 len)
 {
@@ -91,23 +132,17 @@ static long write_pages(struct inode *i, struct iov *iov, u64 pos, u64 len)
 	while (len) {
 		u64 off = pos & ~PAGE_MASK;
 		size_t n = min(PAGE_SIZE - off, len);
-		struct frame *p;
-		if ((i->seals & F_SEAL_GROW) && pos + n > i->size)
-			err = -EPERM;
-		else
-			err = page_for_write(i, pos >> PAGE_SHIFT, charged, &p);
-		if (err)
+		long moved = (i->seals & F_SEAL_GROW) && pos + n > i->size ? -EPERM : write_page(i, pos >> PAGE_SHIFT, iov, off, n, charged);
+		if (moved < 0) {
+			err = (int)moved;
 			break;
-		size_t moved = iov_copy_from(iov, (char *)frame_ptr(p) + off, n);
-		if (!(p->flags & FRAME_DIRTY))
-			frame_set_flags(p, FRAME_DIRTY);
-		frame_put(p);
-		pos += moved;
-		len -= moved;
-		done += (long)moved;
+		}
+		pos += (u64)moved;
+		len -= (u64)moved;
+		done += moved;
 		if (pos > i->size)
 			WRITE_ONCE(i->size, pos);
-		if (moved < n) {
+		if ((size_t)moved < n) {
 			err = -EFAULT;
 			break;
 		}

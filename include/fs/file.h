@@ -65,6 +65,7 @@ struct file {
 	void *priv;               /* the ops' own */
 	u64 version;              /* for readers of generated files */
 	u32 state;                /* FILE_* */
+	u32 nr_reads;             /* how often the access time was asked for: see inode_touch_atime */
 	s32 owner_pid;            /* F_SETOWN: > 0 process, < 0 group */
 	u32 owner_sig;            /* F_SETSIG */
 	struct list_head watches; /* (RANK_VFS) epoll items */
