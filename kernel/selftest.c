@@ -3,6 +3,9 @@
  * quire.selftest=conformance: runs the tests of the two contracts of mm/ (tests/conformance) in the
  * kernel, logs "selftest: ok NAME" or "selftest: FAIL NAME: what is broken" for each, then
  * "selftest: N passed, N failed", and switches the machine off.
+ *
+ * quire.selftest=cost: logs what mm/ costs per page and table (tests/conformance/cost.c), in
+ * instructions under -icount shift=0.
  */
 #include "../tests/conformance/conformance.h"
 #include <hal/irq.h>
@@ -39,15 +42,24 @@ static void report(const char *name, const char *broken)
 		hal_log(LOG_INFO, "selftest: ok %s", name);
 }
 
-static void conformance(void)
+static void line(const char *name, u64 cost, u64 pieces)
+{
+	hal_log(LOG_INFO, "cost: %s: %llu.%llu", name, (unsigned long long)(cost / pieces), (unsigned long long)(cost * 10 / pieces % 10));
+}
+
+static void selftest(void)
 {
 	static const struct conformance_machine machine = { use, load_byte, store_byte, spawn, report };
 	const char *asked = cmdline_get("quire.selftest");
 	unsigned nr_run;
+	if (asked && !strcmp(asked, "cost")) {
+		cost_run(line);
+		hal_power_off();
+	}
 	if (!asked || strcmp(asked, "conformance"))
 		return;
 	unsigned failed = conformance_run(&machine, &nr_run);
 	hal_log(LOG_INFO, "selftest: %u passed, %u failed", nr_run - failed, failed);
 	hal_power_off();
 }
-INITCALL(late, conformance);
+INITCALL(late, selftest);

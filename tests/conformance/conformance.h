@@ -32,6 +32,9 @@ extern const struct conformance_test conformance_hal_tests[], conformance_host_t
 /* Runs all; returns how many failed. May sleep; hold no lock. */
 unsigned conformance_run(const struct conformance_machine *m, unsigned *nr_run);
 
+/* cost.c: calls line() for each figure: cost / pieces is what one piece costs. */
+void cost_run(void (*line)(const char *name, u64 cost, u64 pieces));
+
 #define EXPECT(cond)                                                                                \
 	do {                                                                                            \
 		if (!(cond))                                                                                \
