@@ -16,9 +16,9 @@ static u32 heap_flags(const struct space *s)
 
 static int brk_grow(struct space *s, uaddr_t from, uaddr_t to)
 {
-	/* Keep the guard gap of a stack that follows. */
+	/* One page stays free before whatever follows, and the guard gap before a stack. */
 	struct region *next = region_lookup(s, from);
-	u64 guard = next && next->flags & REGION_GROWSDOWN ? STACK_GUARD_GAP : 0;
+	u64 guard = PAGE_SIZE + (next && next->flags & REGION_GROWSDOWN ? STACK_GUARD_GAP : 0);
 	if (to > HAL_USER_END || (next && next->start < to + guard))
 		return -ENOMEM;
 	if (s->nr_regions > mm_tunables.max_map_count)
