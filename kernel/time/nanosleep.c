@@ -106,8 +106,6 @@ SYSCALL4(clock_nanosleep, uid, flags, ureq, urem)
 	int err = clock_read(id, &now);
 	if (err)
 		return err;
-	if (id == CLOCK_THREAD_CPUTIME_ID)
-		return -EINVAL;
 	if (!is_realtime(id) && !is_monotonic(id) && id != CLOCK_PROCESS_CPUTIME_ID && id >= 0)
 		return -EOPNOTSUPP;
 	if (id < 0 && (id & 4) && (~(id >> 3) == 0 || (u32)~(id >> 3) == current->tid))
