@@ -96,6 +96,7 @@ void tree_remove_task(struct task *t)
 
 void tree_add_process(struct process *p, struct process *parent)
 {
+	process_get(p); /* the tree's, until process_reap_locked() */
 	p->pid = p->leader->tid;
 	p->leader->pid->process = p;
 	process_get(p); /* for its place in the tree; the first one is its leader's */
