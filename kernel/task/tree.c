@@ -99,7 +99,6 @@ void tree_add_process(struct process *p, struct process *parent)
 	process_get(p); /* the tree's, until process_reap_locked() */
 	p->pid = p->leader->tid;
 	p->leader->pid->process = p;
-	process_get(p); /* for its place in the tree; the first one is its leader's */
 	p->parent = parent;
 	if (parent)
 		list_add_tail(&p->sibling, &parent->children);
