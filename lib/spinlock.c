@@ -29,6 +29,10 @@ void lock_rank_acquire(unsigned rank, bool nested)
 {
 	unsigned long flags = hal_irq_save();
 	struct held *h = &held_by[hal_cpu_id()];
+	if (rank > RANK_LOG) {
+		h->nr = 0;
+		hal_panic("a lock of rank %u, which does not exist: freed or never initialised", rank);
+	}
 	for (unsigned i = h->base; i < h->nr; i++)
 		if (h->ranks[i] > rank || (h->ranks[i] == rank && !nested)) {
 			h->nr = 0; /* the report itself takes locks */
