@@ -50,8 +50,7 @@ static void show_header(struct seq *s, const struct region *r, char *name)
 
 static void show_kb(struct seq *s, const char *name, u64 bytes)
 {
-	/* Values stand right-aligned behind column 16. */
-	seq_printf(s, "%s:%*s%8llu kB\n", name, (int)(15 - strlen(name)), "", (unsigned long long)(bytes >> 10));
+	seq_printf(s, "%s:%*llu kB\n", name, (int)(23 - strlen(name)), (unsigned long long)(bytes >> 10)); /* ends in column 24 */
 }
 
 static void show_usage(struct seq *s, const struct region_usage *u, bool with_parts, const u64 parts[3])

@@ -11,7 +11,8 @@
 
 static void line_kb(struct seq *s, const char *name, u64 kb)
 {
-	seq_printf(s, "%s:%*s%8llu kB\n", name, (int)(15 - strlen(name)), "", (unsigned long long)kb);
+	/* Values end in column 24; a long name takes from their width. */
+	seq_printf(s, "%s:%*llu kB\n", name, (int)(23 - strlen(name)), (unsigned long long)kb);
 }
 static void line_pages(struct seq *s, const char *name, u64 pages) { line_kb(s, name, pages << (PAGE_SHIFT - 10)); }
 static void line_counter(struct seq *s, const char *name, enum mm_counter c) { line_pages(s, name, stat_read(c)); }

@@ -2,7 +2,6 @@
 /* The root of proc: fixed names, self, and a directory for each process. */
 #include "proc.h"
 #include <fs/pseudo.h>
-#include <kernel/init.h>
 
 #define LIST_BATCH 64
 
@@ -121,4 +120,3 @@ void proc_init(void)
 	vfs_register(&proc_type);
 }
 
-INITCALL(fs, fs_pseudo_init);
