@@ -49,6 +49,7 @@ struct console {
 	struct port ports[MAX_PORTS];
 	struct frame *control_rx, *control_tx;
 	struct virtq *control_rxq, *control_txq;
+	u32 next_message; /* atomic */
 };
 
 static struct console *the_console;
@@ -57,19 +58,17 @@ static paddr_t frame_paddr(struct frame *f) { return frame_pfn(f) << PAGE_SHIFT;
 
 /* ---- control messages ---- */
 
+/* Messages lie one behind the other in a page, as many as the queue is long; any context, also nested. */
 static void control_send(struct console *c, u32 id, u16 event, u16 value)
 {
-	/* One message at a time: the page is free again once the device has read it. */
-	struct virtio_console_control *m = frame_ptr(c->control_tx);
-	u32 len;
-	while (virtq_take(c->control_txq, &len))
+	u32 len, slot = __atomic_fetch_add(&c->next_message, 1, __ATOMIC_RELAXED) % c->control_txq->size;
+	struct virtio_console_control *m = (struct virtio_console_control *)frame_ptr(c->control_tx) + slot;
+	while (virtq_take(c->control_txq, &len)) /* what the device has read */
 		;
 	*m = (struct virtio_console_control){ .id = id, .event = event, .value = value };
-	if (virtq_add(c->control_txq, frame_paddr(c->control_tx), sizeof(*m), false, c->control_tx) == 0) {
-		virtq_kick(c->control_txq);
-		for (unsigned i = 0; i < 10000000 && !virtq_take(c->control_txq, &len); i++)
-			hal_cpu_pause();
-	}
+	if (virtq_add(c->control_txq, frame_paddr(c->control_tx) + slot * sizeof(*m), sizeof(*m), false, m))
+		hal_log(LOG_WARNING, "virtio-console: control queue full, message %u for port %u lost", event, id);
+	virtq_kick(c->control_txq);
 }
 
 static struct port *port_of(struct console *c, u32 id) { return id < MAX_PORTS ? &c->ports[id] : NULL; }
@@ -286,8 +285,13 @@ static bool port_setup(struct console *c, u32 id)
 		return false;
 	for (unsigned i = 0; i < NR_BUFFERS; i++)
 		list_add_tail(&p->tx[i].link, &p->free_tx);
-	if (virtq_create(&c->device, base, received, p) || virtq_create(&c->device, (u16)(base + 1), sent, p))
+	int err = virtq_create(&c->device, base, received, p);
+	if (!err)
+		err = virtq_create(&c->device, (u16)(base + 1), sent, p);
+	if (err) {
+		hal_log(LOG_INFO, "virtio-console: port %u not used (error %d)", id, err);
 		return false;
+	}
 	p->rxq = c->device.queues[base];
 	p->txq = c->device.queues[base + 1];
 	snprintf(p->name, sizeof(p->name), "vport0p%u", id);

@@ -88,10 +88,15 @@ int virtio_start(struct virtio_device *d, const struct pci_device *pci, u64 want
 
 void virtio_ready(struct virtio_device *d) { status_add(d, VIRTIO_CONFIG_S_DRIVER_OK); }
 
-static void queue_interrupt(void *arg)
+/* One vector serves all queues of a device: devices offer fewer vectors than queues. */
+static void device_interrupt(void *arg)
 {
-	struct virtq *q = arg;
-	q->done(q);
+	struct virtio_device *d = arg;
+	for (unsigned i = 0; i < VIRTIO_MAX_QUEUES; i++) {
+		struct virtq *q = d->queues[i];
+		if (q && q->last_used != __atomic_load_n(&q->used->idx, __ATOMIC_ACQUIRE))
+			q->done(q);
+	}
 }
 
 /* Rings in one block: descriptors, available, used (4 bytes aligned). */
@@ -138,14 +143,14 @@ int virtq_create(struct virtio_device *d, u16 index, void (*done)(struct virtq *
 	q->owner = owner;
 	spin_lock_init(&q->lock, RANK_DEVICE);
 	int err = allocate_rings(q);
-	if (!err)
-		err = pci_msix_request(&d->pci, d->nr_queues, queue_interrupt, q);
+	if (!err && d->nr_queues == 0)
+		err = pci_msix_request(&d->pci, 0, device_interrupt, d);
 	if (err < 0) {
 		kfree(q);
 		return err;
 	}
 	mmio_write16(c + VIRTIO_PCI_COMMON_Q_SIZE, q->size);
-	mmio_write16(c + VIRTIO_PCI_COMMON_Q_MSIX, (u16)d->nr_queues);
+	mmio_write16(c + VIRTIO_PCI_COMMON_Q_MSIX, 0);
 	write_address(c + VIRTIO_PCI_COMMON_Q_DESCLO, q->desc);
 	write_address(c + VIRTIO_PCI_COMMON_Q_AVAILLO, q->avail);
 	write_address(c + VIRTIO_PCI_COMMON_Q_USEDLO, q->used);
