@@ -102,14 +102,23 @@ static void control_event(struct console *c, const struct virtio_console_control
 	}
 }
 
+/* The device drops a message for which no buffer waits, so there are as many as it may send in a row. */
+#define CONTROL_BYTES 256u
+
+static void control_give_rx(struct console *c, char *at)
+{
+	virtq_add(c->control_rxq, frame_paddr(c->control_rx) + (u64)(at - (char *)frame_ptr(c->control_rx)), CONTROL_BYTES, true, at);
+}
+
 static void control_received(struct virtq *q)
 {
 	struct console *c = q->owner;
 	u32 len;
-	while (virtq_take(q, &len)) {
+	char *at;
+	while ((at = virtq_take(q, &len)) != NULL) {
 		struct virtio_console_control m;
-		memcpy(&m, frame_ptr(c->control_rx), sizeof(m));
-		virtq_add(q, frame_paddr(c->control_rx), PAGE_SIZE, true, c->control_rx);
+		memcpy(&m, at, sizeof(m));
+		control_give_rx(c, at);
 		virtq_kick(q);
 		if (len >= sizeof(m))
 			control_event(c, &m);
@@ -323,7 +332,8 @@ void virtio_console_probe(const struct pci_device *pci)
 		if (!port_setup(c, id))
 			break;
 	virtio_ready(&c->device);
-	virtq_add(c->control_rxq, frame_paddr(c->control_rx), PAGE_SIZE, true, c->control_rx);
+	for (unsigned at = 0; at < PAGE_SIZE; at += CONTROL_BYTES)
+		control_give_rx(c, (char *)frame_ptr(c->control_rx) + at);
 	virtq_kick(c->control_rxq);
 	control_send(c, 0xffffffff, VIRTIO_CONSOLE_DEVICE_READY, 1);
 }
