@@ -248,17 +248,6 @@ static void run_op(unsigned i)
 	record(text.data, text.len);
 }
 
-static bool is_skipped(const char *skips, unsigned i)
-{
-	while (skips && *skips) {
-		char *end;
-		if (strtoul(skips, &end, 10) == i)
-			return true;
-		skips = *end ? end + 1 : NULL;
-	}
-	return false;
-}
-
 static void begin(void)
 {
 	memset(procs, 0, sizeof procs);
@@ -297,7 +286,7 @@ static int run_seed(uint64_t seed, unsigned nr, const char *skips, u64 frames)
 	begin();
 	for (i = 0; i < nr && !what; i++) {
 		struct seq_op *op = &ops[i];
-		if (is_skipped(skips, i) || !procs[op->proc].space || (op->kind == SEQ_FORK && procs[op->page2].space))
+		if (seq_is_skipped(skips, i) || !procs[op->proc].space || (op->kind == SEQ_FORK && procs[op->page2].space))
 			continue;
 		run_op(i);
 		if (validate)

@@ -2,7 +2,7 @@
 /*
  * Sequences on a real kernel, Linux or Quire, as a static program.
  *
- *     sequence [-v] SEED[-LAST]/OPS[/SKIP,SKIP...]...
+ *     sequence [-v] SEED[-LAST]/OPS[/SKIP,SKIP-SKIP...]...
  *
  * For each seed: one line "seed N hash H", or with -v the whole log. SKIP: operations left out, for
  * making a failing sequence smaller. As process 1 the arguments are the words of /specs, and the
@@ -273,17 +273,6 @@ static void open_all(void)
 			_exit(6);
 }
 
-static bool is_skipped(const char *skips, unsigned i)
-{
-	while (skips && *skips) {
-		char *end;
-		if (strtoul(skips, &end, 10) == i)
-			return true;
-		skips = *end ? end + 1 : NULL;
-	}
-	return false;
-}
-
 /* Runs in a child of its own; the parent kills its group when it takes too long. */
 static void coordinate(uint64_t seed, unsigned nr, const char *skips)
 {
@@ -295,7 +284,7 @@ static void coordinate(uint64_t seed, unsigned nr, const char *skips)
 		first_process();
 	for (unsigned i = 0; i < nr; i++) {
 		struct seq_op *op = &ops[i];
-		if (is_skipped(skips, i) || !alive[op->proc] || (op->kind == SEQ_FORK && alive[op->page2]))
+		if (seq_is_skipped(skips, i) || !alive[op->proc] || (op->kind == SEQ_FORK && alive[op->page2]))
 			continue;
 		char head[32];
 		record(head, snprintf(head, sizeof head, "%3u ", i));
@@ -359,7 +348,7 @@ static void run_spec(char *spec)
 
 static void as_init(void)
 {
-	static char words[1 << 16];
+	static char words[1 << 21];
 	mount("proc", "/proc", "proc", 0, NULL);
 	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
 	int fd = open("/specs", O_RDONLY), n = read(fd, words, sizeof words - 1);

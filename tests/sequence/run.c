@@ -5,6 +5,7 @@
 #include <linux/mman.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void seq_print(struct seq_text *t, const char *fmt, ...)
@@ -313,4 +314,18 @@ void seq_final(struct seq_state *st, const struct seq_machine *m, struct seq_tex
 		}
 	}
 	seq_print(t, " contents %016lx faults %u", (unsigned long)hash, nr_faults);
+}
+
+bool seq_is_skipped(const char *skips, unsigned i)
+{
+	while (skips && *skips) {
+		char *end;
+		unsigned long first = strtoul(skips, &end, 10), last = first;
+		if (*end == '-')
+			last = strtoul(end + 1, &end, 10);
+		if (first <= i && i <= last)
+			return true;
+		skips = *end ? end + 1 : NULL;
+	}
+	return false;
 }

@@ -106,5 +106,7 @@ void seq_run(const struct seq_op *op, struct seq_state *st, const struct seq_mac
 void seq_describe(const struct seq_op *op, struct seq_text *t);
 /* Reads every page of every place: values, faults and regions of one process. */
 void seq_final(struct seq_state *st, const struct seq_machine *m, struct seq_text *t);
+/* Is operation i in a list such as "3,7-12"? NULL: no. */
+bool seq_is_skipped(const char *skips, unsigned i);
 
 #endif
