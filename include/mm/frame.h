@@ -65,7 +65,8 @@ struct frame {
 		u32 slab_used; /* SLAB: objects handed out */
 	};
 	union {
-		struct list_head list; /* FREE, PCP: free list. SLAB: its cache's list. Else the owner's */
+		struct list_head list;   /* FREE: free list. SLAB: its cache's list. Else the owner's */
+		struct frame *next_free; /* PCP: below it on its CPU's stack */
 		struct {
 			struct mapping *mapping; /* CACHE: the file */
 			u64 index;               /* CACHE: page number in the file */

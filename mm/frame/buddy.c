@@ -28,13 +28,9 @@ static void take_out(struct node *n, struct frame *f, unsigned order)
 	n->nr_blocks[order]--;
 }
 
-struct frame *buddy_take(struct node *n, unsigned order)
+/* Takes a block of order `o` from its list and cuts it down to `order`. */
+static struct frame *take_cut(struct node *n, unsigned o, unsigned order)
 {
-	unsigned o = order;
-	while (o <= FRAME_MAX_ORDER && list_is_empty(&n->free[o]))
-		o++;
-	if (o > FRAME_MAX_ORDER)
-		return NULL;
 	struct frame *f = list_first_entry(&n->free[o], struct frame, list);
 	take_out(n, f, o);
 	while (o > order) {
@@ -44,6 +40,28 @@ struct frame *buddy_take(struct node *n, unsigned order)
 	n->free_pages -= 1ul << order;
 	WRITE_ONCE(f->kind, FRAME_PCP); /* before the lock goes: it is nobody's free buddy any more */
 	return f;
+}
+
+static unsigned smallest_order(const struct node *n, unsigned o)
+{
+	while (o <= FRAME_MAX_ORDER && list_is_empty(&n->free[o]))
+		o++;
+	return o;
+}
+
+struct frame *buddy_take(struct node *n, unsigned order)
+{
+	unsigned o = smallest_order(n, order);
+	return o <= FRAME_MAX_ORDER ? take_cut(n, o, order) : NULL;
+}
+
+struct frame *buddy_take_small(struct node *n, unsigned *order)
+{
+	unsigned o = smallest_order(n, 0);
+	if (o > FRAME_MAX_ORDER)
+		return NULL;
+	*order = min(o, *order);
+	return take_cut(n, o, *order);
 }
 
 static bool is_free_buddy(const struct node *n, const struct frame *b, unsigned order)

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The frame allocator's face: per-CPU lists of single frames over the nodes' buddy lists.
+ * The frame allocator's face: per-CPU stacks of single frames over the nodes' buddy lists.
  *
- * A single frame comes from this CPU's list, which is refilled and drained in batches; kernel code is
- * not preempted and interrupts never allocate, so the list needs no lock. Larger blocks go to the
+ * A single frame comes from this CPU's stack, which is refilled and drained in batches; kernel code is
+ * not preempted and interrupts never allocate, so it needs no lock. Larger blocks go to the
  * nodes directly, nearest first. When everything is below the minimum watermark the allocation fails
  * (until there is reclaim to wait for).
  *
  * F1  Every frame of managed RAM has one of the kinds of enum frame_kind; RESERVED ones are never given.
- * F2  MemFree = sum of the nodes' free_pages and of the CPUs' lists.
+ * F2  MemFree = sum of the nodes' free_pages and of the CPUs' stacks.
  */
 #include "internal.h"
 #include <lib/string.h>
@@ -43,18 +43,20 @@ static bool inject_strikes(void)
 	return true;
 }
 
-/* The gauge that counts frames of a kind, or -1. */
+/* Kinds with a gauge of their own here; the others are counted by their owners. */
+#define COUNTED_KINDS (1u << FRAME_STACK | 1u << FRAME_COMPANION | 1u << FRAME_KERNEL | 1u << FRAME_SPECIAL)
+
 static void count_kind(enum frame_kind kind, s64 pages)
 {
 	if (kind == FRAME_STACK)
 		stat_add(STAT_NR_KERNEL_STACK_KB, pages << (PAGE_SHIFT - 10));
 	else if (kind == FRAME_COMPANION)
 		stat_add(STAT_NR_COMPANION, pages);
-	else if (kind == FRAME_KERNEL || kind == FRAME_SPECIAL)
+	else
 		stat_add(STAT_NR_KERNEL_MISC, pages);
 }
 
-static void prepare(struct frame *f, unsigned order, enum frame_kind kind)
+static inline void prepare(struct frame *f, unsigned order, enum frame_kind kind)
 {
 	WRITE_ONCE(f->kind, kind);
 	f->order = (u8)order;
@@ -64,18 +66,50 @@ static void prepare(struct frame *f, unsigned order, enum frame_kind kind)
 	f->nr_slots = 0;
 }
 
+static inline void pcp_push(struct pcp *p, struct frame *f)
+{
+	f->next_free = p->top;
+	p->top = f;
+	p->nr++;
+}
+
+static inline struct frame *pcp_pop(struct pcp *p)
+{
+	struct frame *f = p->top;
+	p->top = f->next_free;
+	p->nr--;
+	return f;
+}
+
+/* How many pages may leave the node. */
+static u64 node_budget(const struct node *n, unsigned alloc)
+{
+	if (alloc & ALLOC_RESERVE)
+		return n->free_pages;
+	return n->free_pages > n->wmark_min ? n->free_pages - n->wmark_min : 0;
+}
+
+/* Small blocks first, so that large ones stay whole. */
+static void pcp_take(struct pcp *p, struct node *n, unsigned alloc)
+{
+	for (u64 budget; p->nr < PCP_BATCH && (budget = node_budget(n, alloc)) != 0;) {
+		unsigned order = budget >= PCP_BATCH ? PCP_ORDER : 0;
+		struct frame *f = buddy_take_small(n, &order);
+		if (!f)
+			return;
+		for (unsigned i = 1u << order; i-- > 0;) {
+			WRITE_ONCE(f[i].kind, FRAME_PCP);
+			pcp_push(p, &f[i]);
+		}
+	}
+}
+
 static bool pcp_refill(struct pcp *p, unsigned alloc)
 {
 	for (unsigned i = 0; i < frame_node_count && !p->nr; i++) {
 		struct node *n = &frame_nodes[i];
 		spin_lock(&n->lock);
-		for (unsigned k = 0; k < PCP_BATCH && watermark_ok(n, 0, alloc); k++) {
-			struct frame *f = buddy_take(n, 0);
-			if (!f)
-				break;
-			list_add_tail(&f->list, &p->list);
-			p->nr++;
-		}
+		pcp_take(p, n, alloc);
 		spin_unlock(&n->lock);
 	}
 	return p->nr != 0;
@@ -83,30 +117,20 @@ static bool pcp_refill(struct pcp *p, unsigned alloc)
 
 static void pcp_drain(struct pcp *p, u32 keep)
 {
+	struct node *locked = NULL;
 	while (p->nr > keep) {
-		struct frame *f = list_last_entry(&p->list, struct frame, list);
+		struct frame *f = pcp_pop(p);
 		struct node *n = &frame_nodes[f->node];
-		list_del(&f->list);
-		p->nr--;
-		spin_lock(&n->lock);
+		if (n != locked) {
+			if (locked)
+				spin_unlock(&locked->lock);
+			spin_lock(&n->lock);
+			locked = n;
+		}
 		buddy_give(n, f, 0);
-		spin_unlock(&n->lock);
 	}
-}
-
-static struct frame *alloc_single(unsigned alloc)
-{
-	struct pcp *p = &frame_pcps[hal_cpu_id()];
-	if (unlikely(!p->nr) && !pcp_refill(p, alloc)) {
-		/* Other CPUs' lists are out of reach; the reserve is not for everybody. */
-		return NULL;
-	}
-	struct frame *f = list_first_entry(&p->list, struct frame, list);
-	struct list_head *next = f->list.next;
-	p->list.next = next;
-	next->prev = &p->list;
-	p->nr--;
-	return f;
+	if (locked)
+		spin_unlock(&locked->lock);
 }
 
 static struct frame *alloc_block(unsigned order, unsigned alloc)
@@ -122,48 +146,78 @@ static struct frame *alloc_block(unsigned order, unsigned alloc)
 	return NULL;
 }
 
-struct frame *frame_alloc(unsigned order, unsigned alloc, enum frame_kind kind)
+/* Blocks, and everything while failures are injected. */
+static struct frame *alloc_slow(unsigned order, unsigned alloc, enum frame_kind kind)
 {
-	if (unlikely(inject_strikes()))
-		return NULL;
-	struct frame *f = likely(order == 0) ? alloc_single(alloc) : alloc_block(order, alloc);
-	if (unlikely(!f)) {
+	struct pcp *p = &frame_pcps[hal_cpu_id()];
+	struct frame *f = NULL;
+	if (!inject_strikes()) {
+		if (order)
+			f = alloc_block(order, alloc);
+		else if (p->top || pcp_refill(p, alloc))
+			f = pcp_pop(p);
+	}
+	if (!f) {
 		trace_point(TRACE_NO_MEMORY, order, alloc, kind, 0);
 		return NULL;
 	}
-	prepare(f, order, kind);
-	if (order) {
-		enum frame_kind tail = kind == FRAME_SLAB ? FRAME_SLAB_TAIL : kind;
-		for (u64 i = 1; i < 1ul << order; i++) {
-			prepare(&f[i], 0, tail);
+	enum frame_kind tail = kind == FRAME_SLAB ? FRAME_SLAB_TAIL : kind;
+	for (u64 i = 0; i < 1ul << order; i++) {
+		prepare(&f[i], i ? 0 : order, i ? tail : kind);
+		if (i)
 			f[i].refs = 0;
-		}
+		if (alloc & ALLOC_ZERO)
+			hal_page_zero(frame_pfn(f) + i);
 	}
 	stat_add(STAT_PGALLOC, 1l << order);
-	count_kind(kind, 1l << order);
-	if (alloc & ALLOC_ZERO)
-		for (u64 i = 0; i < 1ul << order; i++)
-			hal_page_zero(frame_pfn(f) + i);
+	if (COUNTED_KINDS & 1u << kind)
+		count_kind(kind, 1l << order);
 	return f;
+}
+
+struct frame *frame_alloc(unsigned order, unsigned alloc, enum frame_kind kind)
+{
+	unsigned cpu = hal_cpu_id();
+	struct pcp *p = &frame_pcps[cpu];
+	struct frame *f = p->top;
+	if (unlikely(order || !f || inject.countdown >= 0))
+		return alloc_slow(order, alloc, kind);
+	p->top = f->next_free;
+	p->nr--;
+	prepare(f, 0, kind);
+	mm_stat_cpus[cpu].count[STAT_PGALLOC]++;
+	if (unlikely(COUNTED_KINDS & 1u << kind))
+		count_kind(kind, 1);
+	if (alloc & ALLOC_ZERO)
+		hal_page_zero(frame_pfn(f));
+	return f;
+}
+
+static void free_block(struct frame *f, unsigned order)
+{
+	struct node *n = &frame_nodes[f->node];
+	stat_add(STAT_PGFREE, 1l << order);
+	spin_lock(&n->lock);
+	buddy_give(n, f, order);
+	spin_unlock(&n->lock);
 }
 
 void frame_free(struct frame *f, unsigned order)
 {
+	unsigned cpu = hal_cpu_id();
+	struct pcp *p = &frame_pcps[cpu];
 	ASSERT(f->kind >= FRAME_KERNEL && f->nr_slots == 0);
-	stat_add(STAT_PGFREE, 1l << order);
-	count_kind(f->kind, -(1l << order));
-	if (likely(order == 0)) {
-		struct pcp *p = &frame_pcps[hal_cpu_id()];
-		WRITE_ONCE(f->kind, FRAME_PCP);
-		list_add(&f->list, &p->list);
-		if (unlikely(++p->nr > PCP_HIGH))
-			pcp_drain(p, PCP_HIGH - PCP_BATCH);
+	if (unlikely(COUNTED_KINDS & 1u << f->kind))
+		count_kind(f->kind, -(1l << order));
+	if (unlikely(order)) {
+		free_block(f, order);
 		return;
 	}
-	struct node *n = &frame_nodes[f->node];
-	spin_lock(&n->lock);
-	buddy_give(n, f, order);
-	spin_unlock(&n->lock);
+	mm_stat_cpus[cpu].count[STAT_PGFREE]++;
+	WRITE_ONCE(f->kind, FRAME_PCP);
+	pcp_push(p, f);
+	if (unlikely(p->nr > frame_pcp_high))
+		pcp_drain(p, frame_pcp_high / 2);
 }
 
 void frame_put_last(struct frame *f)
@@ -226,7 +280,7 @@ void frame_init(void)
 			list_init(&frame_nodes[i].free[o]);
 	}
 	for (unsigned i = 0; i < HAL_MAX_CPUS; i++) {
-		list_init(&frame_pcps[i].list);
+		frame_pcps[i].top = NULL;
 		frame_pcps[i].nr = 0;
 	}
 	for (unsigned i = 0; i < nr; i++) {

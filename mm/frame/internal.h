@@ -17,11 +17,11 @@ struct node {
 	u64 wmark_min, wmark_low, wmark_high;
 };
 
-#define PCP_BATCH 16
-#define PCP_HIGH  64
+#define PCP_ORDER 4 /* refilled with blocks of up to this order */
+#define PCP_BATCH (1u << PCP_ORDER)
 
-struct pcp { /* one CPU's free single frames; only that CPU touches it */
-	struct list_head list;
+struct pcp { /* one CPU's stack of free single frames; only that CPU touches it */
+	struct frame *top; /* NULL: empty */
 	u32 nr;
 } __attribute__((aligned(64)));
 
@@ -31,10 +31,13 @@ extern struct pcp frame_pcps[HAL_MAX_CPUS];
 
 /* buddy.c; node->lock held. NULL: nothing of this order or above. */
 struct frame *buddy_take(struct node *n, unsigned order);
+/* The smallest block there is, but 2^*order pages at most; *order = its order. */
+struct frame *buddy_take_small(struct node *n, unsigned *order);
 void buddy_give(struct node *n, struct frame *f, unsigned order);
 
 /* watermark.c */
 void watermark_init(void);
+extern u32 frame_pcp_high; /* frames that a CPU's stack holds at most */
 bool watermark_ok(const struct node *n, unsigned order, unsigned alloc);
 
 #endif

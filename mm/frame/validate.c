@@ -47,14 +47,12 @@ const char *frame_validate(void)
 	}
 	u64 on_lists = 0;
 	for (unsigned c = 0; c < HAL_MAX_CPUS; c++) {
-		struct frame *f;
 		u32 nr = 0;
-		if (!frame_pcps[c].list.next)
-			continue;
-		list_for_each_entry(f, &frame_pcps[c].list, list) {
+		for (struct frame *f = frame_pcps[c].top; f; f = f->next_free) {
 			if (f->kind != FRAME_PCP)
 				return "pcp: a listed frame is in use";
-			nr++;
+			if (++nr > frame_pcps[c].nr)
+				break;
 		}
 		if (nr != frame_pcps[c].nr)
 			return "pcp: nr is not the length of the list";

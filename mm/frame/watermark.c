@@ -7,6 +7,7 @@
 #include "internal.h"
 
 static u64 min_free_kbytes;
+u32 frame_pcp_high;
 
 static u64 square_root(u64 x)
 {
@@ -32,6 +33,8 @@ void watermark_init(void)
 {
 	u64 kb = 4 * square_root(frame_total() << (PAGE_SHIFT - 10));
 	min_free_kbytes = min(max(kb, 128ul), 262144ul);
+	/* A thousandth of the RAM may wait in one CPU's stack. */
+	frame_pcp_high = (u32)min(max(frame_total() >> 10, 4ul * PCP_BATCH), 32ul * PCP_BATCH);
 	spread();
 }
 
