@@ -206,7 +206,10 @@ int process_limits(struct seq *s, struct pseudo_node *n)
 			else
 				snprintf(text[k], sizeof(text[k]), "%llu", (unsigned long long)values[k]);
 		}
-		seq_printf(s, "%-25s %-20s %-20s %-10s\n", limits[i].name, text[0], text[1], limits[i].unit);
+		seq_printf(s, "%-25s %-20s %-20s ", limits[i].name, text[0], text[1]);
+		if (*limits[i].unit)
+			seq_printf(s, "%-10s", limits[i].unit);
+		seq_putc(s, '\n');
 	}
 	return 0;
 }
