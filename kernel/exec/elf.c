@@ -186,7 +186,10 @@ static int finish_bss(struct image *im)
 	if (im->brk <= im->bss)
 		return 0;
 	int err = map_anonymous(im->bss, im->brk, im->bss_prot);
-	return err ? err : clear_to_page_end(im->bss);
+	if (err)
+		return err;
+	err = clear_to_page_end(im->bss); /* odd rights may forbid it: then the file's bytes stay, as on Linux */
+	return im->bss_prot & PROT_WRITE ? err : 0;
 }
 
 static void note_bounds(struct image *im, const Elf64_Phdr *ph, uaddr_t at)

@@ -2,7 +2,7 @@
 /*
  * execve and execveat: from a name and two vectors to the first instruction of a new program.
  *
- * Order: open the file (and deny writing to it), collect argv and envp, resolve scripts to their
+ * Order: collect argv and envp, open the file (and deny writing to it), resolve scripts to their
  * interpreter, check the ELF headers; then the point of no return (commit.c), map, build the stack.
  * Until that point every error goes back to the caller and nothing has changed; after it an error ends
  * the process with SIGSEGV.
@@ -121,10 +121,11 @@ static long execve_common(int dirfd, uaddr_t uname, uaddr_t argv, uaddr_t envp, 
 		e->fd_closes = files_is_close_on_exec(current->files, dirfd);
 	}
 	arg_store_init(&e->args);
-	e->file = vfs_open_exec(dirfd, name, lookup);
-	err = IS_ERR(e->file) ? (int)PTR_ERR(e->file) : 0;
-	if (!err)
-		err = collect_user(e, argv, envp);
+	err = collect_user(e, argv, envp);
+	if (!err) {
+		e->file = vfs_open_exec(dirfd, name, lookup);
+		err = IS_ERR(e->file) ? (int)PTR_ERR(e->file) : 0;
+	}
 	if (!err)
 		err = run(e, syscall_regs());
 	release(e);

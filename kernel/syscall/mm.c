@@ -54,6 +54,8 @@ static long map_file(struct mmap_request *q, int fd, uaddr_t *out)
 		err = -EOPNOTSUPP;
 	else if (!q->len)
 		err = -EINVAL;
+	else if (q->len < HAL_USER_END && (s64)q->offset >= 0 && (s64)(q->offset + PAGE_ALIGN_UP(q->len)) < 0)
+		err = -EOVERFLOW;
 	if (!err)
 		err = file_prepare_mmap(f, q);
 	if (!err)
@@ -97,6 +99,25 @@ SYSCALL3(mprotect, addr, len, prot)
 	return space_mprotect(current->space, addr, len, (u32)prot);
 }
 
+/* No protection keys: only "no key" is valid. */
+SYSCALL4(pkey_mprotect, addr, len, prot, key)
+{
+	if ((s32)key != -1)
+		return -EINVAL;
+	return space_mprotect(current->space, addr, len, (u32)prot);
+}
+
+/* The CPU's protection keys are not used: all 0, as on a machine without them. */
+SYSCALL4(pkey_mprotect, addr, len, prot, pkey)
+{
+	if ((s32)pkey != -1 && pkey)
+		return -EINVAL;
+	return sys_mprotect(addr, len, prot);
+}
+
+SYSCALL2(pkey_alloc, flags, rights) { return flags || rights & ~3ull ? -EINVAL : -ENOSPC; }
+SYSCALL1(pkey_free, pkey) { return -EINVAL; }
+
 SYSCALL5(mremap, old, old_len, new_len, flags, new_addr)
 {
 	uaddr_t at = 0;
@@ -106,7 +127,12 @@ SYSCALL5(mremap, old, old_len, new_len, flags, new_addr)
 
 SYSCALL1(brk, brk) { return (long)space_brk(current->space, brk); }
 
-SYSCALL3(madvise, addr, len, advice) { return space_madvise(current->space, addr, len, (int)advice); }
+SYSCALL3(madvise, addr, len, advice)
+{
+	if ((advice == MADV_HWPOISON || advice == MADV_SOFT_OFFLINE) && !capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	return space_madvise(current->space, addr, len, (int)advice);
+}
 
 SYSCALL3(mincore, addr, len, uvec)
 {
