@@ -5,6 +5,7 @@
 #include <hal/uaccess.h>
 #include <kernel/syscall.h>
 #include <kernel/task.h>
+#include <linux/capability.h>
 #include <linux/mman.h>
 #include <linux/personality.h>
 #include <mm/mapping.h>
@@ -105,14 +106,6 @@ SYSCALL4(pkey_mprotect, addr, len, prot, key)
 	if ((s32)key != -1)
 		return -EINVAL;
 	return space_mprotect(current->space, addr, len, (u32)prot);
-}
-
-/* The CPU's protection keys are not used: all 0, as on a machine without them. */
-SYSCALL4(pkey_mprotect, addr, len, prot, pkey)
-{
-	if ((s32)pkey != -1 && pkey)
-		return -EINVAL;
-	return sys_mprotect(addr, len, prot);
 }
 
 SYSCALL2(pkey_alloc, flags, rights) { return flags || rights & ~3ull ? -EINVAL : -ENOSPC; }
