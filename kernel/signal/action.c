@@ -162,7 +162,7 @@ void signal_exec(struct task *t)
 	unsigned long flags = spin_lock_irq(&p->signal_lock);
 	reset_handlers(p->sighand, false);
 	spin_unlock_irq(&p->signal_lock, flags);
-	altstack_reset(t);
+	t->altstack_sp = t->altstack_size = 0; /* its flags stay, as programs see on Linux */
 	t->restart.fn = NULL;
 	rseq_exec(t);
 	timers_exec(p);

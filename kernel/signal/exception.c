@@ -5,9 +5,11 @@
  */
 #include "internal.h"
 #include <hal/fpu.h>
+#include <hal/mmu.h>
 #include <kernel/entry.h>
 
 #define PAGE_FAULT 14
+#define PAGE_FAULT_PROTECTION 1
 
 static void remember(u64 nr, u64 error)
 {
@@ -74,7 +76,8 @@ void kernel_user_exception(struct hal_regs *regs, unsigned vector, u64 error)
 
 void signal_force_page_fault(int sig, int code, uaddr_t addr, u64 error)
 {
-	remember(PAGE_FAULT, error);
+	/* What lies beyond user space looks protected, mapped or not. */
+	remember(PAGE_FAULT, addr >= HAL_USER_END ? error | PAGE_FAULT_PROTECTION : error);
 	current->trap_addr = addr;
 	signal_force_fault(sig, code, addr);
 }

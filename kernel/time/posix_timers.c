@@ -249,11 +249,34 @@ static int use_sigevent(struct posix_timer *pt, const struct sigevent *ev)
 	}
 }
 
+/* CPU-time clocks by pid (~pid << 3 | per thread << 2 | kind), as libc names its own ones. *thread: whose
+ * time, with a reference, or NULL. */
+static int resolve_clock(s32 *clock, struct task **thread)
+{
+	u32 pid = (u32)~(*clock >> 3);
+	if (*clock == CLOCK_THREAD_CPUTIME_ID || (*clock < 0 && (*clock & 4))) {
+		struct task *t = *clock > 0 || !pid ? current : NULL;
+		if (t)
+			task_get(t);
+		else
+			t = task_find(pid);
+		*thread = t;
+		*clock = CLOCK_THREAD_CPUTIME_ID;
+		return t && t->process == current->process ? 0 : -EINVAL;
+	}
+	if (*clock < 0) {
+		if (pid && pid != current->process->pid)
+			return -EOPNOTSUPP; /* another process's time */
+		*clock = CLOCK_PROCESS_CPUTIME_ID;
+	}
+	return 0;
+}
+
 static int check_clock(s32 clock)
 {
 	s64 ns;
 	int err = clock_read(clock, &ns);
-	if (err)
+	if (err || clock < 0)
 		return err;
 	if (clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME && !is_realtime(clock) && !is_cpu_clock(clock))
 		return -EOPNOTSUPP;
@@ -275,11 +298,8 @@ static int prepare(struct posix_timer *pt, s32 clock, const struct sigevent *ev)
 	if (!pt->q)
 		return -EAGAIN;
 	pt->q->timer = pt;
-	if (clock == CLOCK_THREAD_CPUTIME_ID) {
-		task_get(current);
-		pt->clocked = current;
-	}
-	return use_sigevent(pt, ev);
+	int err = resolve_clock(&pt->clock, &pt->clocked);
+	return err ? err : use_sigevent(pt, ev);
 }
 
 SYSCALL3(timer_create, clock, uevent, uid)
