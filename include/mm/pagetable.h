@@ -110,6 +110,9 @@ uaddr_t leaf_next(struct space *s, uaddr_t addr, uaddr_t end);
 /* Sets an empty entry to map f (a reference is taken over), links the slot, counts kind in the table
  * and the space. The leaf is exclusive and locked; companion rules as slot_link. */
 void leaf_map(struct space *s, struct leaf *l, struct frame *f, u64 bits, enum rss_kind kind);
+/* Several of one table: each entry (empty) is set and linked, then all are counted. */
+void leaf_map_uncounted(struct leaf *l, unsigned index, struct frame *f, u64 bits);
+void leaf_count(struct space *s, struct leaf *l, unsigned nr, enum rss_kind kind);
 /* The same for a special entry. */
 void leaf_map_special(struct leaf *l, pfn_t pfn, u64 bits);
 

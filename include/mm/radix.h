@@ -36,6 +36,10 @@ void *radix_remove(struct radix_tree *t, u64 index); /* what was there, or NULL;
 /* The first item with *index >= the given one: sets *index, returns it; NULL when there is none. */
 void *radix_next(const struct radix_tree *t, u64 *index);
 
+/* Neighbours at once: how many of the indexes [index, index + max) lie in one node (at least 1), and
+ * where their items stand there (some NULL); *items = NULL when none of them has one. */
+unsigned radix_stretch(const struct radix_tree *t, u64 index, unsigned max, void *const **items);
+
 void radix_init_cache(void); /* once, after slab_init */
 
 #endif

@@ -126,6 +126,25 @@ void *radix_lookup(const struct radix_tree *t, u64 index)
 	return p;
 }
 
+unsigned radix_stretch(const struct radix_tree *t, u64 index, unsigned max, void *const **items)
+{
+	unsigned first = index & (WAYS - 1), nr = min(max, WAYS - first);
+	*items = NULL;
+	if (!t->height) {
+		if (index == 0 && t->top)
+			*items = &t->top;
+		return index == 0 ? 1 : nr;
+	}
+	if (!is_reachable(t, index))
+		return nr;
+	const struct radix_node *n = t->top;
+	for (unsigned level = t->height; level > 1 && n; level--)
+		n = n->children[(index >> ((level - 1) * SHIFT)) & (WAYS - 1)];
+	if (n)
+		*items = &n->children[first];
+	return nr;
+}
+
 void *radix_remove(struct radix_tree *t, u64 index)
 {
 	struct radix_node *path[12];

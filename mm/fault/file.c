@@ -39,26 +39,39 @@ static bool map_cache_frame(struct space *s, struct leaf *l, struct mapping *m, 
 	return valid;
 }
 
-/* Maps what the cache holds of the window around addr; the leaf is locked. */
+static bool is_ready(const struct frame *f)
+{
+	return (frame_flags(f) & (FRAME_UPTODATE | FRAME_BUSY)) == FRAME_UPTODATE;
+}
+
+/* Maps what the cache holds of the window around addr; the leaf is locked. What stands in the index
+ * below the file's size is valid while the tree lock is held. */
 static void map_around(struct space *s, struct region *r, uaddr_t addr, struct leaf *l, u64 bits)
 {
 	struct mapping *m = r->mapping;
 	uaddr_t start = max(addr & ~(AROUND_BYTES - 1), r->start), end = min((addr & ~(AROUND_BYTES - 1)) + AROUND_BYTES, r->end);
-	u64 first = region_index(r, start), last = first + ((end - start) >> PAGE_SHIFT);
-	unsigned slot0 = table_index(start, 1);
+	u64 index = region_index(r, start), last = index + ((end - start) >> PAGE_SHIFT);
+	pte_t *entries = table_entries(l->table);
+	unsigned at = table_index(start, 1), nr_mapped = 0;
 	spin_lock(&m->tree_lock);
-	u64 index = first;
-	for (struct frame *f; (f = radix_next(&m->pages, &index)) != NULL && index < last; index++) {
-		struct leaf at = *l;
-		at.index = slot0 + (unsigned)(index - first);
-		at.entry = &table_entries(l->table)[at.index];
-		if (!pte_is_none(hal_entry_load(at.entry)) || (frame_flags(f) & (FRAME_UPTODATE | FRAME_BUSY)) != FRAME_UPTODATE)
-			continue;
-		frame_get(f);
-		if (!map_cache_frame(s, &at, m, f, bits))
-			__atomic_fetch_sub(&f->refs, 1, __ATOMIC_RELAXED); /* the index holds another */
+	last = min(last, mapping_nr_pages(m));
+	while (index < last) {
+		void *const *items;
+		unsigned nr = radix_stretch(&m->pages, index, (unsigned)(last - index), &items);
+		for (unsigned i = 0; items && i < nr; i++) {
+			struct frame *f = items[i];
+			if (!f || !pte_is_none(hal_entry_load(&entries[at + i])) || !is_ready(f))
+				continue;
+			frame_get(f);
+			leaf_map_uncounted(l, at + i, f, bits);
+			nr_mapped++;
+		}
+		index += nr;
+		at += nr;
 	}
 	spin_unlock(&m->tree_lock);
+	if (nr_mapped)
+		leaf_count(s, l, nr_mapped, m->flags & MAPPING_SHMEM ? RSS_SHMEM : RSS_FILE);
 }
 
 /* Locks the leaf with a companion, which cache frames need. */

@@ -102,8 +102,41 @@ bool leaf_lock(struct space *s, uaddr_t addr, struct leaf *l)
 	return l->upper && leaf_lock_below(l, addr);
 }
 
+/* The usual case of leaf_lock_exclusive: every table is there and the last is the space's own. */
+static inline bool leaf_lock_fast(struct space *s, uaddr_t addr, struct leaf *l)
+{
+	pte_t *entry = hal_frame_ptr(s->root_pfn);
+	pte_t e;
+	for (unsigned level = HAL_LEVELS; level > 2; level--) {
+		e = hal_entry_load(&entry[table_index(addr, level)]);
+		if (unlikely(pte_is_none(e)))
+			return false;
+		entry = hal_frame_ptr(pte_pfn(e));
+	}
+	entry += table_index(addr, 2);
+	pte_t up = hal_entry_load(entry);
+	if (unlikely(!pte_is_writable(up)))
+		return false;
+	struct frame *t = pte_frame(up);
+	table_lock_leaf(t);
+	pte_t again = hal_entry_load(entry);
+	if (unlikely((again.bits ^ up.bits) & ~PTE_ACCESSED)) {
+		table_unlock_leaf(t);
+		return false;
+	}
+	l->upper = pte_frame(e);
+	l->upper_entry = entry;
+	l->table = t;
+	l->index = table_index(addr, 1);
+	l->entry = (pte_t *)hal_frame_ptr(pte_pfn(up)) + l->index;
+	l->is_shared = false;
+	return true;
+}
+
 int leaf_lock_exclusive(struct space *s, uaddr_t addr, struct leaf *l)
 {
+	if (likely(leaf_lock_fast(s, addr, l)))
+		return 0;
 	for (;;) {
 		l->upper = upper_make(s, addr);
 		if (!l->upper || table_make(s, l->upper, 2, addr))
@@ -153,6 +186,19 @@ void leaf_map(struct space *s, struct leaf *l, struct frame *f, u64 bits, enum r
 	l->table->rss[kind]++;
 	__atomic_fetch_add(&s->rss[kind], 1, __ATOMIC_RELAXED);
 	hal_entry_store(l->entry, pte_make(frame_pfn(f), bits));
+}
+
+void leaf_map_uncounted(struct leaf *l, unsigned index, struct frame *f, u64 bits)
+{
+	slot_link(f, l->table, index);
+	hal_entry_store(&table_entries(l->table)[index], pte_make(frame_pfn(f), bits));
+}
+
+void leaf_count(struct space *s, struct leaf *l, unsigned nr, enum rss_kind kind)
+{
+	l->table->nr_entries += nr;
+	l->table->rss[kind] += nr;
+	__atomic_fetch_add(&s->rss[kind], nr, __ATOMIC_RELAXED);
 }
 
 void leaf_map_special(struct leaf *l, pfn_t pfn, u64 bits)

@@ -105,6 +105,27 @@ static bool hint_fits(struct space *s, uaddr_t at, u64 len)
 	return at + len <= r->start && r->start - (at + len) >= guard;
 }
 
+/* MAP_32BIT: the second GiB, searched upwards. */
+int gap_find_32bit(struct space *s, uaddr_t hint, u64 len, uaddr_t *out)
+{
+	struct want w = { .len = len, .low = 1ul << 30, .high = 1ul << 31 };
+	if (len > w.high - w.low)
+		return -ENOMEM;
+	hint = PAGE_ALIGN_UP(hint);
+	if (hint && hint <= w.high - len && hint_fits(s, hint, len)) {
+		*out = hint;
+		return 0;
+	}
+	if (search_low(s->regions.node, &w, out))
+		return 0;
+	struct region *last = of(rb_last(&s->regions));
+	uaddr_t at = max(last ? last->end : 0, w.low);
+	if (at > w.high || w.high - at < len)
+		return -ENOMEM;
+	*out = at;
+	return 0;
+}
+
 int gap_find(struct space *s, uaddr_t hint, u64 len, s64 congruent, uaddr_t *out)
 {
 	if (len > HAL_USER_END)

@@ -60,6 +60,7 @@ bool range_is_free(struct space *s, uaddr_t start, uaddr_t end);
 /* A free range of len bytes: at hint when that is free and allowed, else as high as possible below
  * mmap_base, else above it. 0 or -ENOMEM. congruent: preferred address modulo LEAF_SPAN, or -1. */
 int gap_find(struct space *s, uaddr_t hint, u64 len, s64 congruent, uaddr_t *out);
+int gap_find_32bit(struct space *s, uaddr_t hint, u64 len, uaddr_t *out);
 
 /* ---- account.c ---- */
 

@@ -123,7 +123,7 @@ static int advise_populate(struct space *s, struct region *r, uaddr_t at, uaddr_
 {
 	u32 need = advice == MADV_POPULATE_WRITE ? REGION_WRITE : REGION_READ | REGION_WRITE | REGION_EXEC;
 	if (r->flags & REGION_SPECIAL || !(r->flags & need))
-		return advice == MADV_POPULATE_WRITE || r->flags & REGION_SPECIAL ? -EINVAL : -ENOMEM;
+		return -EINVAL;
 	return populate_locked(s, at, to, advice == MADV_POPULATE_WRITE);
 }
 

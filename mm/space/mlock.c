@@ -65,6 +65,15 @@ static int may_lock_range(struct space *s, uaddr_t start, uaddr_t end)
 	return s->locked_pages + nr - pages_locked(s, start, end) <= limit ? 0 : -ENOMEM;
 }
 
+/* Start of the first part of the range that no access may touch, or its end: bringing in stops there. */
+static uaddr_t first_inaccessible(struct space *s, uaddr_t start, uaddr_t end)
+{
+	for (struct region *r = region_lookup(s, start); r && r->start < end; r = region_next(r))
+		if (!region_is_accessible(r))
+			return max(r->start, start);
+	return end;
+}
+
 int space_mlock(struct space *s, uaddr_t addr, u64 len, bool on_fault)
 {
 	const struct host_context *h = host_current();
@@ -85,7 +94,10 @@ int space_mlock(struct space *s, uaddr_t addr, u64 len, bool on_fault)
 	if (err || on_fault)
 		return err;
 	rwlock_read(&s->lock);
-	err = populate_locked(s, addr, addr + len, true);
+	uaddr_t stop = first_inaccessible(s, addr, addr + len);
+	err = populate_locked(s, addr, stop, true);
+	if (!err && stop < addr + len)
+		err = -EFAULT;
 	rwlock_read_unlock(&s->lock);
 	return err == -EFAULT ? -ENOMEM : err == -ENOMEM ? -EAGAIN : err;
 }

@@ -84,6 +84,8 @@ static int choose_address(struct space *s, const struct mmap_request *q, u64 len
 			return -EEXIST;
 		return 0;
 	}
+	if (q->flags & MAP_32BIT)
+		return gap_find_32bit(s, q->addr, len, out);
 	uaddr_t hint = q->addr && q->addr < mm_tunables.mmap_min_addr ? PAGE_ALIGN_UP(mm_tunables.mmap_min_addr) : q->addr;
 	return gap_find(s, PAGE_ALIGN_UP(hint), len, -1, out);
 }

@@ -121,12 +121,45 @@ static void radix_next_finds_a_lone_item_far_above(void **state)
 	machine_down();
 }
 
+static void radix_stretch_shows_neighbours(void **state)
+{
+	(void)state;
+	machine_up(16ul << 20, 1);
+	struct radix_tree t;
+	void *const *items;
+	int a[300];
+	radix_init(&t);
+	assert_int_equal(radix_stretch(&t, 0, 16, &items), 1);
+	assert_null(items);
+	assert_int_equal(radix_stretch(&t, 5, 16, &items), 16);
+	assert_null(items);
+	radix_put(&t, 0, &a[0]);
+	assert_int_equal(radix_stretch(&t, 0, 16, &items), 1);
+	assert_ptr_equal(items[0], &a[0]);
+	for (unsigned i = 3; i < 300; i += 3)
+		radix_put(&t, i, &a[i]);
+	for (u64 first = 0; first < 400; first++) {
+		for (u64 index = first, nr; index < first + 90; index += nr) {
+			nr = radix_stretch(&t, index, (unsigned)(first + 90 - index), &items);
+			assert_in_range(nr, 1, 64);
+			for (u64 i = 0; i < nr; i++)
+				assert_ptr_equal(items ? items[i] : NULL, radix_lookup(&t, index + i));
+		}
+	}
+	assert_int_equal(radix_stretch(&t, ~0ull - 3, 4, &items), 4);
+	assert_null(items);
+	for (unsigned i = 0; i < 300; i += 3)
+		assert_ptr_equal(radix_remove(&t, i), &a[i]);
+	machine_down();
+}
+
 int run_lib_tests(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rbtree_keeps_order_balance_and_sums),
 		cmocka_unit_test(radix_finds_what_was_put_in_any_order),
 		cmocka_unit_test(radix_next_finds_a_lone_item_far_above),
+		cmocka_unit_test(radix_stretch_shows_neighbours),
 	};
 	return run_group("lib", tests, ARRAY_SIZE(tests));
 }
