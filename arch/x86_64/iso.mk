@@ -2,7 +2,7 @@
 #   make iso [INITRD=FILE] [ISO_APPEND="KERNEL ARGS"]
 # Needs grub-mkrescue with the i386-pc and x86_64-efi platforms, xorriso and mtools.
 
-INITRD     ?= $(wildcard $(B)/initrd.cpio.gz)
+INITRD     ?= $(B)/busybox.cpio
 ISO_APPEND ?= console=ttyS0
 
 .PHONY: iso
@@ -19,6 +19,10 @@ define make-iso
 	@grub-mkrescue -o $(1) --fonts= --themes= --locales= $(1).dir >$(1).log 2>&1 || { cat $(1).log >&2; rm -f $(1); exit 1; }
 	@rm -rf $(1).dir $(1).log
 endef
+
+# The default image, as `./quire run` makes it.
+$(B)/busybox.cpio: $(B)/guest/init tools/quire_cli/image.py
+	@PYTHONPATH=tools PYTHONDONTWRITEBYTECODE=1 python3 -c 'from quire_cli.image import default_image; default_image()'
 
 $(B)/quire.iso: $(B)/quire-kernel $(INITRD) arch/x86_64/grub.cfg
 	$(call make-iso,$@,$(INITRD),$(ISO_APPEND))
