@@ -241,7 +241,6 @@ static void signal_char(struct tty *t, u8 c)
 	if (!HAS_L(t, NOFLSH)) {
 		ldisc_flush_input_locked(t);
 		t->echo_head = t->echo_tail = 0;
-		pty_forget_output(t);
 		wake_all(&t->write_wait);
 	}
 	if (HAS_I(t, IXON))

@@ -204,8 +204,11 @@ SYSCALL5(waitid, which, id, uinfo, options, urusage)
 	int found = wait_for_child(&w);
 	if (w.process)
 		process_put(w.process);
-	if (found < 0)
-		return found;
+	if (found < 0) { /* Linux clears the fields even then */
+		siginfo_t none;
+		memset(&none, 0, sizeof(none));
+		return uinfo && copy_to_user(uinfo, &none, offsetof(siginfo_t, _sifields._sigchld._utime)) ? -EFAULT : found;
+	}
 	if (found && urusage && put_user(w.usage, urusage))
 		return -EFAULT;
 	if (!uinfo)
