@@ -472,7 +472,8 @@ static int wait_partner(struct pipe *p, const struct file *f)
 
 int fifo_open(struct inode *i, struct file *f)
 {
-	bool both = FMODE_CAN_READ(f) && FMODE_CAN_WRITE(f), nonblock = f->flags & O_NONBLOCK;
+	/* A pipe opened again through /proc/PID/fd waits for nobody. */
+	bool both = (FMODE_CAN_READ(f) && FMODE_CAN_WRITE(f)) || i->super == anon_super, nonblock = f->flags & O_NONBLOCK;
 	struct pipe *p = enter(i);
 	int err = 0;
 	if (!p)
