@@ -71,7 +71,7 @@ void clock_init(void)
 	if (mhz && khz > mhz * 1000 - mhz && khz < mhz * 1000 + mhz)
 		khz = mhz * 1000;
 	params.mult = (1000000ull << 32) / khz;
-	params.base = rdtsc();
+	params.base = boot_tsc;
 	params.khz = khz;
 	apic_ticks_per_ms = best_apic * 1000000 / best_ns;
 }

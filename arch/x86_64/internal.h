@@ -85,6 +85,7 @@ void traps_load(void);                       /* each CPU */
 void acpi_init(void);
 void apic_init(void);
 void apic_init_cpu(void);
+extern u64 boot_tsc;                         /* the counter at the kernel's first C code: time 0 */
 void clock_init(void);                       /* TSC and timer rates */
 void random_init(void);
 

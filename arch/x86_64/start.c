@@ -6,8 +6,11 @@
 void uart_init(void);
 void x86_start(u32 magic, u32 info);
 
+u64 boot_tsc;
+
 void x86_start(u32 magic, u32 info)
 {
+	boot_tsc = rdtsc();
 	uart_init();
 	bootinfo_init(magic, info);
 	traps_init();

@@ -126,6 +126,19 @@ shell kernel -kernel "$build/quire-kernel" -append 'console=ttyS0' -initrd "$bui
 shell iso-bios -cdrom "$build/quire.iso"
 shell iso-uefi -cdrom "$build/quire.iso" -drive "if=pflash,format=raw,readonly=on,file=$ovmf"
 
+shell small -kernel "$build/quire-kernel" -append 'console=ttyS0' -initrd "$build/busybox.cpio" -m 8M
+
+# The cost of starting, counted: init's first instruction comes after at most 16 M instructions, with at
+# most 16 MiB of 512 MiB used.
+timeout 60 qemu-system-x86_64 -machine q35 -accel tcg -cpu qemu64 -m 512M -icount shift=0,sleep=off -display none \
+	-serial stdio -monitor none -net none -no-reboot -device isa-debug-exit,iobase=0x501,iosize=4 \
+	-kernel "$build/quire-kernel" -append 'console=ttyS0 rdinit=/bin/true' -initrd "$build/busybox.cpio" \
+	</dev/null 2>"$dir/err" | tr -d '\r' >"$dir/out"
+ms=$(sed -n 's/.*\] \([0-9]*\) ms to init.*/\1/p' "$dir/out")
+free=$(sed -n 's/.* ms to init, \([0-9]*\)K free.*/\1/p' "$dir/out")
+check "boot-instructions-${ms}M" [ "${ms:-99}" -lt 16 ]
+check "boot-memory-$((524288 - ${free:-0}))K" [ $((524288 - ${free:-0})) -le 16384 ]
+
 # The protections hold behind the other loaders too.
 machine -cdrom "$build/selftest.iso"
 check iso-bios says 'selftest: 34 passed, 0 failed'
