@@ -37,7 +37,15 @@ void table_free(struct frame *t);
 int table_need_companion(struct frame *t, unsigned alloc);
 struct frame *companion_alloc(unsigned alloc);
 void companion_attach_locked(struct frame *t, struct frame *companion); /* t's table_lock held, none yet */
-struct frame *table_by_number(u32 nr);
+
+/* Table numbers: a two-level map to pfns (table.c). */
+#define TABLE_CHUNK_SHIFT 10 /* numbers per chunk: one page of u32 */
+#define TABLE_NR_CHUNKS   (1u << (32 - HAL_INDEX_BITS - TABLE_CHUNK_SHIFT))
+extern u32 *table_chunks[TABLE_NR_CHUNKS];
+static inline struct frame *table_by_number(u32 nr)
+{
+	return pfn_frame(table_chunks[nr >> TABLE_CHUNK_SHIFT][nr & ((1u << TABLE_CHUNK_SHIFT) - 1)]);
+}
 void table_init(void);
 
 static inline void table_lock_leaf(struct frame *t) { byte_lock(&t->table_lock, RANK_LEAF_TABLE); }

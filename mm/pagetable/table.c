@@ -19,27 +19,24 @@
 #include <mm/pagetable.h>
 #include <mm/stat.h>
 
-#define CHUNK_SHIFT   10 /* numbers per chunk: one page of u32 */
+#define CHUNK_SHIFT   TABLE_CHUNK_SHIFT
 #define CHUNK_ENTRIES (1u << CHUNK_SHIFT)
-#define NR_CHUNKS     ((1u << (32 - HAL_INDEX_BITS)) / CHUNK_ENTRIES)
+#define NR_CHUNKS     TABLE_NR_CHUNKS
 #define NUMBER_FREE   (1u << 31) /* entry is a link of the free list, else a pfn */
 
 static struct {
 	struct spinlock lock; /* RANK_BUDDY - 1: taken under table locks, allocates nothing */
-	u32 *chunks[NR_CHUNKS];
 	u32 nr_chunks;
 	u32 first_free; /* 0 = none */
 } numbers;
 
+u32 *table_chunks[NR_CHUNKS];
+
 void table_init(void)
 {
+	memset(table_chunks, 0, sizeof(table_chunks));
 	memset(&numbers, 0, sizeof(numbers)); /* a host process boots several machines */
 	spin_lock_init(&numbers.lock, RANK_SLAB);
-}
-
-struct frame *table_by_number(u32 nr)
-{
-	return pfn_frame(numbers.chunks[nr >> CHUNK_SHIFT][nr & (CHUNK_ENTRIES - 1)]);
 }
 
 /* Adds a chunk of free numbers. The page is allocated without the lock: a race only adds two. */
@@ -52,7 +49,7 @@ static int numbers_grow(unsigned alloc)
 	spin_lock(&numbers.lock);
 	ASSERT(numbers.nr_chunks < NR_CHUNKS);
 	u32 base = numbers.nr_chunks << CHUNK_SHIFT;
-	numbers.chunks[numbers.nr_chunks++] = chunk;
+	table_chunks[numbers.nr_chunks++] = chunk;
 	for (u32 i = 0; i < CHUNK_ENTRIES; i++) {
 		chunk[i] = numbers.first_free | NUMBER_FREE;
 		if (base + i != 0)
@@ -68,7 +65,7 @@ static u32 number_alloc(pfn_t pfn, unsigned alloc)
 		spin_lock(&numbers.lock);
 		u32 nr = numbers.first_free;
 		if (likely(nr)) {
-			u32 *entry = &numbers.chunks[nr >> CHUNK_SHIFT][nr & (CHUNK_ENTRIES - 1)];
+			u32 *entry = &table_chunks[nr >> CHUNK_SHIFT][nr & (CHUNK_ENTRIES - 1)];
 			numbers.first_free = *entry & ~NUMBER_FREE;
 			*entry = (u32)pfn;
 			spin_unlock(&numbers.lock);
@@ -83,7 +80,7 @@ static u32 number_alloc(pfn_t pfn, unsigned alloc)
 static void number_free(u32 nr)
 {
 	spin_lock(&numbers.lock);
-	numbers.chunks[nr >> CHUNK_SHIFT][nr & (CHUNK_ENTRIES - 1)] = numbers.first_free | NUMBER_FREE;
+	table_chunks[nr >> CHUNK_SHIFT][nr & (CHUNK_ENTRIES - 1)] = numbers.first_free | NUMBER_FREE;
 	numbers.first_free = nr;
 	spin_unlock(&numbers.lock);
 }
