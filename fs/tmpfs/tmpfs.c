@@ -62,11 +62,13 @@ static int init_by_type(struct inode *i, struct inode *dir, const char *target)
 	switch (i->mode & S_IFMT) {
 	case S_IFDIR:
 		i->priv = tmpfs_dir_new(dir);
+		if (!i->priv)
+			return -ENOMEM;
 		i->nlink = 2;
 		i->size = 40;
 		i->ops = &tmpfs_dir_ops;
 		i->fops = &tmpfs_dir_fops;
-		return i->priv ? 0 : -ENOMEM;
+		return 0;
 	case S_IFLNK:
 		return init_link(i, target);
 	case S_IFREG:
