@@ -243,22 +243,44 @@ user_clear:
 	ret
 	extable 1b, 2b
 
-/* long user_strncpy(char *dst, const char *src, size_t n): length, n when no NUL came, -14. */
+/* long user_strncpy(char *dst, const char *src, size_t n): length, n when no NUL came, -14. By words as long
+ * as there is room; a word that reaches into a page that is absent for good is done by bytes. */
 	.globl user_strncpy
 user_strncpy:
 	xorl %eax, %eax
-1:	cmpq %rdx, %rax
-	je 3f
-2:	movb (%rsi, %rax), %cl
+	movabsq $0x0101010101010101, %r8
+	movabsq $0x8080808080808080, %r9
+	jmp 2f
+1:	movq %rcx, (%rdi, %rax)
+	addq $8, %rax
+2:	leaq 8(%rax), %rcx
+	cmpq %rdx, %rcx
+	ja 5f
+3:	movq (%rsi, %rax), %rcx
+	movq %rcx, %r10
+	movq %rcx, %r11
+	subq %r8, %r10
+	notq %r11
+	andq %r9, %r10
+	andq %r11, %r10			/* the lowest bit set marks the first NUL */
+	jz 1b
+	movq %rcx, (%rdi, %rax)
+	bsfq %r10, %r10
+	shrq $3, %r10
+	addq %r10, %rax
+	ret
+4:	incq %rax
+5:	cmpq %rdx, %rax
+	je 7f
+6:	movb (%rsi, %rax), %cl
 	movb %cl, (%rdi, %rax)
 	testb %cl, %cl
-	je 3f
-	incq %rax
-	jmp 1b
-3:	ret
-4:	movq $-14, %rax
+	jne 4b
+7:	ret
+8:	movq $-14, %rax
 	ret
-	extable 2b, 4b
+	extable 3b, 5b
+	extable 6b, 8b
 
 /* int user_load32(const u32 *p, u32 *out) */
 	.globl user_load32
