@@ -93,7 +93,8 @@ class Runner:
         self.argv = argv or ["/bin/sh", "-l"]
         self.tty = use_tty(o.tty)
         self.guest = Guest(o)
-        self.session = Session(lambda kind, data: self.guest.send(kind, 0, data), self.tty)
+        self.session = Session(self.send_first, self.tty)
+        self.early = []  # what there is to say to the program before it was asked for; None: it was
         self.clients = {}  # channel -> [socket, decoder, outgoing]
         self.ended = None
         self.resized = False
@@ -106,6 +107,12 @@ class Runner:
         self.listener.bind(os.path.relpath(self.path) if len(self.path) > 100 else self.path)
         self.listener.listen(8)
         self.listener.setblocking(False)
+
+    def send_first(self, kind, data):
+        if self.early is None:
+            self.guest.send(kind, 0, data)
+        else:
+            self.early.append((kind, 0, data))
 
     def on_signal(self, number, _frame):
         self.ended = (128 + number, None)
@@ -174,6 +181,9 @@ class Runner:
         for kind, channel, payload in frames:
             if kind == P.HELLO:
                 self.guest.send(P.RUN, 0, self.request())
+                self.early, early = None, self.early
+                for message in early or []:
+                    self.guest.send(*message)
             elif channel == 0:
                 self.session.handle(kind, payload, self.argv[0])
             else:
