@@ -50,6 +50,8 @@ static int fill(struct task *t, void (*fn)(void *), void *arg, const char *name)
 	t->process->leader = t;
 	t->process->exit_signal = SIGCHLD;
 	t->process->sighand = sighand_new();
+	for (unsigned i = 0; t->process->sighand && init_process && i < 64; i++)
+		t->process->sighand->actions[i].handler = (uaddr_t)SIG_IGN; /* all but init's, which has yet to be made */
 	set_default_rlimits(t->process);
 	return t->process->sighand ? 0 : -ENOMEM;
 }
@@ -72,6 +74,8 @@ struct task *kthread_create_process(void (*fn)(void *), void *arg, const char *n
 	spin_lock(&tasklist_lock);
 	tree_add_task(t, pid);
 	tree_add_process(t->process, parent);
+	process_set_pgrp_locked(t->process, 0);
+	process_set_session_locked(t->process, 0);
 	spin_unlock(&tasklist_lock);
 	return t;
 }

@@ -27,6 +27,9 @@ static struct pid *hash[HASH_SIZE];
 static u64 *pieces[PID_LIMIT / PIECE_BITS];
 static struct slab_cache *pid_cache;
 
+/* Nobody's number: the group and session of kernel threads and of what init starts before it makes its own. */
+static struct pid zero = { .group = LIST_HEAD_INIT(zero.group), .session = LIST_HEAD_INIT(zero.session) };
+
 void pid_init(void)
 {
 	pid_cache = slab_cache_create("pid", sizeof(struct pid), 0, SLAB_ACCOUNT);
@@ -39,6 +42,8 @@ u32 task_last_pid(void) { return READ_ONCE(last_pid); }
 
 struct pid *pid_find_locked(u32 nr)
 {
+	if (!nr)
+		return &zero;
 	struct pid *p = hash[nr % HASH_SIZE];
 	while (p && p->nr != nr)
 		p = p->hash_next;
@@ -114,7 +119,7 @@ struct pid *pid_alloc(void)
 
 void pid_release_locked(struct pid *p)
 {
-	if (p->task || p->process || !list_is_empty(&p->group) || !list_is_empty(&p->session))
+	if (p == &zero || p->task || p->process || !list_is_empty(&p->group) || !list_is_empty(&p->session))
 		return;
 	struct pid **link = &hash[p->nr % HASH_SIZE];
 	while (*link != p)
@@ -124,37 +129,50 @@ void pid_release_locked(struct pid *p)
 	slab_free(pid_cache, p);
 }
 
-void process_set_pgrp_locked(struct process *p, u32 pgid)
+/* Takes the link out of a group or session; the number goes when nothing else carries it. */
+static void leave(struct list_head *link, u32 nr)
 {
-	struct pid *old = p->pgid ? pid_find_locked(p->pgid) : NULL;
-	list_del(&p->pgrp_link);
-	p->pgid = pgid;
-	if (pgid)
-		list_add_tail(&p->pgrp_link, &pid_find_locked(pgid)->group);
+	struct pid *old = pid_find_locked(nr);
+	list_del(link);
 	if (old)
 		pid_release_locked(old);
+}
+
+void process_set_pgrp_locked(struct process *p, u32 pgid)
+{
+	u32 old = p->pgid;
+	list_del(&p->pgrp_link);
+	list_add_tail(&p->pgrp_link, &pid_find_locked(pgid)->group);
+	p->pgid = pgid;
+	if (old && old != pgid)
+		pid_release_locked(pid_find_locked(old));
 }
 
 void process_set_session_locked(struct process *p, u32 sid)
 {
-	struct pid *old = p->sid ? pid_find_locked(p->sid) : NULL;
+	u32 old = p->sid;
 	list_del(&p->session_link);
+	list_add_tail(&p->session_link, &pid_find_locked(sid)->session);
 	p->sid = sid;
-	if (sid)
-		list_add_tail(&p->session_link, &pid_find_locked(sid)->session);
-	if (old)
-		pid_release_locked(old);
+	if (old && old != sid)
+		pid_release_locked(pid_find_locked(old));
+}
+
+void process_leave_groups_locked(struct process *p)
+{
+	leave(&p->pgrp_link, p->pgid);
+	leave(&p->session_link, p->sid);
 }
 
 struct list_head *pgrp_members_locked(u32 pgid)
 {
-	struct pid *p = pgid ? pid_find_locked(pgid) : NULL;
+	struct pid *p = pid_find_locked(pgid);
 	return p && !list_is_empty(&p->group) ? &p->group : NULL;
 }
 
 struct list_head *session_members_locked(u32 sid)
 {
-	struct pid *p = sid ? pid_find_locked(sid) : NULL;
+	struct pid *p = pid_find_locked(sid);
 	return p && !list_is_empty(&p->session) ? &p->session : NULL;
 }
 

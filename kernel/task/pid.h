@@ -21,8 +21,9 @@ struct pid *pid_alloc(void);
 void pid_release_locked(struct pid *p);
 struct pid *pid_find_locked(u32 nr);
 
-/* Moves a process into a group or session (0: out of it); the number must exist. */
+/* Moves a process into a group or session; the number must exist. */
 void process_set_pgrp_locked(struct process *p, u32 pgid);
 void process_set_session_locked(struct process *p, u32 sid);
+void process_leave_groups_locked(struct process *p);
 
 #endif

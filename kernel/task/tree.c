@@ -108,9 +108,8 @@ void tree_remove_process(struct process *p)
 {
 	struct pid *pid = pid_find_locked(p->pid);
 	list_del(&p->sibling);
-	process_set_pgrp_locked(p, 0);
-	process_set_session_locked(p, 0);
 	pid->process = NULL;
+	process_leave_groups_locked(p); /* while the task still carries the number */
 	pid_release_locked(pid);
 }
 
