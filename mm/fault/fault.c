@@ -15,7 +15,7 @@
 #include <mm/trace.h>
 
 /* The frame of a vDSO page and the like. */
-static struct fault_verdict fault_special(struct space *s, struct region *r, uaddr_t addr)
+static __attribute__((noinline)) struct fault_verdict fault_special(struct space *s, struct region *r, uaddr_t addr)
 {
 	struct leaf l;
 	if (leaf_lock_exclusive(s, addr, &l))
@@ -62,7 +62,7 @@ static bool access_is_allowed(const struct region *r, unsigned access)
  *   before  ...........|stack|
  *   after   ......|stack.....|     at least the guard gap to what lies below
  */
-static int stack_grow(struct space *s, uaddr_t addr)
+static __attribute__((noinline)) int stack_grow(struct space *s, uaddr_t addr)
 {
 	struct region *r = region_lookup(s, addr);
 	if (!r || !(r->flags & REGION_GROWSDOWN))

@@ -46,7 +46,7 @@ static bool inject_strikes(void)
 /* Kinds with a gauge of their own here; the others are counted by their owners. */
 #define COUNTED_KINDS (1u << FRAME_STACK | 1u << FRAME_COMPANION | 1u << FRAME_KERNEL | 1u << FRAME_SPECIAL)
 
-static void count_kind(enum frame_kind kind, s64 pages)
+static __attribute__((noinline)) void count_kind(enum frame_kind kind, s64 pages)
 {
 	if (kind == FRAME_STACK)
 		stat_add(STAT_NR_KERNEL_STACK_KB, pages << (PAGE_SHIFT - 10));
@@ -115,7 +115,7 @@ static bool pcp_refill(struct pcp *p, unsigned alloc)
 	return p->nr != 0;
 }
 
-static void pcp_drain(struct pcp *p, u32 keep)
+static __attribute__((noinline)) void pcp_drain(struct pcp *p, u32 keep)
 {
 	struct node *locked = NULL;
 	while (p->nr > keep) {
@@ -147,7 +147,7 @@ static struct frame *alloc_block(unsigned order, unsigned alloc)
 }
 
 /* Blocks, and everything while failures are injected. */
-static struct frame *alloc_slow(unsigned order, unsigned alloc, enum frame_kind kind)
+static __attribute__((noinline)) struct frame *alloc_slow(unsigned order, unsigned alloc, enum frame_kind kind)
 {
 	struct pcp *p = &frame_pcps[hal_cpu_id()];
 	struct frame *f = NULL;
@@ -193,7 +193,7 @@ struct frame *frame_alloc(unsigned order, unsigned alloc, enum frame_kind kind)
 	return f;
 }
 
-static void free_block(struct frame *f, unsigned order)
+static __attribute__((noinline)) void free_block(struct frame *f, unsigned order)
 {
 	struct node *n = &frame_nodes[f->node];
 	stat_add(STAT_PGFREE, 1l << order);

@@ -33,8 +33,9 @@ void watermark_init(void)
 {
 	u64 kb = 4 * square_root(frame_total() << (PAGE_SHIFT - 10));
 	min_free_kbytes = min(max(kb, 128ul), 262144ul);
-	/* A thousandth of the RAM may wait in one CPU's stack. */
-	frame_pcp_high = (u32)min(max(frame_total() >> 10, 4ul * PCP_BATCH), 32ul * PCP_BATCH);
+	/* Up to 2 MiB, but 1/256 of the RAM at most, may wait in one CPU's stack: fork, exit and the like
+	 * then hand the same frames round without the buddy lists. */
+	frame_pcp_high = (u32)min(max(frame_total() >> 8, 4ul * PCP_BATCH), 32ul * PCP_BATCH);
 	spread();
 }
 

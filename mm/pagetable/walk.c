@@ -133,10 +133,8 @@ static inline bool leaf_lock_fast(struct space *s, uaddr_t addr, struct leaf *l)
 	return true;
 }
 
-int leaf_lock_exclusive(struct space *s, uaddr_t addr, struct leaf *l)
+static __attribute__((noinline)) int leaf_lock_slow(struct space *s, uaddr_t addr, struct leaf *l)
 {
-	if (likely(leaf_lock_fast(s, addr, l)))
-		return 0;
 	for (;;) {
 		l->upper = upper_make(s, addr);
 		if (!l->upper || table_make(s, l->upper, 2, addr))
@@ -149,6 +147,13 @@ int leaf_lock_exclusive(struct space *s, uaddr_t addr, struct leaf *l)
 		if (leaf_unshare(s, addr))
 			return -1;
 	}
+}
+
+int leaf_lock_exclusive(struct space *s, uaddr_t addr, struct leaf *l)
+{
+	if (likely(leaf_lock_fast(s, addr, l)))
+		return 0;
+	return leaf_lock_slow(s, addr, l);
 }
 
 uaddr_t leaf_next(struct space *s, uaddr_t addr, uaddr_t end)

@@ -96,7 +96,9 @@ static int fork_upper(struct fork *k, struct frame *src, uaddr_t base)
 		return -ENOMEM;
 	/* Most regions cover many tables: ask once per stretch of them. */
 	uaddr_t shareable_to = 0;
-	for (unsigned i = 0; i < TABLE_ENTRIES; i++) {
+	unsigned nr_shared = 0;
+	int err = 0;
+	for (unsigned i = 0; i < TABLE_ENTRIES && !err; i++) {
 		pte_t *entry = &table_entries(src)[i];
 		pte_t up = hal_entry_load(entry);
 		uaddr_t at = base + i * LEAF_SPAN;
@@ -107,16 +109,16 @@ static int fork_upper(struct fork *k, struct frame *src, uaddr_t base)
 			if (r && r->start <= at && r->end >= at + LEAF_SPAN && is_inherited_whole(r) && mm_tunables.share_tables)
 				shareable_to = r->end & ~(LEAF_SPAN - 1);
 			else if (!range_is_shareable(k->parent, at, at + LEAF_SPAN)) {
-				if (copy_leaf(k, at))
-					return -ENOMEM;
+				err = copy_leaf(k, at);
 				continue;
 			}
 		}
 		leaf_share(src, entry, dst, &table_entries(dst)[i], k->rss);
-		k->child->nr_tables++;
-		stat_add(STAT_PGSHARE, 1);
+		nr_shared++;
 	}
-	return 0;
+	__atomic_fetch_add(&k->child->nr_tables, nr_shared, __ATOMIC_RELAXED);
+	stat_add(STAT_PGSHARE, nr_shared);
+	return err;
 }
 
 static int fork_tables(struct fork *k)
