@@ -8,6 +8,7 @@
  * ancestry is checked; the two directories are then locked in the order of their addresses.
  */
 #include "path.h"
+#include <linux/magic.h>
 
 int may_create(struct path *dir)
 {
@@ -31,7 +32,8 @@ int may_delete(struct inode *dir, struct inode *victim, bool is_dir)
 int create_node(struct path_node *dir, const char *name, size_t len, u32 mode, u64 rdev, const char *target, struct path_node **out)
 {
 	struct inode *d = dir->inode, *i;
-	if (!d->nlink)
+	/* In /proc a name that is not there cannot come to be: Linux's lookup already says so. */
+	if (!d->nlink || (!d->ops->create && d->super->magic == PROC_SUPER_MAGIC))
 		return -ENOENT;
 	int err = inode_permission(d, MAY_WRITE | MAY_EXEC);
 	if (err)
