@@ -2,6 +2,8 @@
 /* Memory and strings; the compiler emits calls to the first four. */
 #include <lib/string.h>
 
+typedef u64 word __attribute__((aligned(1), may_alias));
+
 void *memcpy(void *dst, const void *src, size_t n)
 {
 	void *d = dst;
@@ -27,6 +29,8 @@ void *memmove(void *dst, const void *src, size_t n)
 	const char *s = src;
 	if (d <= s || d >= s + n)
 		return memcpy(dst, src, n);
+	for (; n >= 8; n -= 8) /* from the end, a word at a time */
+		*(word *)(d + n - 8) = *(const word *)(s + n - 8);
 	while (n--)
 		d[n] = s[n];
 	return dst;
@@ -35,6 +39,8 @@ void *memmove(void *dst, const void *src, size_t n)
 int memcmp(const void *a, const void *b, size_t n)
 {
 	const u8 *x = a, *y = b;
+	for (; n >= 8 && *(const word *)x == *(const word *)y; n -= 8, x += 8, y += 8)
+		;
 	for (; n; n--, x++, y++)
 		if (*x != *y)
 			return *x - *y;

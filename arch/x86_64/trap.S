@@ -231,20 +231,29 @@ user_copy:
 	extable 1b, 3b
 	extable 2b, 4b
 
-/* size_t user_clear(void *dst, size_t n) */
+/* size_t user_clear(void *dst, size_t n): bytes not cleared */
+	.align 16
 	.globl user_clear
 user_clear:
 	movq %rsi, %rcx
+	movl %esi, %edx
+	andl $7, %edx
+	shrq $3, %rcx
 	xorl %eax, %eax
-1:	rep stosb
-	xorl %eax, %eax
+1:	rep stosq
+	movl %edx, %ecx
+2:	rep stosb
 	ret
-2:	movq %rcx, %rax
+3:	leaq (%rdx, %rcx, 8), %rax
 	ret
-	extable 1b, 2b
+4:	movq %rcx, %rax
+	ret
+	extable 1b, 3b
+	extable 2b, 4b
 
 /* long user_strncpy(char *dst, const char *src, size_t n): length, n when no NUL came, -14. By words as long
  * as there is room; a word that reaches into a page that is absent for good is done by bytes. */
+	.align 16
 	.globl user_strncpy
 user_strncpy:
 	xorl %eax, %eax
