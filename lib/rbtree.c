@@ -60,11 +60,15 @@ void rb_propagate(struct rb_node *n, rb_update_fn update)
 		n = n->parent;
 }
 
-/* All the way up: after a structural change an unchanged summary on the way proves nothing. */
-static void propagate_all(struct rb_node *n, rb_update_fn update)
+/* From n up to `stop`, whatever the summaries say: `stop` has new children. From there on as usual. */
+static void propagate_through(struct rb_node *n, struct rb_node *stop, rb_update_fn update)
 {
-	for (; update && n; n = n->parent)
+	if (!update)
+		return;
+	for (; n != stop; n = n->parent)
 		update(n);
+	update(stop);
+	rb_propagate(stop->parent, update);
 }
 
 void rb_insert(struct rb_root *root, struct rb_node *n, struct rb_node *parent, struct rb_node **link, rb_update_fn update)
@@ -73,7 +77,10 @@ void rb_insert(struct rb_root *root, struct rb_node *n, struct rb_node *parent, 
 	n->left = n->right = NULL;
 	n->is_red = true;
 	*link = n;
-	propagate_all(n, update);
+	if (update) {
+		update(n);
+		rb_propagate(parent, update);
+	}
 	while (is_red(n->parent)) {
 		struct rb_node *p = n->parent, *g = p->parent;
 		bool on_left = p == g->left;
@@ -139,6 +146,8 @@ void rb_erase(struct rb_root *root, struct rb_node *z, rb_update_fn update)
 		parent = z->parent;
 		removed_black = !z->is_red;
 		replace_child(root, z, x);
+		if (update)
+			rb_propagate(parent, update);
 	} else {
 		struct rb_node *y = z->right; /* the successor takes z's place and colour */
 		while (y->left)
@@ -156,8 +165,8 @@ void rb_erase(struct rb_root *root, struct rb_node *z, rb_update_fn update)
 		y->left = z->left;
 		y->left->parent = y;
 		y->is_red = z->is_red;
+		propagate_through(parent, y, update);
 	}
-	propagate_all(parent, update);
 	if (removed_black)
 		erase_fixup(root, x, parent, update);
 }
