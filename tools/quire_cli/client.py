@@ -9,7 +9,7 @@ import socket
 from . import protocol as P
 from .common import Failure
 from .run_command import RUN_DIR
-from .session import Session, default_env, report, terminal_size, use_tty
+from .session import Session, default_env, report, signal_socket, terminal_size, use_tty
 
 
 def connect():
@@ -37,17 +37,22 @@ def run_session(argv, env, cwd, user, tty_choice):
     decoder = P.Decoder()
     resized = []
     signal.signal(signal.SIGWINCH, lambda *_: resized.append(1))
+    signals = signal_socket()
     session.open_terminal()
     try:
         while not session.result and not session.wants_end:
             with selectors.SelectSelector() as sel:
                 sel.register(s, selectors.EVENT_READ, "guest")
+                sel.register(signals[0], selectors.EVENT_READ, "signal")
                 if session.wants_input():
                     sel.register(0, selectors.EVENT_READ, "input")
                 events = sel.select(1)
             for key, _ in events:
                 if key.data == "input":
                     session.read_input()
+                    continue
+                if key.data == "signal":
+                    signals[0].recv(64)
                     continue
                 data = s.recv(1 << 18)
                 if not data:

@@ -11,7 +11,7 @@ import time
 from . import protocol as P
 from .common import BUILD, RUN_PACKAGES, Failure, need, parse_size, say
 from .guest import Guest
-from .session import Session, default_env, report, terminal_size, use_tty
+from .session import Session, default_env, report, signal_socket, terminal_size, use_tty
 
 RUN_DIR = os.path.join(BUILD, "run")
 
@@ -193,6 +193,7 @@ class Runner:
         with selectors.SelectSelector() as s:
             s.register(self.guest.port, selectors.EVENT_READ | (0 if self.guest.flush() else selectors.EVENT_WRITE), "guest")
             s.register(self.listener, selectors.EVENT_READ, "listener")
+            s.register(self.signals[0], selectors.EVENT_READ, "signal")
             if self.session.wants_input() and len(self.guest.outgoing) < P.INPUT_WINDOW:
                 s.register(0, selectors.EVENT_READ, "input")
             for channel, (client, _, out) in self.clients.items():
@@ -207,6 +208,8 @@ class Runner:
                 self.accept()
             elif key.data == "input":
                 self.session.read_input()
+            elif key.data == "signal":
+                self.signals[0].recv(64)
             elif key.data in self.clients:
                 if mask & selectors.EVENT_WRITE:
                     self.flush_client(key.data)
@@ -222,6 +225,7 @@ class Runner:
         for number in (signal.SIGTERM, signal.SIGHUP) + (() if self.tty else (signal.SIGINT,)):
             signal.signal(number, self.on_signal)
         signal.signal(signal.SIGWINCH, self.on_winch)
+        self.signals = signal_socket()
         self.listen()
         deadline = time.monotonic() + self.o.timeout if self.o.timeout else None
         try:

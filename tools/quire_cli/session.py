@@ -3,6 +3,8 @@
 the terminal's modes and size."""
 import fcntl
 import os
+import signal
+import socket
 import struct
 import sys
 import termios
@@ -17,6 +19,15 @@ def terminal_size():
         return (rows or 24, cols or 80)
     except OSError:
         return (24, 80)
+
+
+def signal_socket():
+    """A socket that becomes readable when a signal came: select() itself goes on waiting after one."""
+    ours, theirs = socket.socketpair()
+    for s in (ours, theirs):
+        s.setblocking(False)
+    signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+    return ours, theirs
 
 
 def write_all(fd, data):
