@@ -22,6 +22,7 @@ static struct slab_cache *fpu_cache;
 static u32 fpu_size;
 static u64 fpu_mask;
 static void *fpu_initial;
+static u32 mxcsr_mask; /* the bits of MXCSR that exist */
 
 /* What context_swap pops, then where it returns to. */
 struct switch_frame {
@@ -73,6 +74,11 @@ static void fpu_setup(void)
 	fpu_cache = slab_cache_create("fpu_state", fpu_size, 64, 0);
 	fpu_initial = fpu_cache ? slab_alloc(fpu_cache, ALLOC_KERNEL | ALLOC_ZERO) : NULL;
 	ASSERT(fpu_initial);
+	__asm__ volatile("fxsave64 (%0)" ::"r"(fpu_initial) : "memory");
+	mxcsr_mask = *(u32 *)((char *)fpu_initial + 28);
+	if (!mxcsr_mask)
+		mxcsr_mask = 0xffbf; /* SDM vol. 1, 11.6.6 */
+	memset(fpu_initial, 0, fpu_size);
 	*(u16 *)fpu_initial = 0x37f;                   /* x87 control word */
 	*(u32 *)((char *)fpu_initial + 24) = 0x1f80;   /* MXCSR */
 }
@@ -143,9 +149,10 @@ int hal_fpu_frame_restore(struct hal_context *running, const void *buf, size_t l
 	const struct _fpx_sw_bytes *sw = (const struct _fpx_sw_bytes *)((const char *)buf + LEGACY_SIZE - sizeof(*sw));
 	char *area = running->fpu;
 	bool extended = cpu_has_xsave && sw->magic1 == FP_XSTATE_MAGIC1 && len >= fpu_size;
-	memcpy(area, fpu_initial, fpu_size);
 	memcpy(area, buf, extended ? fpu_size : LEGACY_SIZE);
-	*(u32 *)(area + 24) &= *(u32 *)(area + 28) ? *(u32 *)(area + 28) : 0xffbf; /* MXCSR: reserved bits fault */
+	if (!extended && fpu_size > LEGACY_SIZE)
+		memcpy(area + LEGACY_SIZE, (char *)fpu_initial + LEGACY_SIZE, fpu_size - LEGACY_SIZE);
+	*(u32 *)(area + 24) &= mxcsr_mask; /* reserved bits would fault */
 	if (cpu_has_xsave) {
 		u64 *header = (u64 *)(area + LEGACY_SIZE);
 		header[0] = extended ? header[0] & fpu_mask : 3;

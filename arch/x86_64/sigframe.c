@@ -87,15 +87,20 @@ static void load_registers(struct hal_regs *r, const struct sigcontext *sc)
 	hal_regs_leave_syscall(r);
 }
 
+/* FPU states of today's usual size pass through the stack, larger ones through allocated memory. */
+#define SMALL_FPU 1024
+
 static int push_fpu(struct hal_context *running, uaddr_t at)
 {
 	size_t size = hal_fpu_frame_size();
-	void *buf = kmalloc(size, ALLOC_KERNEL);
+	char small[SMALL_FPU];
+	void *buf = size <= sizeof(small) ? small : kmalloc(size, ALLOC_KERNEL);
 	if (!buf)
 		return -EFAULT;
 	hal_fpu_frame_save(running, buf);
 	int err = copy_to_user(at, buf, size) ? -EFAULT : 0;
-	kfree(buf);
+	if (buf != small)
+		kfree(buf);
 	return err;
 }
 
@@ -155,16 +160,16 @@ static int pop_fpu(struct hal_context *running, uaddr_t at)
 		hal_fpu_reset(running);
 		return 0;
 	}
-	char *buf = kzalloc(size, ALLOC_KERNEL);
+	char small[SMALL_FPU];
+	char *buf = size <= sizeof(small) ? small : kmalloc(size, ALLOC_KERNEL);
 	if (!buf)
 		return -EFAULT;
 	size_t missing = copy_from_user(buf, at, size);
 	int err = size - missing < 512 ? -EFAULT : 0;
-	if (!err) {
-		size_t valid = missing ? 512 : fpu_valid_size(buf, size);
-		err = hal_fpu_frame_restore(running, buf, valid);
-	}
-	kfree(buf);
+	if (!err)
+		err = hal_fpu_frame_restore(running, buf, missing ? 512 : fpu_valid_size(buf, size));
+	if (buf != small)
+		kfree(buf);
 	return err;
 }
 
