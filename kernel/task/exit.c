@@ -303,7 +303,7 @@ void task_exit(u32 code)
 	struct task *t = current;
 	struct process *p = t->process;
 	if (p == init_process && p->nr_threads == 1)
-		hal_panic("init has ended (%s %u)", code & 0x7f ? "signal" : "status", code & 0x7f ? code & 0x7f : code >> 8);
+		hal_panic("Attempted to kill init! exitcode=0x%08x", code);
 	t->in_syscall = true;
 	spin_lock(&tasklist_lock);
 	t->flags |= TASK_EXITING;
