@@ -6,12 +6,11 @@ import selectors
 import signal
 import socket
 import sys
-import time
 
 from . import protocol as P
 from .common import BUILD, RUN_PACKAGES, Failure, need, parse_size, say
 from .guest import Guest
-from .session import Session, default_env, report, signal_socket, terminal_size, use_tty
+from .session import Interrupted, Session, default_env, report, signal_socket, terminal_size, use_tty
 
 RUN_DIR = os.path.join(BUILD, "run")
 
@@ -115,7 +114,13 @@ class Runner:
             self.early.append((kind, 0, data))
 
     def on_signal(self, number, _frame):
-        self.ended = (128 + number, None)
+        if number == signal.SIGALRM:
+            self.ended = (124, f"--timeout: ended after {self.o.timeout:g} s")
+        else:
+            self.ended = (128 + number, None)
+        if self.session.writing:
+            self.session.writing = False
+            raise Interrupted
 
     def on_winch(self, *_):
         self.resized = True
@@ -189,7 +194,7 @@ class Runner:
             else:
                 self.to_client(channel, kind, payload)
 
-    def step(self, deadline):
+    def step(self):
         with selectors.SelectSelector() as s:
             s.register(self.guest.port, selectors.EVENT_READ | (0 if self.guest.flush() else selectors.EVENT_WRITE), "guest")
             s.register(self.listener, selectors.EVENT_READ, "listener")
@@ -198,8 +203,7 @@ class Runner:
                 s.register(0, selectors.EVENT_READ, "input")
             for channel, (client, _, out) in self.clients.items():
                 s.register(client, selectors.EVENT_READ | (selectors.EVENT_WRITE if out else 0), channel)
-            left = None if deadline is None else max(0, deadline - time.monotonic())
-            events = s.select(left if left is not None else 5)
+            events = s.select()
         for key, mask in events:
             if key.data == "guest":
                 if mask & selectors.EVENT_READ:
@@ -218,24 +222,25 @@ class Runner:
         if self.resized:
             self.resized = False
             self.session.resize()
-        if deadline is not None and time.monotonic() >= deadline and not self.session.result:
-            self.ended = (124, f"--timeout: ended after {self.o.timeout:g} s")
 
     def run(self):
-        for number in (signal.SIGTERM, signal.SIGHUP) + (() if self.tty else (signal.SIGINT,)):
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM) + (() if self.tty else (signal.SIGINT,)):
             signal.signal(number, self.on_signal)
         signal.signal(signal.SIGWINCH, self.on_winch)
         self.signals = signal_socket()
         self.listen()
-        deadline = time.monotonic() + self.o.timeout if self.o.timeout else None
+        signal.setitimer(signal.ITIMER_REAL, self.o.timeout or 0)
         try:
             self.guest.start()
             self.session.open_terminal()
             while not self.ended and not self.session.result and not self.session.wants_end:
-                self.step(deadline)
+                self.step()
         except BrokenPipeError:
             self.ended = (141, None)
+        except Interrupted:
+            pass  # self.ended says why
         finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
             self.session.close_terminal()
             self.guest.end()
             self.listener.close()

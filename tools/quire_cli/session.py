@@ -40,6 +40,10 @@ def write_all(fd, data):
             select.select([], [fd], [])
 
 
+class Interrupted(Exception):
+    """A signal ended the run while output waited for its reader."""
+
+
 class Session:
     """send(kind, payload) carries frames to the guest."""
 
@@ -53,6 +57,7 @@ class Session:
         self.after_escape = False
         self.saved = None
         self.wants_end = False
+        self.writing = False  # a signal's handler raises Interrupted then
         self.result = None  # (status, message)
 
     def open_terminal(self):
@@ -99,13 +104,18 @@ class Session:
                 out.append(b)
         return bytes(out)
 
+    def write(self, fd, data):
+        self.writing = True
+        write_all(fd, data)
+        self.writing = False
+
     def handle(self, kind, payload, program):
         """One frame from the guest."""
         from .guest import failed_status, status_of
         if kind == P.OUTPUT:
-            write_all(1, payload)
+            self.write(1, payload)
         elif kind == P.ERROR:
-            write_all(2, payload)
+            self.write(2, payload)
         elif kind == P.TAKEN:
             self.unacknowledged -= int(payload)
         elif kind == P.EXIT:
