@@ -40,7 +40,9 @@ uaddr_t space_brk(struct space *s, uaddr_t brk)
 	    (host_current()->rlimit_data != ~0ul && data > host_current()->rlimit_data))
 		goto out;
 	if (to < from) {
-		if (munmap_locked(s, to, from - to))
+		/* As Linux: where nothing is mapped any more there is nothing to give back. */
+		struct region *r = region_lookup(s, to);
+		if (!r || r->start >= from || munmap_locked(s, to, from - to))
 			goto out;
 	} else if (to > from) {
 		if (brk_grow(s, from, to))

@@ -105,7 +105,7 @@ static int advise_remove(struct space *s, struct region *r, uaddr_t at, uaddr_t 
 	struct mapping *m = r->mapping;
 	if (r->flags & REGION_LOCKED || !m)
 		return -EINVAL;
-	if ((r->flags & (REGION_SHARED | REGION_WRITE)) != (REGION_SHARED | REGION_WRITE))
+	if ((r->flags & (REGION_SHARED | REGION_MAYWRITE)) != (REGION_SHARED | REGION_MAYWRITE))
 		return -EACCES;
 	void *file = r->file;
 	u64 start = region_index(r, at) << PAGE_SHIFT, end = start + (to - at);
@@ -158,8 +158,6 @@ static int madvise_locked(struct space *s, uaddr_t start, uaddr_t end, int advic
 			if (r->start >= end)
 				break;
 			at = r->start;
-			if (a->way == WAY_POPULATE)
-				break;
 		}
 		uaddr_t to = min(r->end, end);
 		int err = advise_region(s, r, at, to, advice, a, &r);
