@@ -10,7 +10,7 @@ import subprocess
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-QUIRE = os.path.join(ROOT, "build", "quire-kernel")
+QUIRE = os.environ.get("QUIRE_KERNEL", os.path.join(ROOT, "build", "quire-kernel"))
 
 
 def linux_kernel():

@@ -174,7 +174,6 @@ static const struct { const char *name; int nr; long a[6]; } precise[] = {
 	{ "mount type", SYS_mount, { 0, (long)"/tmp", W, 0, 0 } },
 	{ "umount2", SYS_umount2, { W, 0 } },
 	{ "process_vm_readv", SYS_process_vm_readv, { 1, W, 1, W, 1, 0 } },
-	{ "syslog", SYS_syslog, { 3, W, 100 } },
 	{ "clone3", SYS_clone3, { W, 88 } },
 	{ "eventfd read", SYS_read, { 9, W, 8 } },
 	{ "pipe read", SYS_read, { 8, W, 4 } },

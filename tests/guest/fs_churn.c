@@ -121,8 +121,7 @@ static void do_streams(void)
 	case 1:
 		socketpair(AF_UNIX, rnd(2) ? SOCK_STREAM : SOCK_DGRAM, 0, p);
 		send(p[0], big, rnd(20000), MSG_DONTWAIT), keep(p[1]);
-		/* Not to itself: a socket that carries the only way to itself is never closed. */
-		send_descriptor(p[0], open("/dev/null", O_RDONLY));
+		send_descriptor(p[0], rnd(3) ? some_fd() : p[rnd(2)]);
 		if (rnd(2))
 			recv(p[1], big, 30000, MSG_DONTWAIT);
 		keep(p[0]);

@@ -367,6 +367,30 @@ static void sockets(void)
 	R("send ECONNREFUSED", send(c, "x", 1, 0));
 }
 
+/* Sockets that carry themselves, and a chain of sockets each in the queue of the next. What is left over is
+ * seen by fs_churn and the leak checks; here nothing may hang or overflow. */
+static void sockets_in_sockets(void)
+{
+	int s[2], last[2];
+	for (int n = 0; n < 20; n++) {
+		socketpair(AF_UNIX, SOCK_STREAM, 0, s);
+		send_fd(s[0], s[1]), send_fd(s[1], s[0]);
+		close(s[0]), close(s[1]);
+	}
+	socketpair(AF_UNIX, SOCK_STREAM, 0, last);
+	for (int n = 0; n < 500; n++) {
+		socketpair(AF_UNIX, SOCK_STREAM, 0, s);
+		if (send_fd(s[0], last[1]) != 1)
+			out("sendmsg of a socket: %s at %d\n", errno_name(errno), n);
+		close(last[0]), close(last[1]);
+		last[0] = s[0], last[1] = s[1];
+	}
+	close(last[0]);
+	R("close a chain of sockets", close(last[1]));
+	socketpair(AF_UNIX, SOCK_STREAM, 0, s);
+	R("socketpair afterwards", write(s[0], "x", 1));
+}
+
 int main(void)
 {
 	locks();
@@ -374,5 +398,6 @@ int main(void)
 	holes();
 	transfers();
 	sockets();
+	sockets_in_sockets();
 	return 0;
 }

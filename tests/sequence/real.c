@@ -351,6 +351,7 @@ static void as_init(void)
 	static char words[1 << 21];
 	mount("proc", "/proc", "proc", 0, NULL);
 	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+	printf("\n"); /* the firmware leaves the cursor in a line of its own */
 	int fd = open("/specs", O_RDONLY), n = read(fd, words, sizeof words - 1);
 	for (char *w = n > 0 ? strtok(words, " \n") : NULL; w; w = strtok(NULL, " \n")) {
 		verbose |= !strcmp(w, "-v");
