@@ -209,13 +209,25 @@ static void zap_leaf(struct gather *g, struct frame *upper, unsigned i, pte_t up
 	table_free(t);
 }
 
+/* The first entry at or after i that is not empty; there is one. Most are empty: four at a time. */
+static inline unsigned next_entry(const pte_t *e, unsigned i)
+{
+	for (;; i++) {
+		if (i % 4 == 0)
+			while (!(e[i].bits | e[i + 1].bits | e[i + 2].bits | e[i + 3].bits))
+				i += 4;
+		if (e[i].bits)
+			return i;
+	}
+}
+
 static void zap_below(struct gather *g, struct frame *t)
 {
 	pte_t *entries = table_entries(t);
 	for (unsigned i = 0; t->nr_entries; i++) {
+		i = next_entry(entries, i);
+		ASSERT(i < (t->table_level == HAL_LEVELS ? TABLE_ENTRIES / 2 : TABLE_ENTRIES)); /* the upper half is the kernel's */
 		pte_t e = hal_entry_load(&entries[i]);
-		if (pte_is_none(e) || (t->table_level == HAL_LEVELS && i >= TABLE_ENTRIES / 2))
-			continue;
 		hal_entry_store(&entries[i], pte_none());
 		t->nr_entries--;
 		if (t->table_level == 2) {

@@ -88,54 +88,70 @@ static int copy_leaf(struct fork *k, uaddr_t base)
 	return 0;
 }
 
-/* The leaf tables below one level-2 table of the parent. */
-static int fork_upper(struct fork *k, struct frame *src, uaddr_t base)
+/* The child's level-2 table for `addr`, ready to share from src. */
+static struct frame *prepare_upper(struct fork *k, struct frame *src, uaddr_t addr)
 {
-	struct frame *dst = upper_make(k->child, base);
+	struct frame *dst = upper_make(k->child, addr);
 	if (!dst || table_need_companion(src, ALLOC_KERNEL) || table_need_companion(dst, ALLOC_KERNEL))
-		return -ENOMEM;
-	/* Most regions cover many tables: ask once per stretch of them. */
+		return NULL;
+	return dst;
+}
+
+/* May the table at `at` be shared? *shareable_to: most regions cover many tables, so ask once per
+ * stretch of them. */
+static bool is_shareable(struct fork *k, uaddr_t at, uaddr_t *shareable_to)
+{
+	if (at < *shareable_to)
+		return true;
+	struct region *r = region_lookup(k->parent, at);
+	if (r && r->start <= at && r->end >= at + LEAF_SPAN && is_inherited_whole(r) && mm_tunables.share_tables) {
+		*shareable_to = r->end & ~(LEAF_SPAN - 1);
+		return true;
+	}
+	return range_is_shareable(k->parent, at, at + LEAF_SPAN);
+}
+
+/* The leaf tables of [start, end), all below one level-2 table of the parent. */
+static int fork_upper(struct fork *k, uaddr_t start, uaddr_t end)
+{
+	struct frame *src = upper_find(k->parent, start), *dst = NULL;
 	uaddr_t shareable_to = 0;
 	unsigned nr_shared = 0;
 	int err = 0;
-	for (unsigned i = 0; i < TABLE_ENTRIES && !err; i++) {
-		pte_t *entry = &table_entries(src)[i];
+	for (uaddr_t at = start; src && at < end && !err; at += LEAF_SPAN) {
+		pte_t *entry = &table_entries(src)[table_index(at, 2)];
 		pte_t up = hal_entry_load(entry);
-		uaddr_t at = base + i * LEAF_SPAN;
 		if (pte_is_none(up) || !READ_ONCE(pte_frame(up)->nr_entries))
 			continue;
-		if (at >= shareable_to) {
-			struct region *r = region_lookup(k->parent, at);
-			if (r && r->start <= at && r->end >= at + LEAF_SPAN && is_inherited_whole(r) && mm_tunables.share_tables)
-				shareable_to = r->end & ~(LEAF_SPAN - 1);
-			else if (!range_is_shareable(k->parent, at, at + LEAF_SPAN)) {
-				err = copy_leaf(k, at);
-				continue;
-			}
+		if (!dst && !(dst = prepare_upper(k, src, at))) {
+			err = -ENOMEM;
+		} else if (is_shareable(k, at, &shareable_to)) {
+			leaf_share(src, entry, dst, &table_entries(dst)[table_index(at, 2)], k->rss);
+			nr_shared++;
+		} else {
+			err = copy_leaf(k, at);
 		}
-		leaf_share(src, entry, dst, &table_entries(dst)[i], k->rss);
-		nr_shared++;
 	}
 	__atomic_fetch_add(&k->child->nr_tables, nr_shared, __ATOMIC_RELAXED);
 	stat_add(STAT_PGSHARE, nr_shared);
 	return err;
 }
 
+/* Region by region, since a table outside all of them is empty. Neighbours may meet in one table. */
 static int fork_tables(struct fork *k)
 {
-	uaddr_t step = TABLE_SPAN(2), a = 0;
-	for (struct region *r = space_first_locked(k->parent); r; r = region_lookup(k->parent, a)) {
-		/* No table without a region: the space between them is not searched. */
-		uaddr_t from = max(a, r->start & ~(step - 1)), to = ((r->end - 1) | (step - 1)) + 1;
-		a = leaf_next(k->parent, from, to);
-		if (a == to)
-			continue;
-		a = (a & ~(step - 1)) + step;
-		struct frame *src = upper_find(k->parent, a - step);
-		if (fork_upper(k, src, a - step))
-			return -ENOMEM;
+	uaddr_t done = 0;
+	int err = 0;
+	for (struct region *r = space_first_locked(k->parent); r && !err; r = region_next(r)) {
+		uaddr_t at = max(done, r->start & ~(LEAF_SPAN - 1));
+		done = (r->end + LEAF_SPAN - 1) & ~(LEAF_SPAN - 1);
+		while (at < done && !err) {
+			uaddr_t end = min(done, (at & ~(TABLE_SPAN(2) - 1)) + TABLE_SPAN(2));
+			err = fork_upper(k, at, end);
+			at = end;
+		}
 	}
-	return 0;
+	return err;
 }
 
 static int fork_regions(struct space *parent, struct space *child)
