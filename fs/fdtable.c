@@ -173,9 +173,12 @@ void files_get(struct files *t) { __atomic_fetch_add(&t->refs, 1, __ATOMIC_RELAX
 /* The descriptor is gone from the table: what close(2) does besides. */
 static int close_file(struct files *t, struct file *f)
 {
+	bool is_socket = f->ops == &unix_ops;
 	if (unlikely(f->inode->flocks != NULL))
 		locks_release_owner(f->inode, t);
 	file_put(f);
+	if (unlikely(is_socket))
+		sock_collect(); /* it may live on in queues that nobody can read */
 	return 0;
 }
 

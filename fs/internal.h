@@ -106,6 +106,10 @@ long pipe_wait_room(struct file *f, bool nonblock);
 size_t pipe_peek(struct file *f, size_t skip, void *buf, size_t len); /* copies without consuming */
 void pipe_consume(struct file *f, size_t len);
 
+/* socket/ */
+extern const struct file_ops unix_ops;
+void sock_collect(void); /* closes sockets that are only in each other's queues */
+
 /* chrdev.c */
 int special_open(struct inode *i, struct file *f);
 

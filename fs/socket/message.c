@@ -16,11 +16,35 @@
 
 void message_free(struct message *m)
 {
+	message_uncount(m);
 	for (u32 n = 0; n < m->nr_files; n++)
 		file_put(m->files[n]);
 	kfree(m->files);
 	kfree(m->from);
 	kfree(m);
+}
+
+/* Closing a socket frees messages, which may close sockets, and so on: a chain as long as the user likes.
+ * So one drainer at a time takes them off a list to which all others, its own calls included, only add. */
+static struct list_head graveyard = LIST_HEAD_INIT(graveyard); /* (unix_lock) */
+static bool is_draining;                                       /* (unix_lock) */
+
+void messages_bury(struct list_head *doomed)
+{
+	spin_lock(&unix_lock);
+	list_splice_tail(doomed, &graveyard);
+	bool drain = !is_draining;
+	is_draining = true;
+	while (drain && !list_is_empty(&graveyard)) {
+		struct message *m = list_first_entry(&graveyard, struct message, link);
+		list_del(&m->link);
+		spin_unlock(&unix_lock);
+		message_free(m);
+		spin_lock(&unix_lock);
+	}
+	if (drain)
+		is_draining = false;
+	spin_unlock(&unix_lock);
 }
 
 /* A message with the next len bytes of the request. ERR_PTR. */
@@ -66,6 +90,7 @@ static int try_queue(struct unix_sock *s, struct unix_sock *to, struct message *
 		err = -EAGAIN;
 	if (!err) {
 		list_add_tail(&m->link, &to->queue);
+		message_count_locked(m);
 		to->queued_bytes += m->len;
 		to->nr_queued++;
 	}
@@ -209,6 +234,7 @@ static int take_extras(struct message *m, struct recv_result *out, bool peek)
 	if (!m->nr_files)
 		return 0;
 	if (!peek) {
+		message_uncount(m);
 		out->files = m->files;
 		out->nr_files = m->nr_files;
 		m->files = NULL;

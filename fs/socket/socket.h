@@ -52,6 +52,7 @@ struct message {
 	struct file **files; /* with references; NULL: none */
 	struct ucred_k cred;
 	struct sock_addr *from; /* datagrams of a named sender; NULL: unnamed */
+	bool is_counted;     /* its sockets are counted in nr_in_flight */
 	u8 data[];
 };
 
@@ -73,6 +74,10 @@ struct unix_sock {
 	struct mutex read_lock;    /* RANK_PIPE: one reader of the queue at a time */
 	struct host_waitq waitq;   /* anything changed here or at the peer */
 	bool pass_cred;
+	struct list_head all_link; /* (unix_lock) all_sockets */
+	struct file *file;         /* (unix_lock) no reference; NULL: not accepted yet, or closed */
+	u32 nr_in_flight;          /* (unix_lock) messages that carry this socket's file */
+	u32 nr_inside, is_reached; /* collect.c */
 	u64 recv_timeout_ns, send_timeout_ns;
 };
 
@@ -95,6 +100,12 @@ int sock_shutdown(struct unix_sock *s, int how);
 int sock_find(const struct sock_addr *a, u32 type, struct unix_sock **out); /* with a reference */
 struct ucred_k cred_of_current(void);
 
+/* collect.c */
+extern struct list_head all_sockets; /* (unix_lock) */
+void message_count_locked(struct message *m); /* it was queued */
+void message_uncount(struct message *m);      /* its files leave it */
+void sock_collect(void); /* closes sockets that only reach each other through their own queues */
+
 /* message.c */
 struct send_request {
 	struct iov *iov;
@@ -114,6 +125,7 @@ struct recv_result {
 long sock_send(struct unix_sock *s, struct send_request *r);
 long sock_recv(struct unix_sock *s, struct iov *iov, u32 flags, struct recv_result *out);
 void message_free(struct message *m);
+void messages_bury(struct list_head *doomed); /* frees them all, without recursion through what they carry */
 size_t sock_readable_bytes(struct unix_sock *s);
 
 #endif

@@ -38,20 +38,26 @@ static struct unix_sock *sock_new(u32 type)
 	list_init(&s->abstract_link);
 	mutex_init(&s->read_lock, RANK_PIPE);
 	host_waitq_init(&s->waitq);
+	spin_lock(&unix_lock);
+	list_add_tail(&s->all_link, &all_sockets);
+	spin_unlock(&unix_lock);
 	return s;
 }
 
 void sock_put(struct unix_sock *s)
 {
-	if (__atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL) == 0)
-		kfree(s);
+	if (__atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	spin_lock(&unix_lock);
+	list_del(&s->all_link);
+	spin_unlock(&unix_lock);
+	kfree(s);
 }
 
 /* Closes s: neither side reads or writes any more. */
 static void sock_close(struct unix_sock *s)
 {
 	struct list_head doomed, orphans;
-	struct message *m, *next;
 	list_init(&doomed);
 	list_init(&orphans);
 	spin_lock(&unix_lock);
@@ -79,8 +85,8 @@ static void sock_close(struct unix_sock *s)
 		wake_all(&peer->waitq);
 		sock_put(peer);
 	}
-	list_for_each_entry_safe(m, next, &doomed, link)
-		message_free(m);
+	if (!list_is_empty(&doomed))
+		messages_bury(&doomed);
 	while (!list_is_empty(&orphans)) {
 		struct unix_sock *o = list_first_entry(&orphans, struct unix_sock, pending);
 		list_del(&o->pending);
@@ -93,8 +99,13 @@ static void sock_close(struct unix_sock *s)
 
 static void unix_release(struct file *f)
 {
-	sock_close(f->priv);
-	sock_put(f->priv);
+	struct unix_sock *s = f->priv;
+	spin_lock(&unix_lock);
+	s->file = NULL;
+	spin_unlock(&unix_lock);
+	sock_close(s);
+	sock_put(s);
+	sock_collect();
 }
 
 /* Takes over the reference to s. */
@@ -110,6 +121,9 @@ static struct file *file_of(struct unix_sock *s, u32 flags)
 		return ERR_PTR(-ENOMEM);
 	}
 	f->priv = s;
+	spin_lock(&unix_lock);
+	s->file = f;
+	spin_unlock(&unix_lock);
 	return f;
 }
 
