@@ -121,7 +121,7 @@ static int advise_remove(struct space *s, struct region *r, uaddr_t at, uaddr_t 
 
 static int advise_populate(struct space *s, struct region *r, uaddr_t at, uaddr_t to, int advice)
 {
-	u32 need = advice == MADV_POPULATE_WRITE ? REGION_WRITE : REGION_READ | REGION_WRITE | REGION_EXEC;
+	u32 need = advice == MADV_POPULATE_WRITE ? REGION_WRITE : REGION_READ;
 	if (r->flags & REGION_SPECIAL || !(r->flags & need))
 		return -EINVAL;
 	return populate_locked(s, at, to, advice == MADV_POPULATE_WRITE);
