@@ -36,6 +36,7 @@ SUITES = [
     Suite("unit", "mm/ and lib/ on the host under ASan and UBSan", make_command("check")),
     Suite("threads", "free-running CPUs under TSan", make_command("check-tsan")),
     Suite("boot", "-kernel, BIOS, UEFI; protections; panics", make_command("check-boot"), ISO_PACKAGES, ("kernel",)),
+    Suite("initramfs", "initial RAM disks, whole and broken", make_command("check-initramfs"), ("cpio",), ("kernel",)),
     Suite("differential", "the same programs on Linux and in Quire", python("tests/differential/compare.py"), (),
           ("kernel", "guest-tests"), oracle=True),
     Suite("command", "./quire itself", python("tests/command/command_test.py"), (), ("kernel", "guest")),
