@@ -161,7 +161,7 @@ static bool handle_message(int port)
 
 static void serve(int port)
 {
-	struct pollfd fds[2 + 3 * MAX_SESSIONS];
+	struct pollfd fds[2 + 4 * MAX_SESSIONS];
 	session_init(port);
 	for (;;) {
 		fds[0] = (struct pollfd){ port, POLLIN, 0 };

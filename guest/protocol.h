@@ -22,7 +22,7 @@ struct frame_header {
 #define INPUT_WINDOW (256u * 1024)
 
 /* to the guest */
-#define MSG_RUN      1 /* "key=value" strings, NUL-terminated: tty rows cols cwd user env arg */
+#define MSG_RUN      1 /* "key=value" strings, NUL-terminated: tty (a bit for each stream) rows cols cwd user env arg */
 #define MSG_INPUT    2
 #define MSG_EOF      3
 #define MSG_WINSIZE  4 /* "rows cols" */
@@ -36,5 +36,6 @@ struct frame_header {
 #define MSG_EXIT   20 /* wait status */
 #define MSG_TAKEN  21 /* bytes of input that the program's pipe or terminal took */
 #define MSG_FAILED 22 /* errno: the program could not be started */
+#define MSG_TERMINAL 23 /* what the session's terminal prints */
 
 #endif

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Sessions: start, input with a window, output, end. See init.c. */
+/*
+ * Sessions: start, input with a window, output, end. See init.c.
+ *
+ * Each of a program's three streams is a pipe or the session's terminal, as the request says. What the
+ * terminal prints (also the echo of its input) comes out of one descriptor, its master side.
+ */
 #define _GNU_SOURCE
 #include "session.h"
 #include "protocol.h"
@@ -20,15 +25,17 @@ struct session {
 	bool used, has_ended, input_ended;
 	pid_t pid;
 	int status;
-	int in, out, err; /* pipes, or the pty's master three times over; -1 = closed */
-	bool is_tty;
-	char *input;      /* not yet taken */
+	int in, out, err;  /* our ends of pipes; -1: none, or closed */
+	int master;        /* the terminal's; -1: none */
+	bool master_ended; /* nobody has the terminal open */
+	bool reads_tty;
+	char *input;       /* not yet taken */
 	size_t input_len;
 };
 
 struct request {
 	char *argv[1024], *env[1024];
-	int argc, envc, tty, rows, cols;
+	int argc, envc, tty, rows, cols; /* tty: bit N, stream N is a terminal */
 	const char *cwd, *user;
 };
 
@@ -101,14 +108,13 @@ static int become(const char *name)
 	return 0;
 }
 
-static void run_child(const struct request *r, int in, int out, int err, int report)
+static void run_child(const struct request *r, const int streams[3], int slave, int report)
 {
 	setsid();
-	if (r->tty)
-		ioctl(in, TIOCSCTTY, 0);
-	dup2(in, 0);
-	dup2(out, 1);
-	dup2(err, 2);
+	if (slave >= 0)
+		ioctl(slave, TIOCSCTTY, 0);
+	for (int i = 0; i < 3; i++)
+		dup2(streams[i], i);
 	for (int s = 1; s < 65; s++)
 		signal(s, SIG_DFL);
 	sigset_t none;
@@ -140,10 +146,9 @@ static int open_tty(struct session *s, const struct request *r)
 		return -1;
 	struct winsize ws = { .ws_row = (unsigned short)r->rows, .ws_col = (unsigned short)r->cols };
 	ioctl(master, TIOCSWINSZ, &ws);
-	int slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
-	s->in = s->out = master;
-	s->err = -1;
-	return slave;
+	fcntl(master, F_SETFL, O_NONBLOCK);
+	s->master = master;
+	return open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
 }
 
 static void close_fd(int *fd)
@@ -156,72 +161,81 @@ static void close_fd(int *fd)
 static void forget(struct session *s)
 {
 	close_fd(&s->in);
-	if (!s->is_tty)
-		close_fd(&s->out);
+	close_fd(&s->out);
 	close_fd(&s->err);
+	close_fd(&s->master);
 	free(s->input);
 	memset(s, 0, sizeof(*s));
+}
+
+/* Opens the terminal and pipes: streams[] are the program's ends. 0 or errno. */
+static int open_streams(struct session *s, const struct request *r, int streams[3], int *slave)
+{
+	int *ours[3] = { &s->in, &s->out, &s->err };
+	if (r->tty && (*slave = open_tty(s, r)) < 0)
+		return errno;
+	for (int i = 0; i < 3; i++) {
+		int ends[2];
+		if (r->tty & 1 << i) {
+			streams[i] = *slave;
+			continue;
+		}
+		if (pipe2(ends, O_CLOEXEC))
+			return errno;
+		streams[i] = ends[i ? 1 : 0];
+		*ours[i] = ends[i ? 0 : 1];
+		fcntl(*ours[i], F_SETFL, O_NONBLOCK);
+	}
+	s->reads_tty = r->tty & 1;
+	return 0;
+}
+
+/* Starts the program. 0 or the errno of what it failed at. */
+static int start(struct session *s, const struct request *r)
+{
+	int streams[3] = { -1, -1, -1 }, slave = -1, report[2] = { -1, -1 };
+	int failed = open_streams(s, r, streams, &slave);
+	if (!failed && pipe2(report, O_CLOEXEC))
+		failed = errno;
+	if (!failed && (s->pid = fork()) == 0)
+		run_child(r, streams, slave, report[1]);
+	if (s->pid < 0)
+		failed = errno;
+	close_fd(&report[1]);
+	for (int i = 0; i < 3; i++)
+		if (streams[i] != slave)
+			close_fd(&streams[i]);
+	close_fd(&slave);
+	int at_exec;
+	if (!failed && read(report[0], &at_exec, sizeof(at_exec)) == sizeof(at_exec))
+		failed = at_exec;
+	close_fd(&report[0]);
+	return failed;
 }
 
 void session_start(int channel, const char *strings, size_t len)
 {
 	static struct request r;
 	struct session *s = &sessions[channel % MAX_SESSIONS];
-	int in[2] = { -1, -1 }, out[2] = { -1, -1 }, err[2] = { -1, -1 }, report[2], failed = 0;
 	if (s->used)
 		return;
 	parse(&r, strings, len);
-	memset(s, 0, sizeof(*s));
-	s->used = true;
-	s->is_tty = r.tty;
-	if (r.tty) {
-		in[0] = open_tty(s, &r);
-		out[1] = err[1] = in[0];
-		failed = in[0] < 0 ? errno : 0;
-	} else if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC)) {
-		failed = errno;
-	} else {
-		s->in = in[1];
-		s->out = out[0];
-		s->err = err[0];
-		fcntl(s->err, F_SETFL, O_NONBLOCK);
-	}
-	if (!failed && pipe2(report, O_CLOEXEC))
-		failed = errno;
-	if (failed) {
-		send_number(MSG_FAILED, channel, failed);
-		forget(s);
-		return;
-	}
-	fcntl(s->in, F_SETFL, O_NONBLOCK);
-	fcntl(s->out, F_SETFL, O_NONBLOCK);
-	s->pid = fork();
-	if (s->pid == 0)
-		run_child(&r, in[0], out[1], err[1], report[1]);
-	close(report[1]);
-	close(in[0]);
-	if (!r.tty) {
-		close(out[1]);
-		close(err[1]);
-	}
-	if (s->pid < 0) {
-		failed = errno;
-	} else if (read(report[0], &failed, sizeof(failed)) != sizeof(failed)) {
-		failed = 0;
-	}
-	close(report[0]);
+	*s = (struct session){ .used = true, .in = -1, .out = -1, .err = -1, .master = -1 };
+	int failed = start(s, &r);
 	if (failed) {
 		send_number(MSG_FAILED, channel, failed);
 		forget(s);
 	}
 }
 
+static int input_fd(const struct session *s) { return s->reads_tty ? s->master : s->in; }
+
 /* Gives the program what it takes of the input that waits. */
 static void feed(struct session *s)
 {
 	size_t done = 0;
 	while (done < s->input_len) {
-		ssize_t n = write(s->in, s->input + done, s->input_len - done);
+		ssize_t n = write(input_fd(s), s->input + done, s->input_len - done);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno != EAGAIN) { /* nobody reads any more: the rest is dropped */
@@ -236,7 +250,7 @@ static void feed(struct session *s)
 	s->input_len -= done;
 	if (done)
 		send_number(MSG_TAKEN, (int)(s - sessions), (long)done);
-	if (s->input_ended && !s->input_len && !s->is_tty)
+	if (s->input_ended && !s->input_len)
 		close_fd(&s->in);
 }
 
@@ -245,7 +259,7 @@ void session_input(int channel, const char *data, size_t len)
 	struct session *s = session_at(channel);
 	if (!s)
 		return;
-	if (s->in < 0) { /* taken, by nobody */
+	if (input_fd(s) < 0) { /* taken, by nobody */
 		send_number(MSG_TAKEN, channel, (long)len);
 		return;
 	}
@@ -261,9 +275,9 @@ void session_input(int channel, const char *data, size_t len)
 void session_input_ended(int channel)
 {
 	struct session *s = session_at(channel);
-	if (!s || s->in < 0)
+	if (!s)
 		return;
-	if (s->is_tty) {
+	if (s->reads_tty) {
 		session_input(channel, "\004", 1);
 		return;
 	}
@@ -275,8 +289,8 @@ void session_winsize(int channel, const char *rows_cols)
 {
 	struct session *s = session_at(channel);
 	struct winsize ws = { 0 };
-	if (s && s->is_tty && sscanf(rows_cols, "%hu %hu", &ws.ws_row, &ws.ws_col) == 2)
-		ioctl(s->in, TIOCSWINSZ, &ws);
+	if (s && s->master >= 0 && sscanf(rows_cols, "%hu %hu", &ws.ws_row, &ws.ws_col) == 2)
+		ioctl(s->master, TIOCSWINSZ, &ws);
 }
 
 void session_signal(int channel, int sig)
@@ -295,11 +309,14 @@ void session_child_ended(pid_t pid, int status)
 		}
 }
 
+/* How much may be left in a stream when its program has ended: others may go on writing to it. */
+#define MAX_LEFT_PIECES 17
+
 /* Passes on what is there; false: the end of the stream. */
 static bool relay(struct session *s, int fd, int type)
 {
 	static char buf[MAX_PAYLOAD];
-	for (;;) {
+	for (int pieces = 0; pieces < MAX_LEFT_PIECES; pieces++) {
 		ssize_t n = read(fd, buf, sizeof(buf));
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -311,6 +328,7 @@ static bool relay(struct session *s, int fd, int type)
 		if (!s->has_ended)
 			return true; /* one piece a round: others wait too */
 	}
+	return true;
 }
 
 int session_poll_prepare(struct pollfd *fds)
@@ -324,8 +342,10 @@ int session_poll_prepare(struct pollfd *fds)
 			fds[n++] = (struct pollfd){ s->out, POLLIN, 0 };
 		if (s->err >= 0)
 			fds[n++] = (struct pollfd){ s->err, POLLIN, 0 };
-		if (s->in >= 0 && s->input_len)
-			fds[n++] = (struct pollfd){ s->in, POLLOUT, 0 };
+		if (s->master >= 0 && !s->master_ended)
+			fds[n++] = (struct pollfd){ s->master, POLLIN, 0 };
+		if (input_fd(s) >= 0 && s->input_len)
+			fds[n++] = (struct pollfd){ input_fd(s), POLLOUT, 0 };
 	}
 	return n;
 }
@@ -336,31 +356,34 @@ static void finish(struct session *s)
 		relay(s, s->out, MSG_OUTPUT);
 	if (s->err >= 0)
 		relay(s, s->err, MSG_ERROR);
+	if (s->master >= 0)
+		relay(s, s->master, MSG_TERMINAL);
 	send_number(MSG_EXIT, (int)(s - sessions), s->status);
 	forget(s);
 }
 
+static void stream_ready(struct session *s, const struct pollfd *p)
+{
+	if (p->events & POLLOUT) {
+		if (p->fd == input_fd(s))
+			feed(s);
+	} else if (p->fd == s->out) {
+		if (!relay(s, s->out, MSG_OUTPUT))
+			close_fd(&s->out);
+	} else if (p->fd == s->err) {
+		if (!relay(s, s->err, MSG_ERROR))
+			close_fd(&s->err);
+	} else if (p->fd == s->master) {
+		s->master_ended = !relay(s, s->master, MSG_TERMINAL); /* it stays open for input */
+	}
+}
+
 void session_poll_done(const struct pollfd *fds, int n)
 {
-	for (int k = 0; k < n; k++) {
-		if (!fds[k].revents)
-			continue;
-		for (int i = 0; i < MAX_SESSIONS; i++) {
-			struct session *s = &sessions[i];
-			if (!s->used)
-				continue;
-			if (fds[k].fd == s->out && fds[k].events & POLLIN && !relay(s, s->out, MSG_OUTPUT)) {
-				if (s->is_tty)
-					s->out = -1; /* the master stays open for input */
-				else
-					close_fd(&s->out);
-			} else if (fds[k].fd == s->err && fds[k].events & POLLIN && !relay(s, s->err, MSG_ERROR)) {
-				close_fd(&s->err);
-			} else if (fds[k].fd == s->in && fds[k].events & POLLOUT) {
-				feed(s);
-			}
-		}
-	}
+	for (int k = 0; k < n; k++)
+		for (int i = 0; fds[k].revents && i < MAX_SESSIONS; i++)
+			if (sessions[i].used)
+				stream_ready(&sessions[i], &fds[k]);
 	for (int i = 0; i < MAX_SESSIONS; i++)
 		if (sessions[i].used && sessions[i].has_ended)
 			finish(&sessions[i]);

@@ -60,6 +60,33 @@ class Streams(unittest.TestCase):
     def test_a_pipe_is_no_terminal(self):
         self.assertEqual(run("--", "sh", "-c", "test -t 0 || test -t 1 || test -t 2 || echo none")[1], b"none\n")
 
+    def test_each_stream_is_what_the_host_has(self):
+        """Standard output into a file, the others a terminal: what is typed is echoed, the file stays clean."""
+        with tempfile.NamedTemporaryFile() as out:
+            pid, fd = pty.fork()
+            if pid == 0:
+                os.dup2(out.fileno(), 1)
+                os.chdir(ROOT)
+                os.execv(QUIRE, [QUIRE, "run", *KERNEL, "--", "sh", "-c",
+                                 "for i in 0 1 2; do test -t $i && echo $i; done; echo ask >&2; read x; echo got $x"])
+            seen = b""
+            while b"ask" not in seen:
+                seen += os.read(fd, 4096)
+            os.write(fd, b"word\r")
+            try:
+                while True:
+                    data = os.read(fd, 4096)
+                    if not data:
+                        break
+                    seen += data
+            except OSError:
+                pass  # the terminal's other side is closed
+            self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0)
+            os.close(fd)
+            with open(out.name, "rb") as f:
+                self.assertEqual(f.read(), b"0\n2\ngot word\n")
+            self.assertIn(b"word", seen)  # echoed
+
     def test_tty_yes_makes_a_terminal(self):
         self.assertEqual(run("--tty", "yes", "--", "sh", "-c", "test -t 0 && test -t 1 && echo both")[1], b"both\r\n")
 
@@ -85,6 +112,14 @@ class Statuses(unittest.TestCase):
             status, out, err = run(*words)
             self.assertEqual((status, out), (125, b""), words)
             self.assertEqual(err.count(b"\n"), 1, err)
+
+
+    def test_output_that_nobody_takes_does_not_hold_up_the_end(self):
+        p = subprocess.Popen([QUIRE, "run", *KERNEL, "--", "yes"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=ROOT)
+        time.sleep(4)
+        p.terminate()
+        self.assertEqual(p.wait(20), 143)
+        p.communicate()
 
 
 class Inside(unittest.TestCase):

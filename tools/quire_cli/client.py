@@ -33,7 +33,7 @@ def run_session(argv, env, cwd, user, tty_choice):
     tty = use_tty(tty_choice)
     session = Session(lambda kind, data: s.sendall(P.frame(kind, 0, data)), tty)
     size = terminal_size() if tty else (24, 80)
-    s.sendall(P.frame(P.RUN, 0, P.run_request(argv, default_env(tty) + env, cwd or ("/root" if tty else "/"), user, tty, size)))
+    s.sendall(P.frame(P.RUN, 0, P.run_request(argv, default_env(tty) + env, cwd, user, tty, size)))
     decoder = P.Decoder()
     resized = []
     signal.signal(signal.SIGWINCH, lambda *_: resized.append(1))

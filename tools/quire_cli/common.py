@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Where things are, what has to be installed, how the build is called."""
+import fcntl
 import os
 import shutil
 import subprocess
@@ -69,6 +70,12 @@ def need(packages):
 def make(*targets, quiet=True):
     """Builds targets; prints one line of progress for each thing that is made."""
     os.makedirs(BUILD, exist_ok=True)
+    with open(os.path.join(BUILD, ".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two commands at once build one after the other
+        make_locked(targets, quiet)
+
+
+def make_locked(targets, quiet):
     command = ["make", "-C", ROOT, "--no-print-directory", f"-j{os.cpu_count() or 1}", *targets]
     tty = sys.stderr.isatty()
     done = 0

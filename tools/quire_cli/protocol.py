@@ -3,7 +3,7 @@
 import struct
 
 RUN, INPUT, EOF, WINSIZE, SIGNAL, POWEROFF = 1, 2, 3, 4, 5, 6
-HELLO, OUTPUT, ERROR, EXIT, TAKEN, FAILED = 17, 18, 19, 20, 21, 22
+HELLO, OUTPUT, ERROR, EXIT, TAKEN, FAILED, TERMINAL = 17, 18, 19, 20, 21, 22, 23
 
 HEADER = struct.Struct("<IBBH")
 MAX_PAYLOAD = 65536
@@ -37,6 +37,7 @@ class Decoder:
 
 
 def run_request(argv, env, cwd, user, tty, size):
-    words = [f"tty={int(tty)}", f"rows={size[0]}", f"cols={size[1]}", f"cwd={cwd or ''}", f"user={user or ''}"]
+    """tty: bit N is set when stream N is a terminal."""
+    words = [f"tty={tty}", f"rows={size[0]}", f"cols={size[1]}", f"cwd={cwd or ''}", f"user={user or ''}"]
     words += [f"env={e}" for e in env] + [f"arg={a}" for a in argv]
     return b"".join(w.encode("utf-8", "surrogateescape") + b"\0" for w in words)

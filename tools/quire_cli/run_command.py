@@ -90,6 +90,8 @@ class Runner:
     def __init__(self, o, argv):
         self.o = o
         self.argv = argv or ["/bin/sh", "-l"]
+        if not argv and not o.cwd:
+            o.cwd = "/root"
         self.tty = use_tty(o.tty)
         self.guest = Guest(o)
         self.session = Session(self.send_first, self.tty)
@@ -127,7 +129,7 @@ class Runner:
 
     def request(self):
         size = terminal_size() if self.tty else (24, 80)
-        return P.run_request(self.argv, default_env(self.tty) + self.o.env, self.o.cwd or ("/root" if self.tty else "/"),
+        return P.run_request(self.argv, default_env(self.tty) + self.o.env, self.o.cwd,
                              self.o.user, self.tty, size)
 
     def accept(self):
@@ -224,7 +226,7 @@ class Runner:
             self.session.resize()
 
     def run(self):
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM) + (() if self.tty else (signal.SIGINT,)):
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM) + (() if self.tty & 1 else (signal.SIGINT,)):
             signal.signal(number, self.on_signal)
         signal.signal(signal.SIGWINCH, self.on_winch)
         self.signals = signal_socket()

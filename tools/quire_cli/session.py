@@ -49,9 +49,9 @@ class Session:
 
     ESCAPE = 1  # Ctrl-A
 
-    def __init__(self, send, use_tty):
+    def __init__(self, send, tty):
         self.send = send
-        self.use_tty = use_tty
+        self.tty = tty
         self.unacknowledged = 0
         self.input_open = True
         self.after_escape = False
@@ -61,9 +61,13 @@ class Session:
         self.result = None  # (status, message)
 
     def open_terminal(self):
-        if self.use_tty and os.isatty(0):
+        if self.tty & 1 and os.isatty(0):
             self.saved = termios.tcgetattr(0)
             tty_module.setraw(0)
+            if not self.tty & 2:  # lines that come past the guest's terminal, through a pipe for example
+                mode = termios.tcgetattr(0)
+                mode[1] |= termios.OPOST
+                termios.tcsetattr(0, termios.TCSADRAIN, mode)
 
     def close_terminal(self):
         if self.saved:
@@ -116,6 +120,9 @@ class Session:
             self.write(1, payload)
         elif kind == P.ERROR:
             self.write(2, payload)
+        elif kind == P.TERMINAL:
+            # The terminal is one; on the host it is where the program has one.
+            self.write(1 if self.tty & 2 else 2 if self.tty & 4 else 0, payload)
         elif kind == P.TAKEN:
             self.unacknowledged -= int(payload)
         elif kind == P.EXIT:
@@ -128,9 +135,10 @@ class Session:
 
 
 def use_tty(choice):
+    """Bit N: stream N of the program is a terminal; "auto": where the host's is."""
     if choice == "auto":
-        return os.isatty(0) and os.isatty(1)
-    return choice == "yes"
+        return sum(1 << fd for fd in range(3) if os.isatty(fd))
+    return 7 if choice == "yes" else 0
 
 
 def default_env(with_tty):
