@@ -92,6 +92,12 @@ check panic-backtrace-caller says '\] selftest_panic_outer'
 check panic-backtrace-root says '\] x86_start'
 check panic-end says 'end of panic'
 
+# With other CPUs running: one report, and the run ends.
+boot 'rdinit=/bin/true' -smp 4 -initrd "$build/busybox.cpio"
+check panic-smp counts 1 'Kernel panic on CPU [0-3]: init has ended'
+check panic-smp-end counts 1 'end of panic'
+check panic-smp-ends ends_with 125
+
 # A shell on the serial line: types commands at its prompt, and the machine goes off by them.
 type_at_prompt() {
 	tries=0
