@@ -122,6 +122,7 @@ struct task {
 	u64 timer_slack_ns;
 	u16 mempolicy;            /* MPOL_*, as set_mempolicy got it */
 	u8 mempolicy_nodes;
+	u16 ioprio;               /* IOPRIO_*, inherited; 0: never set */
 	bool in_syscall;          /* in kernel mode on its own behalf: for the tick */
 	u64 io_read_bytes, io_write_bytes, io_read_calls, io_write_calls; /* /proc/PID/io */
 };

@@ -354,3 +354,39 @@ SYSCALL2(getpriority, which, who)
 	spin_unlock(&tasklist_lock);
 	return ret;
 }
+
+/* ---- I/O priority: remembered; no disk scheduler looks at it ---- */
+
+#define IOPRIO_CLASS(p) ((p) >> 13)
+
+SYSCALL3(ioprio_set, which, who, prio)
+{
+	u32 class = IOPRIO_CLASS((u32)prio), level = prio & 0x1fff;
+	if (class > 3 || ((class == 1 || class == 2) && level > 7) || (class == 0 && level))
+		return -EINVAL;
+	if (class == 1 && !capable(CAP_SYS_ADMIN) && !capable(CAP_SYS_NICE))
+		return -EPERM;
+	if (which != 1) /* IOPRIO_WHO_PROCESS; groups and users have nothing to gain */
+		return which == 2 || which == 3 ? 0 : -EINVAL;
+	struct task *t = get_task(who);
+	if (!t)
+		return -ESRCH;
+	bool ok = may_change(t);
+	if (ok)
+		t->ioprio = (u16)prio;
+	task_put(t);
+	return ok ? 0 : -EPERM;
+}
+
+SYSCALL2(ioprio_get, which, who)
+{
+	if (which < 1 || which > 3)
+		return -EINVAL;
+	struct task *t = get_task(which == 1 ? who : 0);
+	if (!t)
+		return -ESRCH;
+	/* Never set: best effort at a level that follows from nice. */
+	long prio = t->ioprio ? t->ioprio : 2 << 13 | (t->nice + 20) / 5;
+	task_put(t);
+	return prio;
+}

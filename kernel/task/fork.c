@@ -76,6 +76,7 @@ static void inherit(struct task *t, const struct task *from)
 	t->timer_slack_ns = from->timer_slack_ns;
 	t->mempolicy = from->mempolicy;
 	t->mempolicy_nodes = from->mempolicy_nodes;
+	t->ioprio = from->ioprio;
 }
 
 static long copy_context(struct task *t, const struct clone_args_k *a, const struct hal_regs *regs)
