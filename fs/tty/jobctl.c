@@ -188,16 +188,25 @@ static void hang_up(struct tty *t, bool session_ends)
 
 void tty_hangup(struct tty *t) { hang_up(t, false); }
 
+/* A line is hung up; a pty goes on for whoever still has it open, only its foreground learns. */
 void tty_session_exit(struct process *p)
 {
+	u32 pgid = 0;
 	spin_lock(&tasklist_lock);
 	struct tty *t = p->tty;
 	if (t)
 		tty_get(t);
+	if (t && t->pty) {
+		pgid = t->foreground;
+		clear_session_locked(t);
+	}
 	spin_unlock(&tasklist_lock);
 	if (!t)
 		return;
-	hang_up(t, true);
+	if (!t->pty)
+		hang_up(t, true);
+	else if (pgid)
+		signal_send_pgrp(pgid, SIGHUP, NULL);
 	tty_put(t);
 }
 

@@ -13,6 +13,7 @@
  * Signals rank above tty->lock, so a byte that raises one leaves the locked loop with its number.
  */
 #include "internal.h"
+#include <asm/ioctls.h>
 
 static void set_line_end(struct tty *t, u32 at, bool on)
 {
@@ -43,6 +44,7 @@ void ldisc_flush_input_locked(struct tty *t)
 {
 	t->head = t->canon = t->tail = 0;
 	t->lnext = t->erasing = false;
+	pty_note(t, TIOCPKT_FLUSHREAD);
 }
 
 void ldisc_termios_changed_locked(struct tty *t, const struct termios2 *old)

@@ -29,7 +29,7 @@ void tty_reset_termios(struct tty *t)
 	t->termios = (struct termios2){
 		.c_iflag = ICRNL | IXON,
 		.c_oflag = OPOST | ONLCR,
-		.c_cflag = (t->pty ? B38400 : B115200) | CS8 | CREAD | HUPCL | (t->pty ? 0 : CLOCAL),
+		.c_cflag = CS8 | CREAD | (t->pty ? B38400 : B115200 | HUPCL | CLOCAL),
 		.c_lflag = ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN,
 		.c_ispeed = t->pty ? 38400 : 115200,
 		.c_ospeed = t->pty ? 38400 : 115200,
