@@ -29,7 +29,7 @@ static long smaps(const void *p, const char *field)
 	while (f && fgets(line, sizeof(line), f)) {
 		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
 			inside = (unsigned long)p >= start && (unsigned long)p < end;
-		else if (inside && !strncmp(line, field, strlen(field)))
+		else if (inside && !strncmp(line, field, strlen(field)) && line[strlen(field)] == ':')
 			value = atol(line + strlen(field) + 1);
 	}
 	if (f)
@@ -51,7 +51,10 @@ static long fork_ns(void)
 
 int main(void)
 {
-	char *p = mmap(NULL, PAGES * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	/* Between two pages of other rights, so that the region is ours alone. */
+	char *p = mmap(NULL, (PAGES + 2) * 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	p += 4096;
+	mprotect(p, PAGES * 4096, PROT_READ | PROT_WRITE);
 	int up[2], down[2];
 	char c;
 	memset(p, 1, PAGES * 4096);

@@ -11,7 +11,7 @@ MB = 1024
 
 
 def observe(watched):
-    text = watched.second_terminal("grep Vm /proc/$(pidof -s alloc alloc-static)/status")
+    text = watched.second_terminal("grep Vm /proc/$(pidof alloc alloc-static)/status")
     return {f: lab.status_kb(text, f) for f in ("VmSize", "VmRSS", "VmPTE")}
 
 
@@ -36,7 +36,7 @@ def one(flags):
 
 def wait_for_step(w, at_least, field):
     for _ in range(200):
-        done = subprocess.run([lab.QUIRE, "exec", "--", "sh", "-c", "cat /proc/$(pidof -s alloc alloc-static)/status"],
+        done = subprocess.run([lab.QUIRE, "exec", "--", "sh", "-c", "cat /proc/$(pidof alloc alloc-static)/status"],
                               stdin=subprocess.DEVNULL, capture_output=True, cwd=lab.ROOT)
         text = done.stdout.decode()
         if f"{field}:" in text and lab.status_kb(text, field) >= at_least and "S (sleeping)" in text:
