@@ -94,7 +94,7 @@ check panic-end says 'end of panic'
 
 # With other CPUs running: one report, and the run ends.
 boot 'rdinit=/bin/true' -smp 4 -initrd "$build/busybox.cpio"
-check panic-smp counts 1 'Kernel panic on CPU [0-3]: init has ended'
+check panic-smp counts 1 'Kernel panic on CPU [0-3]: Attempted to kill init'
 check panic-smp-end counts 1 'end of panic'
 check panic-smp-ends ends_with 125
 
