@@ -48,39 +48,33 @@ SYSCALL3(write, fd, ubuf, count)
 	return n;
 }
 
-static long positioned(u64 fd, struct iov *iov, s64 pos, bool write)
+/* One buffer at a position. */
+static inline __attribute__((always_inline)) long positioned_one(u64 fd, uaddr_t ubuf, u64 count, u64 pos, bool write)
 {
-	if (pos < 0)
+	if (unlikely((s64)pos < 0))
 		return -EINVAL;
 	struct file *f = fd_get((int)fd);
-	if (!f)
+	if (unlikely(!f))
 		return -EBADF;
-	long n = !f->ops->seek ? -ESPIPE : write ? file_pwrite(f, iov, (u64)pos) : file_pread(f, iov, (u64)pos);
+	struct iovec_k one = { ubuf, min(count, FS_MAX_RW) };
+	struct iov iov = { .vec = &one, .nr = 1, .left = one.len };
+	long n;
+	if (unlikely(!f->ops->seek))
+		n = -ESPIPE;
+	else if (unlikely(!(write ? FMODE_CAN_WRITE(f) : FMODE_CAN_READ(f))))
+		n = -EBADF;
+	else if (unlikely(!range_ok(ubuf, count)))
+		n = -EFAULT;
+	else if (unlikely(!(write ? f->ops->write : f->ops->read)))
+		n = write ? file_pwrite(f, &iov, pos) : file_pread(f, &iov, pos); /* the right error */
+	else
+		n = write ? f->ops->write(f, &iov, &pos) : f->ops->read(f, &iov, &pos);
 	file_put(f);
 	return n;
 }
 
-SYSCALL4(pread64, fd, ubuf, count, pos)
-{
-	struct iovec_k one;
-	struct iov iov;
-	if (!range_ok(ubuf, count))
-		count = 0, ubuf = ~0ull;
-	iov_init_user(&iov, &one, ubuf, min(count, FS_MAX_RW));
-	long n = positioned(fd, &iov, (s64)pos, false);
-	return ubuf == ~0ull && n >= 0 ? -EFAULT : n;
-}
-
-SYSCALL4(pwrite64, fd, ubuf, count, pos)
-{
-	struct iovec_k one;
-	struct iov iov;
-	if (!range_ok(ubuf, count))
-		count = 0, ubuf = ~0ull;
-	iov_init_user(&iov, &one, ubuf, min(count, FS_MAX_RW));
-	long n = positioned(fd, &iov, (s64)pos, true);
-	return ubuf == ~0ull && n >= 0 ? -EFAULT : n;
-}
+SYSCALL4(pread64, fd, ubuf, count, pos) { return positioned_one(fd, ubuf, count, pos, false); }
+SYSCALL4(pwrite64, fd, ubuf, count, pos) { return positioned_one(fd, ubuf, count, pos, true); }
 
 /* Vectors. */
 
@@ -119,6 +113,18 @@ static int vector_get(struct vector *v, uaddr_t uvec, u64 nr)
 	else
 		v->iov = (struct iov){ .vec = v->vec, .nr = (unsigned)nr, .left = total };
 	return err;
+}
+
+static long positioned(u64 fd, struct iov *iov, s64 pos, bool write)
+{
+	if (pos < 0)
+		return -EINVAL;
+	struct file *f = fd_get((int)fd);
+	if (!f)
+		return -EBADF;
+	long n = !f->ops->seek ? -ESPIPE : write ? file_pwrite(f, iov, (u64)pos) : file_pread(f, iov, (u64)pos);
+	file_put(f);
+	return n;
 }
 
 static long streamed(u64 fd, struct iov *iov, bool write)
