@@ -28,7 +28,8 @@ void rseq_fork(struct task *child, u64 clone_flags)
 	child->rseq_area = current->rseq_area;
 	child->rseq_len = current->rseq_len;
 	child->rseq_sig = current->rseq_sig;
-	child->rseq_cpu = ~0u;
+	/* Its copy of the area is right while it runs where its parent did: no write, no page to copy. */
+	child->rseq_cpu = current->rseq_cpu;
 }
 
 void rseq_exec(struct task *t) { clear(t); }
@@ -80,8 +81,9 @@ void rseq_exit_to_user(struct hal_regs *regs)
 	if (!t->rseq_area)
 		return;
 	u32 cpu = hal_cpu_id();
+	bool is_new = t->rseq_cpu != cpu;
 	t->rseq_cpu = cpu;
-	if (abort_sequence(t, regs) || write_cpu(t, cpu, cpu))
+	if (abort_sequence(t, regs) || (is_new && write_cpu(t, cpu, cpu)))
 		signal_force_fatal(SIGSEGV);
 }
 
