@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Checks table.txt: every call has rows, every row a case that exists in its program or a known reason."""
+import os
+import re
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+GUEST = os.path.join(HERE, "../guest")
+
+CALLS = """mmap munmap mprotect mremap brk madvise mincore msync mlock mlock2 munlock mlockall munlockall memfd_create
+shmget shmat shmdt shmctl fork vfork clone clone3 execve execveat wait4 waitid exit setsid getsid setpgid getpgid futex
+set_robust_list get_robust_list set_tid_address arch_prctl getrlimit setrlimit prlimit64 sched_setaffinity sched_getaffinity
+sched_yield sched_setscheduler sched_getscheduler setpriority getpriority setuid setgid setreuid setresuid setresgid setgroups
+getgroups capget capset personality prctl pidfd_open pidfd_send_signal getrusage getcpu uname getrandom rt_sigaction
+rt_sigprocmask rt_sigpending rt_sigsuspend rt_sigtimedwait rt_sigqueueinfo rt_tgsigqueueinfo kill tkill tgkill sigaltstack
+pause signalfd alarm getitimer setitimer timer_create timer_settime timer_gettime timer_delete timer_getoverrun timerfd_create
+timerfd_settime nanosleep clock_nanosleep clock_gettime clock_getres""".split()
+
+
+def rows(path):
+    """(line number, [call, item, program, case]) and the reasons the heading names."""
+    found, reasons = [], set()
+    for number, line in enumerate(open(path), 1):
+        m = re.match(r"#   (\w+) +\w", line)
+        if m:
+            reasons.add(m[1])
+        if line.strip() and not line.startswith("#"):
+            found.append((number, [w.strip() for w in line.split("|")]))
+    return found, reasons
+
+
+def main():
+    found, reasons = rows(os.path.join(HERE, "table.txt"))
+    sources, wrong, covered = {}, [], 0
+    for number, row in found:
+        if len(row) != 4 or not all(row):
+            wrong.append("line %d: not four fields" % number)
+            continue
+        call, item, program, case = row
+        if program == "-":
+            if case not in reasons:
+                wrong.append("line %d: %s %s has neither a case nor a known reason" % (number, call, item))
+            continue
+        path = os.path.join(GUEST, program + ".c")
+        if path not in sources:
+            sources[path] = open(path).read() if os.path.exists(path) else ""
+        if '"%s"' % case not in sources[path]:
+            wrong.append("line %d: %s has no case \"%s\"" % (number, program, case))
+        covered += 1
+    have = {row[0] for _, row in found if len(row) == 4 and row[2] != "-"}
+    wrong += ["no row with a case for %s" % c for c in CALLS if c not in have]
+    for w in wrong:
+        print("table: " + w)
+    print("table: %d rows, %d with a case, %d calls" % (len(found), covered, len(CALLS)))
+    print("%d passed, %d failed" % (len(found) - len(wrong), len(wrong)))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
