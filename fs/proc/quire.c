@@ -9,16 +9,24 @@
  *   trace     (write) a mask of events, by number; reading takes the records
  */
 #include "proc.h"
+#include <kernel/sched.h>
 #include <mm/frame.h>
 #include <mm/slab.h>
 #include <mm/space.h>
 #include <mm/stat.h>
 #include <mm/trace.h>
 
+/* A CPU's own stacks of free objects can be emptied only there: the caller visits them all. */
 static int store_drain(struct pseudo_node *n, char *text, size_t len)
 {
-	slab_drain();
-	frame_drain_pcp();
+	cpumask_t online = sched_online_cpus(), allowed = current->allowed;
+	for (unsigned cpu = 0; cpu < HAL_MAX_CPUS; cpu++) {
+		if (!(online >> cpu & 1) || sched_set_affinity(current, (cpumask_t)1 << cpu))
+			continue;
+		slab_drain();
+		frame_drain_pcp();
+	}
+	sched_set_affinity(current, allowed);
 	return 0;
 }
 
