@@ -167,12 +167,14 @@ SYSCALL4(migrate_pages, pid, maxnode, uold, unew)
 #define MPOL_MF_MOVE_     2u
 #define MPOL_MF_MOVE_ALL_ 4u
 
-/* Node of one page: 0, or -ENOENT (not present), -EFAULT (not mapped). */
+/* Node of one page: 0, or -ENOENT (not in memory), -EFAULT (not mapped; anonymous and never touched). */
 static s32 page_node(struct space *s, uaddr_t addr)
 {
 	rwlock_read(&s->lock);
 	struct region *r = addr < HAL_USER_END ? space_find_locked(s, addr) : NULL;
-	s32 node = !r || r->start > addr ? -EFAULT : space_pagemap_locked(s, addr & PAGE_MASK) >> 63 ? 0 : -ENOENT;
+	s32 node = -EFAULT;
+	if (r && r->start <= addr)
+		node = space_pagemap_locked(s, addr & PAGE_MASK) >> 63 ? 0 : r->mapping ? -ENOENT : -EFAULT;
 	rwlock_read_unlock(&s->lock);
 	return node;
 }

@@ -1,8 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* Scheduling attributes, process groups across exec and exit, scripts, NUMA calls on one node. */
 #include "check.h"
-#include <linux/sched.h>
-#include <linux/sched/types.h>
+
+struct sched_attr { /* not in libc's headers; the kernel's clash with them */
+	uint32_t size, sched_policy;
+	uint64_t sched_flags;
+	int32_t sched_nice;
+	uint32_t sched_priority;
+	uint64_t sched_runtime, sched_deadline, sched_period;
+	uint32_t sched_util_min, sched_util_max;
+};
+#ifndef SCHED_RESET_ON_FORK
+#define SCHED_RESET_ON_FORK 0x40000000
+#endif
 
 static void attributes(void)
 {
@@ -30,23 +40,23 @@ static void attributes(void)
 	VAL("sched_getscheduler RR reset on fork", sched_getscheduler(0));
 	R("sched_rr_get_interval RR", sched_rr_get_interval(0, &ts));
 	VAL("sched_rr_get_interval RR ns", ts.tv_nsec);
-	CHILD("sched_setscheduler reset on fork")
+	CHILD("sched_setscheduler reset on fork") {
 		VAL("sched_getscheduler of the child", sched_getscheduler(0));
-	DONE
+	}
 	sp.sched_priority = 100;
 	R("sched_setparam EINVAL priority", sched_setparam(0, &sp));
 	sp.sched_priority = 0;
 	R("sched_setscheduler EINVAL FIFO 0", sched_setscheduler(0, SCHED_FIFO, &sp));
 	R("sched_setscheduler IDLE", sched_setscheduler(0, SCHED_IDLE, &sp));
 	R("sched_setscheduler NORMAL", sched_setscheduler(0, SCHED_OTHER, &sp));
-	CHILD("sched_setscheduler as user")
+	CHILD("sched_setscheduler as user") {
 		setresuid(1000, 1000, 1000);
 		sp.sched_priority = 1;
 		R("sched_setscheduler EPERM FIFO", sched_setscheduler(0, SCHED_FIFO, &sp));
 		sp.sched_priority = 0;
 		R("sched_setscheduler user BATCH", sched_setscheduler(0, SCHED_BATCH, &sp));
 		R("sched_setscheduler EPERM of another", sched_setscheduler(1, SCHED_BATCH, &sp));
-	DONE
+	}
 }
 
 static void nodes(void)
@@ -108,7 +118,7 @@ static void scripts(void)
 
 static void groups(void)
 {
-	CHILD("setsid")
+	CHILD("setsid") {
 		R("setsid", setsid() == getpid() ? 0 : -1);
 		R("setsid EPERM leader", setsid());
 		R("setpgid EPERM session leader", setpgid(0, 0));
@@ -126,7 +136,7 @@ static void groups(void)
 		R("kill group", kill(-p, SIGKILL));
 		R("wait for the group", waitpid(-p, NULL, 0) == p ? 0 : -1);
 		R("kill ESRCH empty group", kill(-p, 0));
-	DONE
+	}
 }
 
 int main(void)
