@@ -59,8 +59,12 @@ static long map_file(struct mmap_request *q, int fd, uaddr_t *out)
 		err = -EOVERFLOW;
 	if (!err)
 		err = file_prepare_mmap(f, q);
-	if (!err)
+	if (!err) {
+		struct file *object = q->file; /* /dev/zero: one of its own, by reference */
 		err = space_mmap(current->space, q, out);
+		if (object && object != f)
+			file_put(object);
+	}
 	file_put(f);
 	return err;
 }
