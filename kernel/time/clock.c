@@ -138,10 +138,10 @@ static long set_realtime(s64 sec, s64 nsec)
 {
 	if (sec < 0 || nsec < 0 || nsec >= (s64)NSEC_PER_SEC || sec >= (s64)(INT64_MAX / NSEC_PER_SEC))
 		return -EINVAL;
-	if (sec * (s64)NSEC_PER_SEC + nsec < (s64)hal_clock_ns()) /* the machine would have started before 1970 */
-		return -EINVAL;
 	if (!capable(CAP_SYS_TIME))
 		return -EPERM;
+	if (sec * (s64)NSEC_PER_SEC + nsec < (s64)hal_clock_ns()) /* the machine would have started before 1970 */
+		return -EINVAL;
 	clock_set_realtime(sec * (s64)NSEC_PER_SEC + nsec);
 	return 0;
 }
