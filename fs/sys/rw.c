@@ -6,6 +6,20 @@
 
 static bool range_ok(uaddr_t at, u64 len) { return len <= HAL_USER_END && at <= HAL_USER_END - len; }
 
+/* For /proc/PID/io. */
+static inline void count_io(long n, bool write)
+{
+	struct task *t = current;
+	u64 bytes = n > 0 ? (u64)n : 0;
+	if (write) {
+		t->io_write_bytes += bytes;
+		t->io_write_calls++;
+	} else {
+		t->io_read_bytes += bytes;
+		t->io_read_calls++;
+	}
+}
+
 /* One buffer. */
 
 SYSCALL3(read, fd, ubuf, count)
@@ -24,6 +38,7 @@ SYSCALL3(read, fd, ubuf, count)
 		iov_init_user(&iov, &one, ubuf, min(count, FS_MAX_RW));
 		n = file_read(f, &iov);
 	}
+	count_io(n, false);
 	file_put(f);
 	return n;
 }
@@ -44,6 +59,7 @@ SYSCALL3(write, fd, ubuf, count)
 		iov_init_user(&iov, &one, ubuf, min(count, FS_MAX_RW));
 		n = file_write(f, &iov);
 	}
+	count_io(n, true);
 	file_put(f);
 	return n;
 }
@@ -69,6 +85,7 @@ static inline __attribute__((always_inline)) long positioned_one(u64 fd, uaddr_t
 		n = write ? file_pwrite(f, &iov, pos) : file_pread(f, &iov, pos); /* the right error */
 	else
 		n = write ? f->ops->write(f, &iov, &pos) : f->ops->read(f, &iov, &pos);
+	count_io(n, write);
 	file_put(f);
 	return n;
 }
@@ -149,6 +166,7 @@ static long vectored(u64 fd, uaddr_t uvec, u64 nr, const s64 *pos, bool write)
 	if (err)
 		return err;
 	long n = pos ? positioned(fd, &v.iov, *pos, write) : streamed(fd, &v.iov, write);
+	count_io(n, write);
 	vector_free(&v);
 	return n;
 }
