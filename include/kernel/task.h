@@ -88,9 +88,6 @@ struct task {
 	bool on_rq, on_cpu, reset_on_fork;
 	const char *wait_name;    /* for wchan */
 
-	/* sleeping */
-	bool timed_out;           /* the sleep's timer has fired */
-
 	/* signals */
 	sigset_bits blocked, saved_blocked;  /* (c) written under (s) too */
 	sigset_bits real_blocked;            /* (s) what was blocked before rt_sigtimedwait; else 0 */
@@ -131,7 +128,7 @@ struct task {
 #define TASK_EXITING  (1u << 1)
 #define TASK_FORKED   (1u << 2) /* has not called exec since fork */
 #define TASK_VFORKED  (1u << 3)
-#define TASK_SIGNALED (1u << 4)
+#define TASK_SIGNALED (1u << 4) /* ended by a signal */
 
 struct process {
 	u32 pid;                        /* = tid of the leader */

@@ -51,7 +51,10 @@ static inline struct timespec_k ns_to_timespec(s64 ns)
 	return t;
 }
 static inline struct timeval_k ns_to_timeval(s64 ns) { return (struct timeval_k){ ns / 1000000000, ns % 1000000000 / 1000 }; }
-static inline bool timespec_is_valid(const struct timespec_k *t) { return t->tv_sec >= 0 && t->tv_nsec >= 0 && t->tv_nsec < 1000000000; }
+static inline bool timespec_is_valid(const struct timespec_k *t)
+{
+	return t->tv_sec >= 0 && t->tv_nsec >= 0 && t->tv_nsec < 1000000000;
+}
 /* Saturates far in the future. */
 static inline u64 timespec_to_ns(const struct timespec_k *t)
 {

@@ -176,7 +176,8 @@ int exec_stack_build(struct exec *e, const struct elf_info *info, uaddr_t *sp_ou
 	if (e->prefix_len && copy_to_user(strings, e->prefix, e->prefix_len))
 		return -EFAULT;
 	err = arg_store_copy_out(&e->args, skip, e->args.len, strings + e->prefix_len);
-	if (err || copy_to_user(at.platform, HAL_ELF_PLATFORM, sizeof(HAL_ELF_PLATFORM)) || copy_to_user(at.random, random, sizeof(random)))
+	if (err || copy_to_user(at.platform, HAL_ELF_PLATFORM, sizeof(HAL_ELF_PLATFORM)) ||
+	    copy_to_user(at.random, random, sizeof(random)))
 		return -EFAULT;
 
 	struct writer w = { .at = sp };

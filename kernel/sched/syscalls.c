@@ -153,7 +153,10 @@ SYSCALL3(sched_setscheduler, pid, upolicy, uparam)
 		return -EINVAL;
 	if (get_user(priority, uparam))
 		return -EFAULT;
-	struct setting s = { .policy = (u32)policy & ~(u32)SCHED_RESET_ON_FORK, .rt_priority = (u32)priority, .reset_on_fork = policy & SCHED_RESET_ON_FORK };
+	struct setting s = {
+		.policy = (u32)policy & ~(u32)SCHED_RESET_ON_FORK, .rt_priority = (u32)priority,
+		.reset_on_fork = policy & SCHED_RESET_ON_FORK,
+	};
 	return change_setting(pid, s, false, true);
 }
 

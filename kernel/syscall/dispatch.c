@@ -58,7 +58,9 @@ static void kill_for_memory(void)
 	struct process *p = current->process;
 	struct space *s = current->space;
 	stat_add(STAT_OOM_KILL, 1);
-	hal_log(LOG_ERR, "Out of memory: Killed process %u (%s) total-vm:%llukB, anon-rss:%lldkB, file-rss:%lldkB, shmem-rss:%lldkB, UID:%u pgtables:%lldkB oom_score_adj:%d",
+	hal_log(LOG_ERR,
+	        "Out of memory: Killed process %u (%s) total-vm:%llukB, anon-rss:%lldkB, file-rss:%lldkB, "
+	        "shmem-rss:%lldkB, UID:%u pgtables:%lldkB oom_score_adj:%d",
 	        p->pid, current->comm, (unsigned long long)s->total_pages * 4, (long long)s->rss[RSS_ANON] * 4,
 	        (long long)s->rss[RSS_FILE] * 4, (long long)s->rss[RSS_SHMEM] * 4, current->cred->uid, (long long)s->nr_tables * 4,
 	        p->oom_score_adj);

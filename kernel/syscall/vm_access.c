@@ -51,7 +51,8 @@ static bool may_access(struct task *t)
 	const struct cred *me = current->cred, *c = t->cred;
 	if (t->process == current->process)
 		return true;
-	bool same = me->uid == c->uid && me->uid == c->euid && me->uid == c->suid && me->gid == c->gid && me->gid == c->egid && me->gid == c->sgid;
+	bool same = me->uid == c->uid && me->uid == c->euid && me->uid == c->suid && me->gid == c->gid && me->gid == c->egid &&
+	            me->gid == c->sgid;
 	return (same && t->process->dumpable) || capable(CAP_SYS_PTRACE);
 }
 

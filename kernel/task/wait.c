@@ -221,7 +221,10 @@ SYSCALL5(waitid, which, id, uinfo, options, urusage)
 		info.si_code = w.code;
 		info.si_pid = (int)w.pid;
 		info.si_uid = w.uid;
-		info.si_status = w.code == CLD_EXITED ? (int)(s >> 8) : w.code == CLD_STOPPED ? (int)(s >> 8) : w.code == CLD_CONTINUED ? SIGCONT : (int)(s & 0x7f);
+		if (w.code == CLD_CONTINUED)
+			info.si_status = SIGCONT;
+		else
+			info.si_status = w.code == CLD_EXITED || w.code == CLD_STOPPED ? (int)(s >> 8) : (int)(s & 0x7f);
 	}
 	/* As Linux: only the fields of SIGCHLD are written, the rest stays what it was. */
 	if (copy_to_user(uinfo, &info, offsetof(siginfo_t, _sifields._sigchld._utime)))
