@@ -29,6 +29,7 @@ PACKAGES = {
     "grub-common": ("/usr/bin/grub-mkrescue", "boot images"),
     "xorriso": ("/usr/bin/xorriso", "boot images"),
     "mtools": ("/usr/bin/mformat", "boot images"),
+    "mmdebstrap": ("/usr/bin/mmdebstrap", "a minimal Debian to install on"),
     "ovmf": ("/usr/share/OVMF/OVMF_CODE.fd", "UEFI firmware"),
 }
 RUN_PACKAGES = ["gcc", "libc6-dev", "make", "gawk", "musl-tools", "busybox-static", "qemu-system-x86"]

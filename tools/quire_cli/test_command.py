@@ -45,6 +45,7 @@ SUITES = [
 ]
 
 NIGHTLY = {
+    "fresh": Suite("fresh", "./quire run on a minimal Debian 12 made by mmdebstrap", python("tests/install/fresh_test.py"), ["mmdebstrap"]),
     "sequences": Suite("sequences", "random memory calls on the host, large", ["make", "-C", ROOT, "-s", "check-sequences"]),
     "fuzz": Suite("fuzz", "libFuzzer over regions and page tables", ["make", "-C", ROOT, "-s", "fuzz"], ["clang", "libclang-rt-14-dev"]),
 }
