@@ -4,7 +4,12 @@
 
 SEQ_CORE := tests/sequence/gen.c tests/sequence/run.c
 
-.PHONY: sequence-guest sequence-host
+#   make check-sequences   SEEDS (default 1-1000000) on the host, validators after every operation
+
+.PHONY: sequence-guest sequence-host check-sequences
+SEEDS ?= 1-1000000
+check-sequences: $(B)/sequence-host-fast
+	@tests/sequence/compare.py --machines host --fast --seeds $(SEEDS)
 sequence-guest: $(B)/guest/sequence
 sequence-host: $(B)/sequence-host $(B)/sequence-host-fast
 

@@ -26,7 +26,7 @@ def rows(path):
         if m:
             reasons.add(m[1])
         if line.strip() and not line.startswith("#"):
-            found.append((number, [w.strip() for w in line.split("|")]))
+            found.append((number, [w.strip() for w in line.split(" | ")]))
     return found, reasons
 
 

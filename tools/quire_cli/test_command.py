@@ -39,6 +39,9 @@ SUITES = [
     Suite("initramfs", "initial RAM disks, whole and broken", make_command("check-initramfs"), ("cpio",), ("kernel",)),
     Suite("differential", "the same programs on Linux and in Quire", python("tests/differential/compare.py"), (),
           ("kernel", "guest-tests"), oracle=True),
+    Suite("table", "each call, flag and error has its case", python("tests/differential/table.py")),
+    Suite("sequence", "300 random sequences of memory calls: Linux, Quire, host", python("tests/sequence/compare.py"), (),
+          ("kernel", "sequence-guest", "sequence-host"), oracle=True),
     Suite("command", "./quire itself", python("tests/command/command_test.py"), (), ("kernel", "guest")),
     Suite("leaks", "nothing is left behind", python("tests/leak/leak_test.py"), (), ("kernel", "guest")),
     Suite("labs", "the experiments check themselves", [os.path.join(ROOT, "quire"), "lab", "--all"], (), ("kernel", "guest")),
@@ -47,6 +50,9 @@ SUITES = [
 NIGHTLY = {
     "fresh": Suite("fresh", "./quire run on a minimal Debian 12 made by mmdebstrap", python("tests/install/fresh_test.py"), ["mmdebstrap"]),
     "sequences": Suite("sequences", "random memory calls on the host, large", ["make", "-C", ROOT, "-s", "check-sequences"]),
+    "guest-sequences": Suite("guest-sequences", "10,000 sequences on Linux and in Quire",
+                             python("tests/sequence/compare.py", "--seeds", "1-10000", "--machines", "linux,quire"), (),
+                             ("kernel", "sequence-guest"), oracle=True),
     "fuzz": Suite("fuzz", "libFuzzer over regions and page tables", ["make", "-C", ROOT, "-s", "fuzz"], ["clang", "libclang-rt-14-dev"]),
 }
 

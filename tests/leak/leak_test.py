@@ -1,0 +1,38 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Boots Quire with leak.c as process 1: free frames and slab objects are the same after much work as before."""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../differential"))
+import boot
+
+
+def main():
+    program = os.path.join(boot.ROOT, "build/guest/leak")
+    os.makedirs(os.path.dirname(program), exist_ok=True)
+    source = os.path.join(boot.ROOT, "tests/leak/leak.c")
+    subprocess.run(["gcc", "-std=gnu11", "-O1", "-static", "-pthread", "-Wall", "-Wno-unused-result", "-o", program, source], check=True)
+    passed = failed = 0
+    for cpus in (1, 2):
+        with tempfile.TemporaryDirectory() as tmp:
+            archive = os.path.join(tmp, "initrd")
+            boot.initrd(archive, program, {})
+            text, reason = boot.qemu(boot.QUIRE, archive, "quiet", 200, extra=("-smp", str(cpus)), stop="@@ done")
+        for line in text.split("\n"):
+            if line.startswith("leak: "):
+                print("%s (%d CPUs)" % (line, cpus))
+                passed += line.endswith(": ok")
+                failed += line.endswith(": FAILED")
+        if "@@ done" not in text:
+            failed += 1
+            print("leak: the machine did not finish (%s):\n%s" % (reason, "\n".join(text.split("\n")[-25:])))
+    print("%d passed, %d failed" % (passed, failed))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
