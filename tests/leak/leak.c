@@ -254,9 +254,9 @@ static void reap_orphans(void)
 /* Every CPU runs something, so that each has its caches. */
 static void use_all_cpus(void)
 {
-	for (int i = 0; i < 6; i++)
+	for (int i = 0; i < 40; i++) /* kernel stacks are kept for reuse: more than any test needs */
 		if (fork() == 0) {
-			for (volatile int j = 0; j < 5000000; j++)
+			for (volatile int j = 0; j < 1000000; j++)
 				;
 			_exit(0);
 		}
