@@ -69,7 +69,9 @@ static inline struct frame *slot_table(slot_t s) { return table_by_number(s >> H
 void slot_link(struct frame *f, struct frame *table, unsigned index);
 /* Removes it; returns how many slots remain. */
 u32 slot_unlink(struct frame *f, struct frame *table, unsigned index);
-/* The same for a frame that nobody else can know yet. */
+/* Puts slot (to, j) in the place of (from, i). Both tables' locks are held; companions as for slot_link. */
+void slot_move(struct frame *f, struct frame *from, unsigned i, struct frame *to, unsigned j);
+/* As slot_link for a frame that nobody else can know yet. */
 void slot_link_first(struct frame *f, struct frame *table, unsigned index);
 
 /* Calls fn for every space that shows `table` (each sharer), with the address its first entry has

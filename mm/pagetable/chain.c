@@ -100,6 +100,24 @@ u32 slot_unlink(struct frame *f, struct frame *table, unsigned index)
 	return left;
 }
 
+void slot_move(struct frame *f, struct frame *from, unsigned i, struct frame *to, unsigned j)
+{
+	slot_t slot = slot_make(to, j);
+	chain_lock(f);
+	struct links l = { 0, 0 };
+	if (unlikely(f->nr_slots > 1))
+		l = table_links(from)[i];
+	if (to->companion_pfn)
+		table_links(to)[j] = l;
+	if (l.prev)
+		slot_links(l.prev)->next = slot;
+	else
+		f->slot = slot;
+	if (l.next)
+		slot_links(l.next)->prev = slot;
+	chain_unlock(f);
+}
+
 /* Climbs from an upper table's entry to the root: the address that slot (upper, index) stands for. */
 static struct space *climb(slot_t slot, uaddr_t *base)
 {

@@ -85,8 +85,7 @@ static void move_whole(struct space *s, uaddr_t base, uaddr_t target)
 		table_lock_leaf(t);
 		hal_entry_store(&table_entries(src)[i], pte_none());
 		src->nr_entries--;
-		slot_unlink(t, src, i);
-		slot_link(t, dst, j);
+		slot_move(t, src, i, dst, j);
 		dst->nr_entries++;
 		hal_entry_store(&table_entries(dst)[j], up);
 		table_unlock_leaf(t);
@@ -106,8 +105,7 @@ static void move_entry(struct frame *src, unsigned i, struct frame *dst, unsigne
 		enum rss_kind kind = frame_rss_kind(f);
 		src->rss[kind]--;
 		dst->rss[kind]++;
-		slot_unlink(f, src, i);
-		slot_link(f, dst, j);
+		slot_move(f, src, i, dst, j);
 	}
 	hal_entry_store(&table_entries(dst)[j], e);
 }
