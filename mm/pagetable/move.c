@@ -95,19 +95,29 @@ static void move_whole(struct space *s, uaddr_t base, uaddr_t target)
 	table_unlock_upper(src);
 }
 
-static void move_entry(struct frame *src, unsigned i, struct frame *dst, unsigned j)
+/* Moves entries [i, i+nr) of a locked table to [j, ...) of another (or the same), counts summed up. */
+static void move_stretch(struct frame *src, unsigned i, struct frame *dst, unsigned j, unsigned nr)
 {
-	pte_t e = hal_entry_exchange(&table_entries(src)[i], pte_none());
-	src->nr_entries--;
-	dst->nr_entries++;
-	if (!pte_is_special(e)) {
-		struct frame *f = pte_frame(e);
-		enum rss_kind kind = frame_rss_kind(f);
-		src->rss[kind]--;
-		dst->rss[kind]++;
-		slot_move(f, src, i, dst, j);
+	pte_t *from = table_entries(src) + i, *to = table_entries(dst) + j;
+	u16 moved = 0, rss[RSS_NR] = { 0 };
+	for (unsigned k = 0; k < nr; k++) {
+		if (pte_is_none(hal_entry_load(&from[k])))
+			continue;
+		pte_t e = hal_entry_exchange(&from[k], pte_none());
+		moved++;
+		if (!pte_is_special(e)) {
+			struct frame *f = pte_frame(e);
+			rss[frame_rss_kind(f)]++;
+			slot_move(f, src, i + k, dst, j + k);
+		}
+		hal_entry_store(&to[k], e);
 	}
-	hal_entry_store(&table_entries(dst)[j], e);
+	src->nr_entries -= moved;
+	dst->nr_entries += moved;
+	for (unsigned k = 0; k < RSS_NR; k++) {
+		src->rss[k] -= rss[k];
+		dst->rss[k] += rss[k];
+	}
 }
 
 /* Moves entries of [at, at+len), within one source table, to target. */
@@ -123,9 +133,8 @@ static void move_entries(struct space *s, uaddr_t at, uaddr_t target, u64 len)
 			table_lock_leaf_nested(dst);
 		to.table = dst;
 		to.index = table_index(target, 1);
-		for (unsigned i = 0; i < part >> PAGE_SHIFT && from.table->nr_entries; i++)
-			if (!pte_is_none(hal_entry_load(&from.entry[i])))
-				move_entry(from.table, from.index + i, to.table, to.index + i);
+		if (from.table->nr_entries)
+			move_stretch(from.table, from.index, to.table, to.index, (unsigned)(part >> PAGE_SHIFT));
 		if (dst != from.table)
 			table_unlock_leaf(dst);
 		leaf_unlock(&from);
