@@ -74,8 +74,22 @@ static void take(struct snapshot *s)
 		if (s->nr < CACHES && sscanf(line, "%39s %ld", s->cache[s->nr].name, &s->cache[s->nr].active) == 2)
 			s->nr++;
 	}
+	for (char *line = strtok(slurp("/proc/quire/frames"), "\n"); line; line = strtok(NULL, "\n")) {
+		struct { char name[40]; long active; } kind;
+		if (s->nr < CACHES && strncmp(line, "free", 4) && sscanf(line, "%39s %ld", kind.name, &kind.active) == 2) {
+			snprintf(s->cache[s->nr].name, 40, "frames:%.30s", kind.name);
+			s->cache[s->nr++].active = kind.active;
+		}
+	}
+	/* Kernel stacks stay with the pool that hands them out again: they count as free. */
+	long stacks = 0;
+	for (int i = 0; i < s->nr; i++)
+		if (!strcmp(s->cache[i].name, "frames:stack")) {
+			stacks = s->cache[i].active;
+			s->cache[i].active = 0;
+		}
 	char *p = strstr(slurp("/proc/meminfo"), "MemFree:");
-	s->free_kb = p ? atol(p + 8) : -1;
+	s->free_kb = p ? atol(p + 8) + stacks * 4 : -1;
 }
 
 static void compare(const char *name)
@@ -287,6 +301,8 @@ int main(int argc, char **argv)
 	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
 	printf("\n"); /* the firmware leaves the cursor in a line of its own */
 	take(&after); /* reading /proc makes its own inodes; the snapshots are memory too */
+	take(&before);
+	take(&after);
 	take(&before);
 	take(&after);
 	compare("nothing done");
