@@ -81,15 +81,18 @@ static void take(struct snapshot *s)
 			s->cache[s->nr++].active = kind.active;
 		}
 	}
-	/* Kernel stacks stay with the pool that hands them out again: they count as free. */
-	long stacks = 0;
+	/* Kernel stacks stay with the pool that hands them out again: they count as free. With several CPUs
+	 * the objects that stay may lie in one slab more or less, depending on who was where: there the
+	 * objects are compared, and the slabs' frames count as free. */
+	long pooled = 0;
+	bool many = sysconf(_SC_NPROCESSORS_ONLN) > 1;
 	for (int i = 0; i < s->nr; i++)
-		if (!strcmp(s->cache[i].name, "frames:stack")) {
-			stacks = s->cache[i].active;
+		if (!strcmp(s->cache[i].name, "frames:stack") || (many && !strncmp(s->cache[i].name, "frames:slab", 11))) {
+			pooled += s->cache[i].active;
 			s->cache[i].active = 0;
 		}
 	char *p = strstr(slurp("/proc/meminfo"), "MemFree:");
-	s->free_kb = p ? atol(p + 8) + stacks * 4 : -1;
+	s->free_kb = p ? atol(p + 8) + pooled * 4 : -1;
 }
 
 static void compare(const char *name)
