@@ -10,7 +10,7 @@
 
 extern char text_start[], text_end[];
 
-static u8 panicking;
+static u32 panicking; /* 1 + the CPU that reports */
 
 static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static void say(const char *fmt, ...)
@@ -84,10 +84,16 @@ static void end_run(void)
 
 static void begin(const char *fmt, va_list ap)
 {
+	u32 none = 0, me = hal_cpu_id() + 1;
 	hal_irq_disable();
-	if (__atomic_exchange_n(&panicking, 1, __ATOMIC_ACQUIRE))
-		for (;;) /* another CPU, or this one inside its own panic: the first report stands */
+	if (!__atomic_compare_exchange_n(&panicking, &none, me, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+		if (none == me) { /* inside its own report: what was said so far stands */
+			say("(the report itself failed)\n");
+			end_run();
+		}
+		for (;;)
 			__asm__ volatile("cli\n\thlt");
+	}
 	cpus_stop();
 	char text[512];
 	vsnprintf(text, sizeof(text), fmt, ap);

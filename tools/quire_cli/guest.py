@@ -13,7 +13,7 @@ from . import image, linux
 from . import protocol as P
 from .common import BUILD, Failure, kernel_path, make
 
-PANIC_STATUS = 125  # isa-debug-exit: (0x3e << 1) | 1
+KERNEL_RAM = 3 << 20  # below 1 MiB, the kernel's image, and a little to run in
 
 
 def die_with_parent():
@@ -52,6 +52,19 @@ class Guest:
                 out.write(data + b"\0" * (-len(data) % 512))
         return both
 
+    def check_ram(self, initrd):
+        """QEMU would put a large initrd over the kernel and start all the same."""
+        with open(initrd, "rb") as f:
+            packed = os.fstat(f.fileno()).st_size
+            unpacked = packed
+            if f.read(2) == b"\x1f\x8b":
+                f.seek(-4, os.SEEK_END)
+                unpacked = int.from_bytes(f.read(4), "little")
+        least = KERNEL_RAM + packed + unpacked
+        if self.options.kernel == "quire" and self.options.ram < least:
+            raise Failure(f"--ram {self.options.ram >> 10}K is too small: the image needs {-(-least >> 20)}M")
+        return initrd
+
     def command(self, agent_fd):
         o = self.options
         modules = []
@@ -72,7 +85,7 @@ class Guest:
              "-device", "virtio-serial-pci,max_ports=4", "-chardev", f"socket,id=agent,fd={agent_fd}",
              "-device", "virtserialport,chardev=agent,name=org.quire.agent,nr=1",
              "-device", "isa-debug-exit,iobase=0x501,iosize=4",
-             "-kernel", kernel, "-initrd", self.initrd(modules), "-append", append]
+             "-kernel", kernel, "-initrd", self.check_ram(self.initrd(modules)), "-append", append]
         if o.icount:
             q += ["-icount", "shift=0,sleep=off", "-rtc", "base=2020-01-01,clock=vm"]
         else:
