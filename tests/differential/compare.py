@@ -143,6 +143,8 @@ def main():
     parser.add_argument("-v", "--verbose", action="store_true", help="show the consoles")
     args = parser.parse_args()
     names = sorted(n for n in os.listdir(TESTS) if not args.prefix or n.startswith(tuple(args.prefix)))
+    if args.host:  # they reach for whatever the machine has: /dev/null's mode, all of its disk
+        names = [n for n in names if not n.startswith("bad_")]
     want = linux_results(names, args.verbose)
     if args.show:
         for n in names:
