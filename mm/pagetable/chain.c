@@ -8,7 +8,8 @@
  * fork shares is itself a frame with several slots, in the level-2 tables of its sharers. Upper tables
  * have one slot each; the root has none and names its space.
  *
- * I1  frame->slot is the head of the chain, nr_slots its length; links[head].prev == 0.
+ * I1  frame->slot is the head of the chain, nr_slots its length. In a chain of several, links[head].prev
+ *     == 0 and links[last].next == 0; the links of a frame's only slot mean nothing.
  * I2  Every slot of a chain has a companion, unless it is the only one.
  * I3  A table that has an entry cannot be freed, and its path to the root is stable as long as one of
  *     its slots cannot be unlinked: whoever holds a leaf table's chain lock may climb without locks.
@@ -50,8 +51,6 @@ static inline void count_first_mapping(struct frame *f, s64 n)
 
 void slot_link_first(struct frame *f, struct frame *table, unsigned index)
 {
-	if (table->companion_pfn)
-		table_links(table)[index] = (struct links){ 0, 0 };
 	f->slot = slot_make(table, index);
 	WRITE_ONCE(f->nr_slots, 1);
 	count_first_mapping(f, 1);
@@ -62,39 +61,62 @@ void slot_link(struct frame *f, struct frame *table, unsigned index)
 	slot_t slot = slot_make(table, index);
 	chain_lock(f);
 	slot_t head = f->slot;
-	DEBUG_ASSERT(table->companion_pfn || !head);
-	if (table->companion_pfn)
-		table_links(table)[index] = (struct links){ .next = head, .prev = 0 };
-	if (head)
-		slot_links(head)->prev = slot;
-	f->slot = slot;
 	u32 before = f->nr_slots;
-	WRITE_ONCE(f->nr_slots, before + 1); /* read without the lock by those who only guess */
-	if (before == 0)
+	DEBUG_ASSERT(table->companion_pfn || !head);
+	if (before == 0) {
 		count_first_mapping(f, 1);
+	} else {
+		struct links *h = slot_links(head);
+		table_links(table)[index] = (struct links){ .next = head, .prev = 0 };
+		if (before == 1)
+			h->next = 0; /* meant nothing until now */
+		h->prev = slot;
+	}
+	f->slot = slot;
+	WRITE_ONCE(f->nr_slots, before + 1); /* read without the lock by those who only guess */
+	chain_unlock(f);
+}
+
+void slot_link_beside(struct frame *f, struct frame *known, unsigned i, struct frame *table, unsigned j)
+{
+	slot_t slot = slot_make(table, j), beside = slot_make(known, i);
+	struct links *k = &table_links(known)[i], *l = &table_links(table)[j];
+	chain_lock(f);
+	u32 before = f->nr_slots;
+	if (likely(before == 1)) {
+		*k = (struct links){ .next = slot, .prev = 0 };
+		*l = (struct links){ .next = 0, .prev = beside };
+	} else {
+		*l = (struct links){ .next = k->next, .prev = beside };
+		if (k->next)
+			slot_links(k->next)->prev = slot;
+		k->next = slot;
+	}
+	WRITE_ONCE(f->nr_slots, before + 1);
 	chain_unlock(f);
 }
 
 u32 slot_unlink(struct frame *f, struct frame *table, unsigned index)
 {
-	slot_t slot = slot_make(table, index);
 	chain_lock(f);
-	if (likely(f->nr_slots == 1)) {
-		DEBUG_ASSERT(f->slot == slot);
-		f->slot = 0;
-		WRITE_ONCE(f->nr_slots, 0);
-		count_first_mapping(f, -1);
-		chain_unlock(f);
-		return 0;
-	}
-	struct links *l = &table_links(table)[index];
-	if (l->prev)
-		slot_links(l->prev)->next = l->next;
-	else
-		f->slot = l->next;
-	if (l->next)
-		slot_links(l->next)->prev = l->prev;
 	u32 left = f->nr_slots - 1;
+	if (likely(left == 0)) {
+		DEBUG_ASSERT(f->slot == slot_make(table, index));
+		f->slot = 0;
+		count_first_mapping(f, -1);
+	} else {
+		struct links *l = &table_links(table)[index];
+		if (left == 1) { /* whoever stays is alone: its links mean nothing any more */
+			f->slot = l->next ? l->next : l->prev;
+		} else {
+			if (l->prev)
+				slot_links(l->prev)->next = l->next;
+			else
+				f->slot = l->next;
+			if (l->next)
+				slot_links(l->next)->prev = l->prev;
+		}
+	}
 	WRITE_ONCE(f->nr_slots, left);
 	chain_unlock(f);
 	return left;
@@ -104,17 +126,18 @@ void slot_move(struct frame *f, struct frame *from, unsigned i, struct frame *to
 {
 	slot_t slot = slot_make(to, j);
 	chain_lock(f);
-	struct links l = { 0, 0 };
-	if (unlikely(f->nr_slots > 1))
-		l = table_links(from)[i];
-	if (to->companion_pfn)
-		table_links(to)[j] = l;
-	if (l.prev)
-		slot_links(l.prev)->next = slot;
-	else
+	if (likely(f->nr_slots == 1)) {
 		f->slot = slot;
-	if (l.next)
-		slot_links(l.next)->prev = slot;
+	} else {
+		struct links l = table_links(from)[i];
+		table_links(to)[j] = l;
+		if (l.prev)
+			slot_links(l.prev)->next = slot;
+		else
+			f->slot = slot;
+		if (l.next)
+			slot_links(l.next)->prev = slot;
+	}
 	chain_unlock(f);
 }
 

@@ -25,7 +25,7 @@ void leaf_share(struct frame *src, pte_t *src_entry, struct frame *dst, pte_t *d
 	pte_t up = hal_entry_load(src_entry);
 	struct frame *t = pte_frame(up);
 	table_lock_leaf(t);
-	slot_link(t, dst, (unsigned)(dst_entry - table_entries(dst)));
+	slot_link_beside(t, src, (unsigned)(src_entry - table_entries(src)), dst, (unsigned)(dst_entry - table_entries(dst)));
 	if (!pte_table_is_shared(up)) {
 		up = pte_clear(up, PTE_WRITE);
 		hal_entry_store(src_entry, up);
@@ -35,7 +35,6 @@ void leaf_share(struct frame *src, pte_t *src_entry, struct frame *dst, pte_t *d
 		rss[k] += t->rss[k];
 	table_unlock_leaf(t);
 	dst->nr_entries++;
-	(void)src;
 }
 
 /* Copies old's entries into fresh, both locked and with companions. Anonymous frames become
@@ -52,7 +51,7 @@ static void table_copy_entries(struct frame *fresh, struct frame *old)
 				e = pte_clear(e, PTE_WRITE);
 			}
 			frame_get(f);
-			slot_link(f, fresh, i);
+			slot_link_beside(f, old, i, fresh, i);
 		}
 		hal_entry_store(&to[i], e);
 	}

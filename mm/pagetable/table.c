@@ -8,8 +8,8 @@
  *
  * A companion holds, for each of a table's 512 entries, the next and the previous slot in the chain of
  * the frame that the entry maps. A table gets one with its first file or shmem page, or when it or
- * what it maps is shared for the first time; until then each of its frames has exactly one slot. A
- * companion that joins a table with entries therefore starts as zeros: "alone in the chain".
+ * what it maps is shared for the first time; until then each of its frames has exactly one slot, whose
+ * links mean nothing: so a companion need not be cleared, whenever it joins its table.
  *
  * I1  kind == FRAME_TABLE  <=>  table_by_number(table_nr) == the frame
  * I2  nr_entries counts the entries that are not empty
@@ -120,7 +120,7 @@ void table_free(struct frame *t)
 
 struct frame *companion_alloc(unsigned alloc)
 {
-	return frame_alloc(0, alloc | ALLOC_ZERO, FRAME_COMPANION);
+	return frame_alloc(0, alloc & ~ALLOC_ZERO, FRAME_COMPANION);
 }
 
 void companion_attach_locked(struct frame *t, struct frame *companion)
