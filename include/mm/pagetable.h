@@ -13,6 +13,7 @@
 #include <mm/frame.h>
 #include <mm/pte.h>
 #include <mm/space.h>
+#include <mm/stat.h>
 
 #define TABLE_ENTRIES (1u << HAL_INDEX_BITS)
 #define TABLE_SPAN(level) (1ul << (PAGE_SHIFT + HAL_INDEX_BITS * (level))) /* bytes a table of this level maps */
@@ -64,6 +65,15 @@ static inline slot_t slot_make(const struct frame *table, unsigned index)
 static inline unsigned slot_index(slot_t s) { return s & (TABLE_ENTRIES - 1); }
 static inline struct frame *slot_table(slot_t s) { return table_by_number(s >> HAL_INDEX_BITS); }
 
+/* A frame got its first slot (n = 1) or lost its last (-1). */
+static inline void count_first_mapping(const struct frame *f, s64 n)
+{
+	if (f->kind == FRAME_ANON)
+		stat_add(STAT_NR_ANON_PAGES, n);
+	else if (f->kind == FRAME_CACHE)
+		stat_add(STAT_NR_MAPPED, n);
+}
+
 /* Adds slot (table, index) to f's chain. table's lock is held; table has a companion unless the chain
  * is empty and stays the only one. */
 void slot_link(struct frame *f, struct frame *table, unsigned index);
@@ -74,7 +84,12 @@ u32 slot_unlink(struct frame *f, struct frame *table, unsigned index);
 /* Puts slot (to, j) in the place of (from, i). Both tables' locks are held; companions as for slot_link. */
 void slot_move(struct frame *f, struct frame *from, unsigned i, struct frame *to, unsigned j);
 /* As slot_link for a frame that nobody else can know yet. */
-void slot_link_first(struct frame *f, struct frame *table, unsigned index);
+static inline void slot_link_first(struct frame *f, struct frame *table, unsigned index)
+{
+	f->slot = slot_make(table, index);
+	WRITE_ONCE(f->nr_slots, 1);
+	count_first_mapping(f, 1);
+}
 
 /* Calls fn for every space that shows `table` (each sharer), with the address its first entry has
  * there, under the table's chain lock: until fn returns false. fn must not sleep. */

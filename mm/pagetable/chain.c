@@ -41,21 +41,6 @@ static inline struct links *slot_links(slot_t s)
 	return &table_links(slot_table(s))[slot_index(s)];
 }
 
-static inline void count_first_mapping(struct frame *f, s64 n)
-{
-	if (f->kind == FRAME_ANON)
-		stat_add(STAT_NR_ANON_PAGES, n);
-	else if (f->kind == FRAME_CACHE)
-		stat_add(STAT_NR_MAPPED, n);
-}
-
-void slot_link_first(struct frame *f, struct frame *table, unsigned index)
-{
-	f->slot = slot_make(table, index);
-	WRITE_ONCE(f->nr_slots, 1);
-	count_first_mapping(f, 1);
-}
-
 void slot_link(struct frame *f, struct frame *table, unsigned index)
 {
 	slot_t slot = slot_make(table, index);
