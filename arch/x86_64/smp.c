@@ -152,6 +152,10 @@ void hal_tlb_flush(cpumask_t cpus, pfn_t root, uaddr_t start, uaddr_t end, bool 
 	u64 root_paddr = root << PAGE_SHIFT;
 	(void)tables; /* INVLPG and CR3 loads drop the upper levels' caches too (SDM 4.10.4.1) */
 	stat_add(STAT_TLB_FLUSH, 1);
+	if (likely(cpus == me && end - start == PAGE_SIZE && cpu_blocks[hal_cpu_id()].root == root_paddr)) {
+		hal_tlb_flush_local(start);
+		return;
+	}
 	if (tables && end <= start)
 		end = start + PAGE_SIZE;
 	if ((cpus & me) && cpu_blocks[hal_cpu_id()].root == root_paddr)

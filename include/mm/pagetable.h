@@ -77,8 +77,6 @@ static inline void count_first_mapping(const struct frame *f, s64 n)
 /* Adds slot (table, index) to f's chain. table's lock is held; table has a companion unless the chain
  * is empty and stays the only one. */
 void slot_link(struct frame *f, struct frame *table, unsigned index);
-/* The same, when slot (known, i) is in the chain already; both tables have companions. */
-void slot_link_beside(struct frame *f, struct frame *known, unsigned i, struct frame *table, unsigned j);
 /* Removes it; returns how many slots remain. */
 u32 slot_unlink(struct frame *f, struct frame *table, unsigned index);
 /* Puts slot (to, j) in the place of (from, i). Both tables' locks are held; companions as for slot_link. */

@@ -55,6 +55,13 @@ static void replace_entry(struct space *s, struct region *r, uaddr_t addr, struc
 	hal_entry_exchange(l->entry, pte_none()); /* a full barrier before s->cpus is read */
 	hal_tlb_flush(READ_ONCE(s->cpus), s->root_pfn, addr, addr + PAGE_SIZE, false);
 	copy->flags = FRAME_UPTODATE;
+	if (!pte_is_special(e) && old->kind == FRAME_ANON) { /* one anonymous page for another: no count changes */
+		slot_unlink(old, l->table, l->index);
+		slot_link_first(copy, l->table, l->index);
+		hal_entry_store(l->entry, pte_make(frame_pfn(copy), written_rights(r)));
+		frame_put(old);
+		return;
+	}
 	if (!pte_is_special(e)) {
 		enum rss_kind kind = frame_rss_kind(old);
 		slot_unlink(old, l->table, l->index);

@@ -18,28 +18,12 @@
  * back takes them one after the other: it copies a batch of slots under the chain lock and pins their
  * tables, then visits each under its table's lock and checks that the entry still maps the frame.
  */
+#include "internal.h"
 #include <lib/string.h>
 #include <mm/pagetable.h>
 #include <mm/stat.h>
 
-struct links {
-	slot_t next, prev;
-};
-
 #define WALK_BATCH 32
-
-static inline void chain_lock(struct frame *f) { byte_lock(&f->chain_lock, RANK_FRAME_CHAIN); }
-static inline void chain_unlock(struct frame *f) { byte_unlock(&f->chain_lock, RANK_FRAME_CHAIN); }
-
-static inline struct links *table_links(struct frame *t)
-{
-	return hal_frame_ptr(t->companion_pfn);
-}
-
-static inline struct links *slot_links(slot_t s)
-{
-	return &table_links(slot_table(s))[slot_index(s)];
-}
 
 void slot_link(struct frame *f, struct frame *table, unsigned index)
 {
@@ -59,25 +43,6 @@ void slot_link(struct frame *f, struct frame *table, unsigned index)
 	}
 	f->slot = slot;
 	WRITE_ONCE(f->nr_slots, before + 1); /* read without the lock by those who only guess */
-	chain_unlock(f);
-}
-
-void slot_link_beside(struct frame *f, struct frame *known, unsigned i, struct frame *table, unsigned j)
-{
-	slot_t slot = slot_make(table, j), beside = slot_make(known, i);
-	struct links *k = &table_links(known)[i], *l = &table_links(table)[j];
-	chain_lock(f);
-	u32 before = f->nr_slots;
-	if (likely(before == 1)) {
-		*k = (struct links){ .next = slot, .prev = 0 };
-		*l = (struct links){ .next = 0, .prev = beside };
-	} else {
-		*l = (struct links){ .next = k->next, .prev = beside };
-		if (k->next)
-			slot_links(k->next)->prev = slot;
-		k->next = slot;
-	}
-	WRITE_ONCE(f->nr_slots, before + 1);
 	chain_unlock(f);
 }
 

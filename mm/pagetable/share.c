@@ -15,6 +15,7 @@
  * Source of the idea: Zhao et al., "On-demand-fork" (EuroSys 2021), for one anonymous region; here any
  * table is shared and the walk back takes the part of reference counting.
  */
+#include "internal.h"
 #include <lib/string.h>
 #include <mm/pagetable.h>
 #include <mm/stat.h>

@@ -52,7 +52,7 @@ static void copy_entry(struct fork *k, struct leaf *from, unsigned i, struct fra
 		e = pte_clear(e, PTE_WRITE);
 	}
 	frame_get(f);
-	slot_link_beside(f, from->table, i, to, i);
+	slot_link(f, to, i);
 	hal_entry_store(&table_entries(to)[i], e);
 	to->nr_entries++;
 	to->rss[kind]++;
