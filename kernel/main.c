@@ -165,7 +165,6 @@ static void init_main(void *arg)
 	make_default_root();
 	unpack_initrd();
 	open_console();
-	hal_boot_release_init();
 	hal_log(LOG_INFO, "%llu ms to init, %lluK free", (unsigned long long)(hal_clock_ns() / 1000000),
 	        (unsigned long long)frame_nr_free() * 4);
 	run_init();

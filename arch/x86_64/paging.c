@@ -243,8 +243,6 @@ void hal_boot_release_initrd(void)
 	frame_add_range(start, PAGE_ALIGN_DOWN(start + info->initrd_len), 0);
 }
 
-void hal_boot_release_init(void) {}
-
 void hal_root_init(pfn_t root)
 {
 	u64 *to = hal_frame_ptr(root), *from = phys_ptr(kernel_root);

@@ -15,9 +15,6 @@ const struct hal_boot_info *hal_boot_info(void);
 /* The initial RAM disk has been unpacked: its memory joins the free frames. */
 void hal_boot_release_initrd(void);
 
-/* The kernel's init-only text and data join the free frames. */
-void hal_boot_release_init(void);
-
 /* Starts the other CPUs, up to max in all; each runs kernel_cpu_main(). */
 void hal_start_cpus(unsigned max);
 

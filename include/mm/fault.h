@@ -27,7 +27,7 @@ struct fault_verdict {
 };
 
 /* Handles a fault at addr in `s`. flags: FAULT_*. Takes the space's lock for reading; may sleep.
- * Counts the fault in the space and in the statistics. Never sends a signal itself. */
+ * Counts the fault in the statistics (tasks keep their own). Never sends a signal itself. */
 struct fault_verdict fault_handle(struct space *s, uaddr_t addr, unsigned flags);
 
 #endif

@@ -33,8 +33,7 @@ static inline struct frame *pte_frame(pte_t e) { return pfn_frame(pte_pfn(e)); }
 struct frame *table_alloc(struct space *s, unsigned level, unsigned alloc);
 /* Frees an empty table that no slot leads to any more; a pinned one goes with its last reference. */
 void table_free(struct frame *t);
-/* Makes sure t has a companion: 0 or -ENOMEM. May be called with or without t's lock held; with
- * `spare` != NULL takes that page instead of allocating and clears *spare when used. */
+/* Makes sure t has a companion: 0, or -1 without memory. May sleep; t's lock is not held. */
 int table_need_companion(struct frame *t, unsigned alloc);
 struct frame *companion_alloc(unsigned alloc);
 void companion_attach_locked(struct frame *t, struct frame *companion); /* t's table_lock held, none yet */
