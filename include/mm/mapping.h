@@ -18,20 +18,45 @@
 
 struct mapping;
 
+struct readahead;
+struct backing_store;
+
+#define BLOCK_HOLE (~0ull)
+struct block_extent {
+	u64 device_block; /* on the store's device; BLOCK_HOLE: nothing there, reads as zeros */
+	u32 nr;           /* blocks, at least 1 */
+	bool is_new;      /* just allocated: the disk's content means nothing */
+};
+
 struct mapping_ops {
 	/* Bytes the file has; may be called under spin locks. */
 	u64 (*size)(struct mapping *m);
 	/* Reads page `index` into the (busy) frame. NULL: pages start as zeros (shmem). -errno: -EIO.. */
 	int (*fill)(struct mapping *m, u64 index, struct frame *f);
 	/* A shared mapping is about to be written through for the first time (times, block
-	 * allocation). May sleep. NULL: nothing to do. */
+	 * allocation: see cache_make_writable). May sleep. NULL: nothing to do. */
 	int (*make_writable)(struct mapping *m, u64 index, struct frame *f);
+
+	/* With a backing store only. */
+	/* Where blocks of the file lie: the extent that `block` (in store->block_shift units) begins,
+	 * at most max blocks. create: makes what is missing, as one extent or a part of it. 0; -EIO, -ENOSPC,
+	 * -EUCLEAN. Called with busy pages of this file held; may read the device's own pages; may sleep. */
+	int (*map_blocks)(struct mapping *m, u64 block, u32 max, bool create, struct block_extent *out);
+	/* Writes the file's own record into the device's pages; with wait, until it is on the device. */
+	int (*write_meta)(struct mapping *m, bool wait);
+	/* Keeps the file alive for the flusher: false when it is being destroyed. May be called under
+	 * RANK_FLUSHER (pin) and without locks (unpin). */
+	bool (*pin)(struct mapping *m);
+	void (*unpin)(struct mapping *m);
+	/* Read-ahead state of an open file, or NULL. */
+	struct readahead *(*readahead)(void *file);
 	/* Reference counts of the open file behind a region. */
 	void (*file_get)(void *file);
 	void (*file_put)(void *file);
 };
 
-#define MAPPING_SHMEM (1u << 0) /* pages have no backing file: never dropped, counted as Shmem */
+#define MAPPING_SHMEM  (1u << 0) /* pages have no backing file: never dropped, counted as Shmem */
+#define MAPPING_DEVICE (1u << 1) /* a block device's own pages: counted as Buffers, dirty by sector */
 
 struct mapping {
 	const struct mapping_ops *ops;
@@ -41,6 +66,7 @@ struct mapping {
 	u64 nr_pages;
 	struct rwlock regions_lock; /* RANK_MAPPING: regions */
 	struct list_head regions;   /* struct region.mapping_link */
+	struct backing_store *store; /* NULL: pages have no home on a device */
 	s64 nr_writable;            /* atomic: shared writable regions; < 0: such are refused (seals) */
 };
 
