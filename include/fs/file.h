@@ -11,6 +11,7 @@
 #include <kernel/errno.h>
 #include <kernel/wait.h>
 #include <linux/fcntl.h>
+#include <mm/readahead.h>
 
 struct file;
 struct inode;
@@ -69,6 +70,8 @@ struct file {
 	s32 owner_pid;            /* F_SETOWN: > 0 process, < 0 group */
 	u32 owner_sig;            /* F_SETSIG */
 	struct list_head watches; /* (RANK_VFS) epoll items */
+	struct readahead ra;      /* files on a device: set by the file system's open */
+	u64 error_seen;           /* write errors up to here were reported to fsync: see mm/writeback.h */
 };
 
 /* Access mode 3 (neither read nor write, for ioctl) and O_PATH files can do neither. */
