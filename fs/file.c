@@ -11,7 +11,7 @@
 #include <asm/poll.h>
 #include <lib/format.h>
 #include <linux/mman.h>
-#include <mm/space.h>
+#include <mm/mman.h>
 
 static struct slab_cache *file_cache;
 

@@ -5,7 +5,7 @@
  * nr_writable is negative and such mappings are refused.
  */
 #include "internal.h"
-#include <mm/space.h>
+#include <mm/region.h>
 
 #define ALL_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)
 

@@ -9,7 +9,7 @@ HCC       := gcc
 FUZZ_CC   := clang
 HOST_INC  := -Iinclude -Iarch/host/include
 HOST_SRC  := $(MM_SRC) $(sort $(wildcard arch/host/*.c))
-HOST_WARN := -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-format
+HOST_WARN := -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-format -Werror=implicit-function-declaration
 HOST_COMMON := -std=gnu11 -g $(HOST_WARN) -fno-strict-aliasing -fno-common -MMD -MP $(HOST_INC) -pthread
 UNIT_SRC  := $(sort $(wildcard tests/unit/*.c) $(wildcard tests/conformance/*.c))
 FUZZ_SRC  := $(sort $(wildcard tests/fuzz/*.c)) tests/unit/fixture.c tests/unit/sequence.c

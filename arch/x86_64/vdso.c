@@ -16,6 +16,7 @@
 #include <linux/mman.h>
 #include <linux/personality.h>
 #include <machine/clock.h>
+#include <mm/mman.h>
 #include <mm/space.h>
 
 #define COARSE_NS 4000000 /* kernel/time/clock.c shows the same */

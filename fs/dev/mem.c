@@ -6,7 +6,7 @@
 #include <kernel/klog.h>
 #include <linux/mman.h>
 #include <linux/random.h>
-#include <mm/space.h>
+#include <mm/mman.h>
 
 static long null_read(struct file *f, struct iov *iov, u64 *pos) { return 0; }
 

@@ -5,6 +5,7 @@
  */
 #include "proc.h"
 #include <linux/auxvec.h>
+#include <mm/inspect.h>
 #include <mm/space.h>
 
 #define PIECE_BYTES 4096u

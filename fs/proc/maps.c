@@ -5,6 +5,8 @@
  * for long nor needs a large buffer.
  */
 #include "proc.h"
+#include <mm/inspect.h>
+#include <mm/region.h>
 #include <mm/space.h>
 
 #define PIECE_BYTES 16384u
@@ -129,7 +131,7 @@ static int pieces(struct seq *s, struct pseudo_node *n, u64 *cursor, void (*show
 		return -ENOMEM;
 	}
 	rwlock_read(&m->lock);
-	struct region *r = space_find_locked(m, *cursor);
+	struct region *r = region_lookup(m, *cursor);
 	for (; r && !ret; r = region_next(r)) {
 		if (r->start < *cursor)
 			continue;
@@ -155,7 +157,7 @@ int process_smaps_rollup(struct seq *s, struct pseudo_node *n)
 	if (!m)
 		return -ESRCH;
 	rwlock_read(&m->lock);
-	for (struct region *r = space_first_locked(m); r; r = region_next(r)) {
+	for (struct region *r = region_first(m); r; r = region_next(r)) {
 		struct region_usage u;
 		region_usage_locked(r, &u);
 		u64 *to = (u64 *)&sum;

@@ -5,8 +5,8 @@
  * called Normal; pages are not aged yet, so what Linux splits into active and inactive is inactive.
  */
 #include "proc.h"
+#include <mm/commit.h>
 #include <mm/frame.h>
-#include <mm/space.h>
 #include <mm/stat.h>
 
 static void line_kb(struct seq *s, const char *name, u64 kb)

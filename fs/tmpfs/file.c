@@ -13,7 +13,7 @@
 #include <kernel/signal.h>
 #include <linux/falloc.h>
 #include <linux/mman.h>
-#include <mm/space.h>
+#include <mm/mman.h>
 
 static long file_read_pages(struct file *f, struct iov *iov, u64 *ppos)
 {

@@ -11,7 +11,7 @@
 #include <asm/statfs.h>
 #include <lib/parse.h>
 #include <linux/magic.h>
-#include <mm/space.h>
+#include <mm/commit.h>
 
 static const struct super_ops tmpfs_super_ops;
 

@@ -5,6 +5,7 @@
 
 #include <hal/types.h>
 
+struct region;
 struct space;
 
 #define FAULT_WRITE   (1u << 0)
@@ -29,5 +30,9 @@ struct fault_verdict {
 /* Handles a fault at addr in `s`. flags: FAULT_*. Takes the space's lock for reading; may sleep.
  * Counts the fault in the statistics (tasks keep their own). Never sends a signal itself. */
 struct fault_verdict fault_handle(struct space *s, uaddr_t addr, unsigned flags);
+
+/* The same for one page of a region whose rights were checked; the space's lock is held for reading, addr
+ * is page aligned. */
+struct fault_verdict fault_region(struct space *s, struct region *r, uaddr_t addr, unsigned access);
 
 #endif

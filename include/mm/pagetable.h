@@ -12,7 +12,7 @@
 #include <hal/mmu.h>
 #include <mm/frame.h>
 #include <mm/pte.h>
-#include <mm/space.h>
+#include <mm/region.h>
 #include <mm/stat.h>
 
 #define TABLE_ENTRIES (1u << HAL_INDEX_BITS)

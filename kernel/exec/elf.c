@@ -20,6 +20,7 @@
 #include <linux/mman.h>
 #include <linux/personality.h>
 #include <lib/string.h>
+#include <mm/mman.h>
 #include <mm/slab.h>
 #include <mm/space.h>
 

@@ -23,6 +23,8 @@
 #include <lib/string.h>
 #include <linux/auxvec.h>
 #include <linux/mman.h>
+#include <mm/mman.h>
+#include <mm/region.h>
 #include <mm/space.h>
 
 #define STACK_RANDOM_PAGES 0x3fffffull

@@ -9,6 +9,7 @@
 #include <hal/mmu.h>
 #include <hal/uaccess.h>
 #include <lib/hash.h>
+#include <mm/region.h>
 #include <mm/space.h>
 
 #define BUCKET_BITS 8
@@ -59,7 +60,7 @@ int futex_key_make(uaddr_t addr, bool is_private, struct futex_key *key)
 	if (is_private)
 		return 0;
 	rwlock_read(&s->lock);
-	struct region *r = space_find_locked(s, addr);
+	struct region *r = region_lookup(s, addr);
 	int err = r && r->start <= addr ? 0 : -EFAULT;
 	if (!err && r->mapping && (r->flags & REGION_SHARED))
 		*key = (struct futex_key){ r->mapping, (r->pgoff << PAGE_SHIFT) + (addr - r->start) };

@@ -29,6 +29,8 @@
 #include <linux/mman.h>
 #include <linux/shm.h>
 #include <linux/stat.h>
+#include <mm/mman.h>
+#include <mm/region.h>
 #include <mm/slab.h>
 #include <mm/space.h>
 
@@ -342,7 +344,7 @@ static bool next_piece(struct space *s, uaddr_t addr, void **file, uaddr_t from,
 {
 	bool found = false;
 	rwlock_read(&s->lock);
-	for (struct region *r = space_find_locked(s, from); r; r = region_next(r)) {
+	for (struct region *r = region_lookup(s, from); r; r = region_next(r)) {
 		if (!region_attach(r) || (*file && r->file != *file) || r->start < addr || (r->start - addr) >> PAGE_SHIFT != r->pgoff)
 			continue;
 		*file = r->file;

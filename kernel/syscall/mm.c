@@ -9,6 +9,8 @@
 #include <linux/mman.h>
 #include <linux/personality.h>
 #include <mm/mapping.h>
+#include <mm/mman.h>
+#include <mm/region.h>
 #include <mm/slab.h>
 #include <mm/space.h>
 
@@ -175,7 +177,7 @@ static long remap(uaddr_t start, u64 size, u64 pgoff, u64 flags)
 {
 	struct space *s = current->space;
 	rwlock_read(&s->lock);
-	struct region *r = space_find_locked(s, start);
+	struct region *r = region_lookup(s, start);
 	if (!r || r->start > start || !(r->flags & REGION_SHARED) || !r->mapping || r->end < start + size) {
 		rwlock_read_unlock(&s->lock);
 		return -EINVAL;

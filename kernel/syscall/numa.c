@@ -7,6 +7,8 @@
 #include <kernel/syscall.h>
 #include <kernel/task.h>
 #include <linux/capability.h>
+#include <mm/inspect.h>
+#include <mm/region.h>
 #include <mm/space.h>
 
 enum { MPOL_DEFAULT_, MPOL_PREFERRED_, MPOL_BIND_, MPOL_INTERLEAVE_, MPOL_LOCAL_, MPOL_PREFERRED_MANY_, MPOL_NR_ };
@@ -86,7 +88,7 @@ SYSCALL6(mbind, start, len, mode, mask, maxnode, flags)
 	struct space *s = current->space;
 	rwlock_read(&s->lock);
 	uaddr_t at = start;
-	for (struct region *r = space_find_locked(s, start); r && r->start <= at && at < start + len; r = region_next(r))
+	for (struct region *r = region_lookup(s, start); r && r->start <= at && at < start + len; r = region_next(r))
 		at = r->end;
 	rwlock_read_unlock(&s->lock);
 	return at < start + len ? -EFAULT : 0;
@@ -108,7 +110,7 @@ SYSCALL5(get_mempolicy, umode, umask, maxnode, addr, flags)
 	} else if (flags & MPOL_F_ADDR) {
 		struct space *s = current->space;
 		rwlock_read(&s->lock);
-		struct region *r = space_find_locked(s, addr);
+		struct region *r = region_lookup(s, addr);
 		bool found = r && r->start <= addr;
 		rwlock_read_unlock(&s->lock);
 		if (!found)
@@ -171,7 +173,7 @@ SYSCALL4(migrate_pages, pid, maxnode, uold, unew)
 static s32 page_node(struct space *s, uaddr_t addr)
 {
 	rwlock_read(&s->lock);
-	struct region *r = addr < HAL_USER_END ? space_find_locked(s, addr) : NULL;
+	struct region *r = addr < HAL_USER_END ? region_lookup(s, addr) : NULL;
 	s32 node = -EFAULT;
 	if (r && r->start <= addr)
 		node = space_pagemap_locked(s, addr & PAGE_MASK) >> 63 ? 0 : r->mapping ? -ENOENT : -EFAULT;

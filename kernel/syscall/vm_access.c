@@ -16,6 +16,8 @@
 #include <linux/capability.h>
 #include <linux/membarrier.h>
 #include <linux/mman.h>
+#include <mm/inspect.h>
+#include <mm/mman.h>
 #include <mm/slab.h>
 #include <mm/space.h>
 

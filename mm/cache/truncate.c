@@ -7,11 +7,10 @@
  * yet, by a stamp in its regions. Then the pages leave the index, and what a racing fault mapped in
  * between (hole punch only) goes by the walk back.
  */
-#include "../space/internal.h"
 #include <lib/string.h>
 #include <mm/mapping.h>
 #include <mm/pagetable.h>
-
+#include <mm/region.h>
 
 static u64 next_stamp; /* atomic */
 
@@ -40,7 +39,7 @@ static struct space *next_space(struct mapping *m, u64 first, u64 last, u64 stam
 static void zap_in_space(struct space *s, struct mapping *m, u64 first, u64 last, u64 stamp, bool only_file)
 {
 	rwlock_read(&s->lock);
-	for (struct region *r = space_first_locked(s); r; r = region_next(r)) {
+	for (struct region *r = region_first(s); r; r = region_next(r)) {
 		if (r->mapping != m || r->pgoff >= last || r->pgoff + region_pages(r) <= first)
 			continue;
 		rwlock_write(&m->regions_lock);

@@ -10,7 +10,6 @@
 #include "internal.h"
 #include <asm/siginfo.h>
 #include <asm/signal.h>
-#include "../space/internal.h"
 #include <mm/stat.h>
 #include <mm/trace.h>
 
@@ -56,37 +55,6 @@ static bool access_is_allowed(const struct region *r, unsigned access)
 	return region_is_accessible(r);
 }
 
-/*
- * Lets a stack grow down to addr, under the lock held for writing:
- *
- *   before  ...........|stack|
- *   after   ......|stack.....|     at least the guard gap to what lies below
- */
-static __attribute__((noinline)) int stack_grow(struct space *s, uaddr_t addr)
-{
-	struct region *r = region_lookup(s, addr);
-	if (!r || !(r->flags & REGION_GROWSDOWN))
-		return -1;
-	if (r->start <= addr)
-		return 0;
-	struct region *prev = region_prev(r);
-	u64 more = (r->start - addr) >> PAGE_SHIFT;
-	if (addr < mm_tunables.mmap_min_addr)
-		return -1;
-	if (prev && !(prev->flags & REGION_GROWSDOWN) && region_is_accessible(prev) && addr - prev->end < STACK_GUARD_GAP)
-		return -1;
-	if (prev && addr < prev->end)
-		return -1;
-	if (r->end - addr > host_current()->rlimit_stack || account_may_expand(s, r->flags, more) ||
-	    ((r->flags & REGION_LOCKED) && account_may_lock(s, more, -EAGAIN)))
-		return -1;
-	if ((r->flags & REGION_ACCOUNT) && space_commit_charge(more))
-		return -1;
-	account_pages(s, r->flags, (s64)more);
-	region_resize(s, r, addr, r->end);
-	return 0;
-}
-
 static struct fault_verdict fault_locked(struct space *s, uaddr_t addr, unsigned access)
 {
 	struct region *r = region_lookup(s, addr);
@@ -95,7 +63,7 @@ static struct fault_verdict fault_locked(struct space *s, uaddr_t addr, unsigned
 			return VERDICT_SIGNAL(SIGSEGV, SEGV_MAPERR);
 		rwlock_read_unlock(&s->lock);
 		rwlock_write(&s->lock);
-		int err = stack_grow(s, addr);
+		int err = stack_grow_locked(s, addr);
 		rwlock_write_unlock(&s->lock);
 		rwlock_read(&s->lock);
 		r = err ? NULL : region_lookup(s, addr);

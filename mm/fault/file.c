@@ -8,7 +8,7 @@
  * through the tree lock, then empties the regions; so no slot appears behind its back.
  */
 #include "internal.h"
-#include "../space/internal.h"
+#include <asm/errno.h>
 #include <asm/siginfo.h>
 #include <asm/signal.h>
 #include <mm/mapping.h>

@@ -5,16 +5,11 @@
 
 #include <mm/fault.h>
 #include <mm/pagetable.h>
-#include <mm/space.h>
-
-#define FAULT_FORCE (1u << 8) /* ptrace: write to a private region without PROT_WRITE */
+#include <mm/region.h>
 
 #define VERDICT_MAPPED ((struct fault_verdict){ .kind = FAULT_MAPPED })
 #define VERDICT_OOM    ((struct fault_verdict){ .kind = FAULT_OOM })
 #define VERDICT_SIGNAL(s, c) ((struct fault_verdict){ .kind = FAULT_SIGNAL, .sig = (s), .code = (c) })
-
-/* Rights were checked; the space's lock is held for reading. addr is page aligned. */
-struct fault_verdict fault_region(struct space *s, struct region *r, uaddr_t addr, unsigned access);
 
 /* An absent entry of an anonymous region (anon.c). The leaf is exclusive and locked; unlocks it. */
 struct fault_verdict fault_anon(struct space *s, struct region *r, uaddr_t addr, unsigned access, struct leaf *l);

@@ -4,6 +4,7 @@
  * first write: to a private frame that nobody else maps or holds, and to shmem in a shared region.
  */
 #include <mm/pagetable.h>
+#include <mm/region.h>
 
 static bool may_write_at_once(pte_t e, u32 flags)
 {

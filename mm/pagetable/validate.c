@@ -5,6 +5,7 @@
  * region, no writable private entry is mapped twice, sharers have W off above.
  */
 #include <mm/pagetable.h>
+#include <mm/region.h>
 #include <mm/space.h>
 
 struct audit {
@@ -32,7 +33,7 @@ static bool find_place(struct space *s, uaddr_t addr, pte_t e, void *arg)
 static const char *audit_frame(struct audit *a, struct frame *t, pte_t e, uaddr_t addr)
 {
 	struct frame *f = pte_frame(e);
-	struct region *r = space_find_locked(a->space, addr);
+	struct region *r = region_lookup(a->space, addr);
 	if (!r || r->start > addr)
 		return "entry: outside every region";
 	if (pte_is_special(e))

@@ -142,7 +142,7 @@ static int fork_tables(struct fork *k)
 {
 	uaddr_t done = 0;
 	int err = 0;
-	for (struct region *r = space_first_locked(k->parent); r && !err; r = region_next(r)) {
+	for (struct region *r = region_first(k->parent); r && !err; r = region_next(r)) {
 		uaddr_t at = max(done, r->start & ~(LEAF_SPAN - 1));
 		done = (r->end + LEAF_SPAN - 1) & ~(LEAF_SPAN - 1);
 		while (at < done && !err) {
@@ -156,7 +156,7 @@ static int fork_tables(struct fork *k)
 
 static int fork_regions(struct space *parent, struct space *child)
 {
-	for (struct region *r = space_first_locked(parent); r; r = region_next(r)) {
+	for (struct region *r = region_first(parent); r; r = region_next(r)) {
 		if (r->flags & REGION_DONTFORK)
 			continue;
 		struct region *copy = region_alloc();

@@ -1,28 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* Regions as the files of mm/space/ and mm/fault/ see them. */
+/* What the files of mm/space/ share. */
 #ifndef MM_SPACE_INTERNAL_H
 #define MM_SPACE_INTERNAL_H
 
 #include <asm/errno.h>
-#include <lib/list.h>
+#include <linux/mman.h>
+#include <mm/commit.h>
+#include <mm/inspect.h>
 #include <mm/mapping.h>
+#include <mm/mman.h>
 #include <mm/pagetable.h>
+#include <mm/region.h>
 #include <mm/slab.h>
-#include <mm/space.h>
 
 #define STACK_GUARD_GAP (256 * PAGE_SIZE)
 
-static inline u64 region_pages(const struct region *r) { return (r->end - r->start) >> PAGE_SHIFT; }
-
-/* Page number in the mapping that `addr` shows. */
-static inline u64 region_index(const struct region *r, uaddr_t addr)
+/* PROT_* as REGION_*; other bits of prot mean nothing here. */
+static inline u32 prot_flags(u32 prot)
 {
-	return r->pgoff + ((addr - r->start) >> PAGE_SHIFT);
-}
-
-static inline bool region_is_accessible(const struct region *r)
-{
-	return r->flags & (REGION_READ | REGION_WRITE | REGION_EXEC);
+	_Static_assert(PROT_READ == REGION_READ && PROT_WRITE == REGION_WRITE && PROT_EXEC == REGION_EXEC, "the same bits");
+	return prot & (PROT_READ | PROT_WRITE | PROT_EXEC);
 }
 
 /* ---- region.c: objects and the tree ---- */
@@ -33,7 +30,6 @@ void region_free(struct region *r); /* drops the file */
 void region_init_copy(struct region *copy, const struct region *r, uaddr_t start, uaddr_t end);
 void region_insert(struct space *s, struct region *r);
 void region_remove(struct space *s, struct region *r);
-struct region *region_prev(const struct region *r);
 /* Changes the bounds in place (order in the tree unchanged), pgoff with the start. */
 void region_resize(struct space *s, struct region *r, uaddr_t start, uaddr_t end);
 
@@ -50,8 +46,6 @@ void region_split_at(struct space *s, uaddr_t addr, struct region_spares *sp);
 unsigned regions_split_count(struct space *s, uaddr_t start, uaddr_t end);
 /* Merges r with its neighbours where they are alike; returns the region that holds r's range now. */
 struct region *region_merge(struct space *s, struct region *r);
-/* The first region with end > addr. */
-struct region *region_lookup(struct space *s, uaddr_t addr);
 /* Does any region overlap [start, end)? */
 bool range_is_free(struct space *s, uaddr_t start, uaddr_t end);
 
@@ -84,6 +78,12 @@ int munmap_locked(struct space *s, uaddr_t start, u64 len);
 
 /* Brings in an anonymous region [start, end): for brk and the stack. Lock held for writing. */
 int map_anonymous_locked(struct space *s, uaddr_t start, uaddr_t end, u32 flags, struct region **out);
+
+/* ---- mlock.c ---- */
+
+/* Changes the flags of [start, end), which lies in r; *out = the region that holds it afterwards. 0 or
+ * -ENOMEM. Lock held for writing. */
+int region_change_flags(struct space *s, struct region *r, uaddr_t start, uaddr_t end, u32 clear, u32 set, struct region **out);
 
 /* ---- populate.c ---- */
 

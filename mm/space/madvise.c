@@ -6,9 +6,7 @@
  * MADV_FREE drops the pages at once, as a machine without swap that is short of memory would: the
  * caller must expect zeros from then until its next write. Holes are skipped and end in ENOMEM.
  */
-#include "flags.h"
 #include "internal.h"
-#include <linux/mman.h>
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25

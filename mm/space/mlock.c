@@ -4,8 +4,6 @@
  * region's pages are brought in and stay; VmLck counts the region's size as Linux does.
  */
 #include "internal.h"
-#include "flags.h"
-#include <linux/mman.h>
 
 int region_change_flags(struct space *s, struct region *r, uaddr_t start, uaddr_t end, u32 clear, u32 set, struct region **out)
 {
@@ -29,7 +27,8 @@ int region_change_flags(struct space *s, struct region *r, uaddr_t start, uaddr_
 	return 0;
 }
 
-int range_change_flags(struct space *s, uaddr_t start, uaddr_t end, u32 clear, u32 set)
+/* -ENOMEM also at the first hole; what comes before it is changed. */
+static int range_change_flags(struct space *s, uaddr_t start, uaddr_t end, u32 clear, u32 set)
 {
 	struct region *r = region_lookup(s, start);
 	for (uaddr_t at = start; at < end;) {
@@ -119,7 +118,7 @@ int space_munlock(struct space *s, uaddr_t addr, u64 len)
 /* Sets or clears the lock flags of every region; special ones stay. */
 static void change_all(struct space *s, u32 set)
 {
-	for (struct region *r = space_first_locked(s); r; r = region_next(r))
+	for (struct region *r = region_first(s); r; r = region_next(r))
 		if (!(r->flags & REGION_SPECIAL))
 			region_change_flags(s, r, r->start, r->end, REGION_LOCKED | REGION_LOCKONFAULT, set, &r);
 }

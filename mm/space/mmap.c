@@ -4,14 +4,7 @@
  * do_mmap, as mmap(2) and its behaviour document them.
  */
 #include "internal.h"
-#include <linux/mman.h>
 #include <mm/trace.h>
-
-static u32 prot_flags(u32 prot)
-{
-	return (prot & PROT_READ ? REGION_READ : 0) | (prot & PROT_WRITE ? REGION_WRITE : 0) |
-	       (prot & PROT_EXEC ? REGION_EXEC : 0);
-}
 
 /* Flags of the new region, or -errno for a file opened the wrong way. */
 static int region_flags_for(struct space *s, const struct mmap_request *q, u32 *out)

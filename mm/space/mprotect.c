@@ -5,13 +5,6 @@
  * before the failing one stay changed, as on Linux.
  */
 #include "internal.h"
-#include <linux/mman.h>
-
-static u32 prot_flags(u32 prot)
-{
-	return (prot & PROT_READ ? REGION_READ : 0) | (prot & PROT_WRITE ? REGION_WRITE : 0) |
-	       (prot & PROT_EXEC ? REGION_EXEC : 0);
-}
 
 /* READ needs MAYREAD and so on: the bits lie three above. */
 static bool is_allowed(u32 region_flags, u32 rights)

@@ -5,7 +5,6 @@
  * the target it picks it congruent modulo 2 MiB, so that whole tables move.
  */
 #include "internal.h"
-#include <linux/mman.h>
 
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4

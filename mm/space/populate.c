@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Bringing pages in without a touch: MAP_POPULATE, mlock, MADV_POPULATE_*, and kernel access by address. */
-#include "../fault/internal.h"
 #include "internal.h"
 #include <asm/signal.h>
 #include <lib/string.h>
+#include <mm/fault.h>
 
 int populate_locked(struct space *s, uaddr_t start, uaddr_t end, bool want_write)
 {
@@ -80,7 +80,7 @@ static bool access_page(struct space *s, struct region *r, uaddr_t addr, void *b
 		}
 		if (f && f->kind != FRAME_SPECIAL)
 			frame_put(f);
-		struct fault_verdict v = fault_region(s, r, addr & PAGE_MASK, (write ? FAULT_WRITE : 0) | FAULT_FORCE);
+		struct fault_verdict v = fault_region(s, r, addr & PAGE_MASK, write ? FAULT_WRITE : 0);
 		if (v.kind == FAULT_SIGNAL || v.kind == FAULT_OOM)
 			return false;
 	}

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Questions about a range that change nothing: mincore, msync (shmem has nothing to write), pagemap. */
 #include "internal.h"
-#include <linux/mman.h>
 
 static bool page_is_resident(struct space *s, struct region *r, uaddr_t addr)
 {

@@ -42,7 +42,7 @@ static bool update_max_gap(struct rb_node *n)
 
 struct region *region_next(const struct region *r) { return of(rb_next(&r->node)); }
 struct region *region_prev(const struct region *r) { return of(rb_prev(&r->node)); }
-struct region *space_first_locked(struct space *s) { return of(rb_first(&s->regions)); }
+struct region *region_first(struct space *s) { return of(rb_first(&s->regions)); }
 
 struct region *region_lookup(struct space *s, uaddr_t addr)
 {
@@ -65,8 +65,6 @@ struct region *region_lookup(struct space *s, uaddr_t addr)
 		WRITE_ONCE(s->cached, best);
 	return best;
 }
-
-struct region *space_find_locked(struct space *s, uaddr_t addr) { return region_lookup(s, addr); }
 
 bool range_is_free(struct space *s, uaddr_t start, uaddr_t end)
 {

@@ -49,7 +49,7 @@ struct space *space_create(void)
 static void drop_regions(struct space *s)
 {
 	struct region *next;
-	for (struct region *r = space_first_locked(s); r; r = next) {
+	for (struct region *r = region_first(s); r; r = next) {
 		next = region_next(r);
 		account_region(s, r, -1);
 		region_remove(s, r);

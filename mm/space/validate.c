@@ -9,7 +9,7 @@ static const char *validate_regions(struct space *s)
 	const char *broken = rb_validate(&s->regions);
 	if (broken)
 		return broken;
-	for (struct region *r = space_first_locked(s); r; prev = r, r = region_next(r), nr++) {
+	for (struct region *r = region_first(s); r; prev = r, r = region_next(r), nr++) {
 		if (r->start >= r->end || (r->start | r->end) & ~PAGE_MASK || r->end > HAL_USER_END)
 			return "region: bad bounds";
 		if (prev && prev->end > r->start)

@@ -12,6 +12,7 @@
 #include <linux/mman.h>
 #include <mm/fault.h>
 #include <mm/mapping.h>
+#include <mm/mman.h>
 #include <mm/pagetable.h>
 #include <mm/space.h>
 

@@ -9,6 +9,7 @@
 #include <linux/mman.h>
 #include <lib/string.h>
 #include <mm/frame.h>
+#include <mm/mman.h>
 #include <mm/pagetable.h>
 #include <mm/space.h>
 

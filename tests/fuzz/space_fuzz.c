@@ -7,6 +7,8 @@
  * Either way all validators run after every call and at the end nothing may have leaked.
  */
 #include "../unit/tests.h"
+#include <mm/inspect.h>
+#include <mm/mman.h>
 #include <mm/slab.h>
 #include <stdlib.h>
 

@@ -12,6 +12,8 @@
 #include <hal/log.h>
 #include <linux/mman.h>
 #include <mm/mapping.h>
+#include <mm/mman.h>
+#include <mm/region.h>
 #include <mm/slab.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,7 +158,7 @@ static long h_file_punch(int f, uint64_t page, uint64_t nr)
 static void h_regions(uint64_t from, uint64_t to, void (*fn)(const struct seq_region *, void *), void *arg)
 {
 	rwlock_read(&space()->lock);
-	for (struct region *r = space_find_locked(space(), from); r && r->start < to; r = region_next(r)) {
+	for (struct region *r = region_lookup(space(), from); r && r->start < to; r = region_next(r)) {
 		struct seq_region s = { r->start, r->end,
 					(!!(r->flags & REGION_READ)) | !!(r->flags & REGION_WRITE) * 2 | !!(r->flags & REGION_EXEC) * 4 |
 						!!(r->flags & REGION_SHARED) * 8,

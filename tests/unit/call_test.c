@@ -3,6 +3,9 @@
 #include "tests.h"
 #include <asm/errno.h>
 #include <asm/signal.h>
+#include <mm/commit.h>
+#include <mm/inspect.h>
+#include <mm/region.h>
 #include <mm/stat.h>
 #include <mm/trace.h>
 #include <string.h>
@@ -248,17 +251,17 @@ static void shares_are_proportional(void **state)
 	map(s, AT, 8 * PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
 	for (unsigned i = 0; i < 6; i++)
 		put_byte(AT + i * PAGE_SIZE, 1);
-	region_usage_locked(space_first_locked(s), &u);
+	region_usage_locked(region_first(s), &u);
 	assert_int_equal(u.rss, 6 * PAGE_SIZE);
 	assert_int_equal(u.pss, 6 * PAGE_SIZE);
 	assert_int_equal(u.private_dirty, 6 * PAGE_SIZE);
 	assert_int_equal(space_fork(s, &child), 0);
-	region_usage_locked(space_first_locked(s), &u);
+	region_usage_locked(region_first(s), &u);
 	assert_int_equal(u.rss, 6 * PAGE_SIZE);
 	assert_int_equal(u.pss, 3 * PAGE_SIZE);
 	assert_int_equal(u.shared_dirty, 6 * PAGE_SIZE);
 	put_byte(AT, 2); /* unshares the table; five pages stay shared, each mapped from two tables */
-	region_usage_locked(space_first_locked(s), &u);
+	region_usage_locked(region_first(s), &u);
 	assert_int_equal(u.pss, PAGE_SIZE + 5 * PAGE_SIZE / 2);
 	assert_int_equal(u.private_dirty, PAGE_SIZE);
 	assert_int_equal(u.anonymous, 6 * PAGE_SIZE);

@@ -2,6 +2,7 @@
 /* What the tests share: the machine, a file, bytes through the MMU. */
 #include "tests.h"
 #include <hal/log.h>
+#include <mm/commit.h>
 #include <mm/slab.h>
 #include <mm/stat.h>
 #include <stdio.h>

@@ -13,6 +13,7 @@
 #include <host/machine.h>
 #include <linux/mman.h>
 #include <mm/mapping.h>
+#include <mm/mman.h>
 
 /* A small machine with checks on. */
 void machine_up(u64 ram_bytes, unsigned cpus);
