@@ -52,7 +52,7 @@ check: $(B)/unit
 	@tests/house/imports
 	@$(B)/unit
 check-tsan: $(B)/unit-tsan
-	@$(B)/unit-tsan threads conformance
+	@$(B)/unit-tsan threads conformance block
 FUZZ_ARGS ?= -max_total_time=60
 fuzz: $(B)/fuzz
 	@mkdir -p $(B)/fuzz-corpus

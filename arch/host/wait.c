@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Sleeping on the host: one condition for all queues. Without threads a wait that has to sleep can
- * never end, so it is a deadlock and stops the run. */
+/*
+ * Sleeping on the host: one condition for all queues. Without threads only an event (a disk's answer) can
+ * end a wait: virtual time passes to the next one. When none is to come it is a deadlock and stops the run.
+ */
 #include <errno.h>
 #include <hal/log.h>
 #include <hal/time.h>
+#include <host/machine.h>
 #include <mm/host.h>
 #include <pthread.h>
 #include <time.h>
@@ -33,6 +36,51 @@ static int time_out(u64 deadline)
 	return -ETIMEDOUT;
 }
 
+/* Those to come, by time; they are few. */
+static struct list_head events = LIST_HEAD_INIT(events);
+
+void host_event_init(struct host_event *e, void (*fn)(struct host_event *e))
+{
+	list_init(&e->link);
+	e->fn = fn;
+}
+
+void host_event_cancel(struct host_event *e) { list_del(&e->link); }
+
+void host_event_add(struct host_event *e, u64 due_ns)
+{
+	struct host_event *o;
+	e->due_ns = due_ns;
+	list_for_each_entry(o, &events, link)
+		if (o->due_ns > due_ns)
+			break;
+	list_add_tail(&e->link, &o->link); /* in front of o, or at the end */
+}
+
+/* Lets time pass to the next event, unless that is behind the deadline (0: none). */
+static bool run_event(u64 deadline)
+{
+	if (list_is_empty(&events))
+		return false;
+	struct host_event *e = list_first_entry(&events, struct host_event, link);
+	if (deadline && e->due_ns > deadline)
+		return false;
+	list_del(&e->link);
+	host_clock_pass(e->due_ns);
+	e->fn(e);
+	return true;
+}
+
+static int wait_for_events(struct host_waitq *q, bool (*ready)(void *), void *arg, u64 deadline)
+{
+	while (run_event(deadline))
+		if (is_ready(q, ready, arg))
+			return 0;
+	if (!deadline)
+		hal_panic("deadlock: the only thread waits");
+	return time_out(deadline);
+}
+
 int host_wait(struct host_waitq *q, bool (*ready)(void *), void *arg, u64 timeout_ns)
 {
 	u64 deadline = timeout_ns ? hal_clock_ns() + timeout_ns : 0;
@@ -40,11 +88,8 @@ int host_wait(struct host_waitq *q, bool (*ready)(void *), void *arg, u64 timeou
 	bool yes = is_ready(q, ready, arg);
 	if (yes)
 		return 0;
-	if (!host_threads) {
-		if (deadline)
-			return time_out(deadline);
-		hal_panic("deadlock: the only thread waits");
-	}
+	if (!host_threads)
+		return wait_for_events(q, ready, arg, deadline);
 	clock_gettime(CLOCK_REALTIME, &until);
 	u64 ns = (u64)until.tv_nsec + timeout_ns;
 	until.tv_sec += (time_t)(ns / 1000000000);

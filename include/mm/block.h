@@ -6,6 +6,10 @@
  * called, exactly once, in a thread (never in an interrupt handler): it may take spin locks and wake,
  * not sleep. A synchronous driver may call it from within submit.
  *
+ * The memory consists of single, reference-counted frames: a driver whose device does not answer gives up
+ * with -EIO but keeps references until the device lets go. So after -EIO of a read the frames' content may
+ * still change: they are dropped, not filled again.
+ *
  * A partition is a device whose `parent` is set: requests are shifted and passed on.
  */
 #ifndef MM_BLOCK_H
@@ -36,9 +40,12 @@ struct block_request {
 	struct block_segment *segments;
 	void (*done)(struct block_request *r);
 	void *arg;                  /* the submitter's own */
-	int err;                    /* set before done: 0, -EIO, -ENXIO (beyond the end), -EROFS, -EOPNOTSUPP */
-	/* while in flight, the block layer's and the driver's */
+	int err;                    /* set before done: 0, -EIO, -ENXIO (beyond the end), -EROFS, -EINVAL (not whole
+	                             * logical blocks), -EOPNOTSUPP */
+	/* while in flight, the block layer's and the driver's; all above but err are the submitter's again
+	 * in done, as he set them */
 	struct block_device *dev;   /* as submitted to */
+	u32 nr_sectors;             /* sum of the segments */
 	u64 start_ns;
 	struct list_head link;
 	u64 driver[2];
@@ -51,8 +58,9 @@ struct block_ops {
 
 /* Since boot; atomic. /proc/diskstats (Linux: Documentation/admin-guide/iostats.rst). */
 struct block_stats {
-	u64 requests[3], sectors[3], ns[3]; /* by enum block_op */
-	u64 in_flight, busy_since_ns, busy_ns;
+	u64 requests[3], sectors[3], ns[3]; /* ended requests, by enum block_op */
+	u64 in_flight[3];
+	u64 busy_ns, busy_until_ns;         /* time with requests in flight, counted up to busy_until_ns */
 };
 
 struct block_device {
@@ -89,6 +97,12 @@ int block_rw(struct block_device *d, enum block_op op, u64 sector, struct frame 
 
 /* Makes everything written so far durable. 0 or -EIO. */
 int block_flush(struct block_device *d);
+
+/* The device has another size now. Pages beyond a smaller one are dropped. May sleep. */
+void block_set_size(struct block_device *d, u64 nr_sectors);
+
+u64 block_nr_in_flight(const struct block_device *d);
+u64 block_busy_ns(const struct block_device *d); /* up to now */
 
 static inline struct block_device *block_whole(struct block_device *d) { return d->parent ? d->parent : d; }
 

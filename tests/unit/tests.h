@@ -61,5 +61,6 @@ int run_stat_tests(void);
 int run_call_tests(void);
 int run_thread_tests(void);
 int run_conformance_tests(void);
+int run_block_tests(void);
 
 #endif

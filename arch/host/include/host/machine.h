@@ -20,6 +20,9 @@ struct host_config {
 void host_machine_create(const struct host_config *c);
 void host_machine_destroy(void);
 
+/* The virtual clock shows at least ns from now on. */
+void host_clock_pass(u64 ns);
+
 /* Lets the calling thread act as CPU `cpu`. */
 void host_be_cpu(unsigned cpu);
 
