@@ -111,3 +111,7 @@ void host_wake_all(struct host_waitq *q)
 	pthread_cond_broadcast(&condition);
 	pthread_mutex_unlock(&mutex);
 }
+
+/* Without threads there is nothing that could run beside the caller. */
+bool host_has_workers(void) { return false; }
+int host_worker_start(const char *name, void (*fn)(void *arg), void *arg) { return 0; }

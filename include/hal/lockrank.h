@@ -12,6 +12,7 @@ enum lock_rank {
 	RANK_TTY_WRITE,    /* one writer's bytes stay together on a terminal */
 	RANK_TASK_EXEC,    /* execve and ptrace look at one process at a time */
 	RANK_FS_NAMESPACE, /* mounts and rename across directories */
+	RANK_FLUSH_ROUND,  /* a device's flusher at work: takes whatever writing a file takes */
 	RANK_INODE,        /* directory content, file size; parent before child by nested call */
 	RANK_PIPE,         /* a pipe's buffer; copies from user space while held, so above RANK_SPACE's users */
 	RANK_SPACE,        /* a space's regions: written by mmap & co, read by faults */
@@ -26,6 +27,7 @@ enum lock_rank {
 	RANK_UPPER_TABLE, /* an upper page-table page */
 	RANK_LEAF_TABLE,  /* a last-level page-table page */
 	RANK_MAPPING_TREE,/* a file's index of pages */
+	RANK_FLUSHER,     /* a device's list of files with dirty pages */
 	RANK_FRAME_CHAIN, /* the slots that map one frame */
 	RANK_SLAB,        /* one slab cache's lists */
 	RANK_BUDDY,       /* one node's free lists */

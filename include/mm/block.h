@@ -75,6 +75,7 @@ struct block_device {
 	char name[16];                   /* "vda", "vda1" */
 	void *priv;                      /* the driver's */
 	struct block_stats stats;
+	struct host_waitq waitq;         /* who reads one page of a file waits here */
 	struct mapping mapping;          /* its own pages: file-system metadata, reads of /dev/vda */
 	struct backing_store store;      /* of `mapping` */
 	struct flusher flusher;          /* writes dirty pages of every file on the (whole) device */

@@ -31,6 +31,10 @@ int cache_make_writable(struct mapping *m, u64 index, struct frame *f);
  * written there). Write lock held. */
 int cache_zero_tail(struct mapping *m, u64 old_size);
 
+/* Zeroes bytes [from, to) of one page, dirty, unless they lie in a hole: before a truncation to `from`, while
+ * the size is the old one. 0, -EIO, -ENOMEM. Write lock held. */
+int cache_zero_range(struct mapping *m, u64 from, u64 to);
+
 /* Drops clean pages that nobody maps, holds or writes. Pages dropped: drop_caches, POSIX_FADV_DONTNEED.
  * Page numbers [first, last]. */
 u64 mapping_drop_clean(struct mapping *m, u64 first, u64 last);

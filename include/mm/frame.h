@@ -45,6 +45,9 @@ enum frame_kind {
 #define FRAME_DIRTY     (1u << 3) /* content differs from the backing store */
 #define FRAME_ACCESSED  (1u << 4) /* touched since last aged (read/write calls; harvested bits) */
 #define FRAME_SHMEM     (1u << 5) /* FRAME_CACHE of a shmem mapping: counts as Shmem */
+#define FRAME_WRITEBACK (1u << 6) /* on its way to the disk: stays in its file's index until it is there */
+#define FRAME_WRITEBACK_WAIT (1u << 7) /* somebody waits for FRAME_WRITEBACK */
+#define FRAME_READAHEAD (1u << 8) /* whoever comes here first starts the next read-ahead */
 
 /* A slot: which entry of which table maps something. 0 is "none" (table numbers start at 1). */
 typedef u32 slot_t;
@@ -85,7 +88,7 @@ struct frame {
 			void *free_objects;
 		};
 	};
-	u64 owner; /* the owner's own; keeps a descriptor at one cache line */
+	u64 owner; /* the owner's own; CACHE of a block device: its dirty sectors, one bit for 512 bytes (atomic) */
 };
 _Static_assert(sizeof(struct frame) == 64, "frame descriptor is one cache line");
 
@@ -135,6 +138,10 @@ static inline bool frame_busy_trylock(struct frame *f)
 	return !(__atomic_fetch_or(&f->flags, FRAME_BUSY, __ATOMIC_ACQUIRE) & FRAME_BUSY);
 }
 void frame_busy_unlock(struct frame *f);
+
+/* FRAME_WRITEBACK, set by whoever starts the write with the busy bit held, ends. */
+void frame_wait_writeback(struct frame *f);
+void frame_end_writeback(struct frame *f);
 
 /* Whoever sees FRAME_UPTODATE sees the content that was written before it was set. */
 static inline u32 frame_flags(const struct frame *f) { return __atomic_load_n(&f->flags, __ATOMIC_ACQUIRE); }

@@ -69,6 +69,12 @@ static inline void rwlock_write_unlock(struct rwlock *l)
 		rwlock_wake(l);
 }
 
+/* A thread of the memory manager's own that runs fn(arg) until it returns; name as ps shows it (15
+ * characters). 0 or -ENOMEM. On a host without threads it is not started: whoever needs its work calls
+ * for a round of it. */
+int host_worker_start(const char *name, void (*fn)(void *arg), void *arg);
+bool host_has_workers(void);
+
 /* Who is asking: set by the host for the running task. */
 struct host_context {
 	bool may_use_reserves;

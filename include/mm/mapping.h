@@ -79,7 +79,7 @@ void mapping_destroy(struct mapping *m);
 struct frame *mapping_find(struct mapping *m, u64 index);
 
 /* Finds or makes page `index`, up to date, with a reference taken. alloc: ALLOC_* bits.
- * 0; -ENOMEM; -EIO or what fill returned. */
+ * 0; -ENOMEM; -EIO or what the file system returned; -ENODATA: beyond the size of a file with a store. */
 int mapping_get(struct mapping *m, u64 index, unsigned alloc, struct frame **out);
 
 /* Puts a page whose content is complete (kind FRAME_CACHE, the caller's reference stays) at `index`; for

@@ -106,6 +106,9 @@ void table_remove_entry_locked(struct frame *t, unsigned index);
 /* Removes f from every table that maps it, in all sharers; flushes; drops the slots' references. */
 void walk_back_unmap(struct frame *f);
 
+/* Takes W and D from every entry that maps f, in all sharers, and flushes (clean.c). */
+void walk_back_clean(struct frame *f);
+
 /* ---- walking down (walk.c) ---- */
 
 /* A locked leaf table and the entry in it. */

@@ -9,12 +9,16 @@
 
 #include <hal/types.h>
 
+/* Marks that an item can carry; a node knows which of its children have one below. */
+enum radix_tag { RADIX_DIRTY, RADIX_WRITEBACK, RADIX_NR_TAGS };
+
 struct radix_tree {
 	void *top;       /* height 0: the item of index 0 itself */
-	unsigned height; /* levels of nodes */
+	u8 height;       /* levels of nodes */
+	u8 top_tags;     /* height 0: the item's, one bit each */
 };
 
-static inline void radix_init(struct radix_tree *t) { t->top = NULL; t->height = 0; }
+static inline void radix_init(struct radix_tree *t) { *t = (struct radix_tree){ 0 }; }
 
 /* Nodes set aside for one insertion. */
 struct radix_reserve {
@@ -35,6 +39,12 @@ void *radix_remove(struct radix_tree *t, u64 index); /* what was there, or NULL;
 
 /* The first item with *index >= the given one: sets *index, returns it; NULL when there is none. */
 void *radix_next(const struct radix_tree *t, u64 *index);
+
+/* Sets or clears a tag of the item at index, which is there. Returns whether it was set. */
+bool radix_tag(struct radix_tree *t, u64 index, enum radix_tag tag, bool set);
+bool radix_is_tagged(const struct radix_tree *t, u64 index, enum radix_tag tag);
+/* As radix_next, of items with the tag. */
+void *radix_next_tagged(const struct radix_tree *t, u64 *index, enum radix_tag tag);
 
 /* Neighbours at once: how many of the indexes [index, index + max) lie in one node (at least 1), and
  * where their items stand there (some NULL); *items = NULL when none of them has one. */

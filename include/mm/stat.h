@@ -16,6 +16,7 @@
 	X(NR_ANON_PAGES, "nr_anon_pages", "anonymous pages that are mapped")                                     \
 	X(NR_MAPPED, "nr_mapped", "file and shmem pages that are mapped at least once")                          \
 	X(NR_FILE_PAGES, "nr_file_pages", "pages in the page cache, shmem included")                             \
+	X(NR_BUFFERS, "nr_buffers", "pages in the page cache that are a block device's own: Buffers")            \
 	X(NR_SHMEM, "nr_shmem", "pages of tmpfs, shared anonymous and SysV shared memory")                       \
 	X(NR_FILE_DIRTY, "nr_dirty", "file pages waiting to be written back")                                    \
 	X(NR_WRITEBACK, "nr_writeback", "file pages being written back")                                         \
@@ -44,6 +45,9 @@
 	X(TLB_FLUSH, "tlb_flush", "flushes of user translations asked of the machine")                           \
 	X(TLB_SHOOTDOWN, "tlb_shootdown", "flushes that had to reach another CPU")                               \
 	X(OOM_KILL, "oom_kill", "processes killed because memory ran out")                                       \
+	X(NR_DIRTIED, "nr_dirtied", "pages of files on devices that became dirty")                               \
+	X(NR_WRITTEN, "nr_written", "pages whose write-back was started")                                        \
+	X(READAHEAD, "pgreadahead", "pages read ahead of their use")                                             \
 	X(DROP_PAGECACHE, "drop_pagecache", "times the page cache was dropped on request")                       \
 	X(DROP_SLAB, "drop_slab", "times reclaimable slab was dropped on request")
 

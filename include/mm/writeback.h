@@ -28,7 +28,10 @@ struct flusher {
 	struct spinlock lock;         /* RANK_FLUSHER: the list */
 	struct list_head dirty;       /* backing_store.dirty_link, oldest first */
 	struct host_waitq waitq;      /* the worker, and those who wait for it */
-	bool is_started, must_run, must_stop;
+	bool is_started, must_run, must_stop; /* (waitq.lock) */
+	struct list_head link;        /* in the list of flushers that run */
+	struct rwlock round_lock;     /* RANK_FLUSH_ROUND: one round at a time */
+	u64 round;                    /* (round_lock) its number */
 	u64 nr_written;               /* atomic: pages, ever; throttled writers watch it */
 };
 
@@ -38,11 +41,12 @@ struct backing_store {
 	struct block_device *dev;     /* where blocks lie (a partition or a whole device) */
 	u8 block_shift;               /* 9..12: log2 of the file system's block size */
 	bool is_meta_dirty;           /* (flusher lock) ops->write_meta has something to do */
+	bool has_tail;                /* a mapping may have written behind the end of the last page */
 	u64 nr_dirty, nr_writeback;   /* (tree_lock) pages */
 	struct list_head dirty_link;  /* (flusher lock) */
 	u64 dirtied_ns;               /* (flusher lock) when it went onto the list */
+	u64 round;                    /* (flusher lock) the last round that wrote it */
 	u64 error_seq;                /* atomic: errno | counter, see writeback_error_* */
-	u64 next_index;               /* where the flusher goes on in a large file */
 };
 
 void backing_store_init(struct backing_store *b, struct mapping *m, struct block_device *dev, unsigned block_shift);
@@ -62,7 +66,6 @@ void mapping_dirty_meta(struct mapping *m);
 int mapping_writeback(struct mapping *m, u64 start, u64 end, unsigned flags);
 /* Waits for writes under way in [start, end). */
 void mapping_wait_writeback(struct mapping *m, u64 start, u64 end);
-void frame_wait_writeback(struct frame *f);
 
 /* Errors: an open file samples at open; fsync reports what came after its sample, once per file. */
 u64 writeback_error_sample(struct mapping *m);
@@ -73,6 +76,7 @@ void writeback_error_set(struct mapping *m, int err);
  * (an inode's lock is fine): sleeps while too much is dirty. */
 void writeback_throttle(struct mapping *m);
 
+void flusher_init(struct flusher *fl);
 /* The worker of a device: started when the device appears. 0 or -ENOMEM. */
 int flusher_start(struct block_device *whole);
 void flusher_stop(struct block_device *whole);

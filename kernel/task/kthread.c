@@ -88,6 +88,13 @@ struct task *kthread_create(void (*fn)(void *), void *arg, const char *name)
 	return t;
 }
 
+bool host_has_workers(void) { return true; }
+
+int host_worker_start(const char *name, void (*fn)(void *arg), void *arg)
+{
+	return kthread_create(fn, arg, name) ? 0 : -ENOMEM;
+}
+
 static bool never(void *arg) { return false; }
 
 static void kthreadd_main(void *arg)

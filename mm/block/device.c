@@ -11,7 +11,27 @@ static u64 device_size(struct mapping *m)
 	return READ_ONCE(container_of(m, struct block_device, mapping)->nr_sectors) << SECTOR_SHIFT;
 }
 
-static const struct mapping_ops device_mapping_ops = { .size = device_size };
+/* A device's own pages lie where they are. */
+static int device_map_blocks(struct mapping *m, u64 block, u32 max, bool create, struct block_extent *out)
+{
+	u64 nr = READ_ONCE(container_of(m, struct block_device, mapping)->nr_sectors);
+	if (block >= nr)
+		*out = (struct block_extent){ .device_block = BLOCK_HOLE, .nr = max };
+	else
+		*out = (struct block_extent){ .device_block = block, .nr = (u32)min((u64)max, nr - block) };
+	return 0;
+}
+
+/* Who uses a device keeps it from going away; its pages go with it. */
+static bool device_pin(struct mapping *m) { return true; }
+static void device_unpin(struct mapping *m) {}
+
+static const struct mapping_ops device_mapping_ops = {
+	.size = device_size,
+	.map_blocks = device_map_blocks,
+	.pin = device_pin,
+	.unpin = device_unpin,
+};
 
 void block_device_init(struct block_device *d)
 {
@@ -20,10 +40,15 @@ void block_device_init(struct block_device *d)
 	ASSERT(d->logical_block >= SECTOR_SIZE && d->logical_block <= d->physical_block);
 	memset(&d->stats, 0, sizeof(d->stats));
 	mapping_init(&d->mapping, &device_mapping_ops, MAPPING_DEVICE);
+	backing_store_init(&d->store, &d->mapping, d, SECTOR_SHIFT);
+	host_waitq_init(&d->waitq);
+	flusher_init(&d->flusher);
 }
 
 void block_device_destroy(struct block_device *d)
 {
+	if (!d->parent)
+		flusher_stop(d);
 	ASSERT(block_nr_in_flight(d) == 0);
 	mapping_destroy(&d->mapping);
 }

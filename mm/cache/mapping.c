@@ -3,22 +3,22 @@
  * The pages of a file in memory: finding and making them.
  *
  * Life of a page: absent -> inserted busy, not up to date (a backing store fills it) -> up to date ->
- * removed (truncate.c). Pages without a backing store (shmem) are inserted zeroed and up to date.
+ * dirty and written back, any number of times -> removed. Pages without a backing store (shmem) are
+ * inserted zeroed and up to date.
  *
  * I1  A frame in the index has kind FRAME_CACHE, ->mapping and ->index name its place, and one
  *     reference belongs to the index. ->mapping becomes NULL under tree_lock when it leaves.
- * I2  nr_pages counts the index.
+ * I2  nr_pages counts the index; store->nr_dirty and nr_writeback its tags.
  */
-#include <asm/errno.h>
-#include <mm/mapping.h>
+#include "internal.h"
 #include <mm/pagetable.h>
-#include <mm/stat.h>
 
 void mapping_init(struct mapping *m, const struct mapping_ops *ops, u32 flags)
 {
 	m->ops = ops;
 	m->flags = flags;
 	m->nr_pages = 0;
+	m->store = NULL;
 	m->nr_writable = 0;
 	spin_lock_init(&m->tree_lock, RANK_MAPPING_TREE);
 	radix_init(&m->pages);
@@ -42,15 +42,16 @@ static void count_page(struct mapping *m, s64 n)
 	stat_add(STAT_NR_FILE_PAGES, n);
 	if (m->flags & MAPPING_SHMEM)
 		stat_add(STAT_NR_SHMEM, n);
+	else if (m->flags & MAPPING_DEVICE)
+		stat_add(STAT_NR_BUFFERS, n);
 }
 
-/* Puts f at `index`; its flags are set. The index's reference is counted by the caller. -EEXIST: another
- * was first. */
-static int insert(struct mapping *m, u64 index, unsigned alloc, struct frame *f)
+int mapping_insert(struct mapping *m, u64 index, unsigned alloc, struct frame *f, bool within_size)
 {
 	int err;
 	f->mapping = m;
 	f->index = index;
+	f->owner = 0;
 	do { /* again when the tree changed while nodes were allocated */
 		struct radix_reserve reserve;
 		spin_lock(&m->tree_lock);
@@ -61,7 +62,7 @@ static int insert(struct mapping *m, u64 index, unsigned alloc, struct frame *f)
 			break;
 		}
 		spin_lock(&m->tree_lock);
-		err = radix_insert(&m->pages, index, f, &reserve);
+		err = within_size && index >= mapping_size_pages(m) ? -ENODATA : radix_insert(&m->pages, index, f, &reserve);
 		if (!err)
 			count_page(m, 1);
 		spin_unlock(&m->tree_lock);
@@ -76,23 +77,23 @@ int mapping_add(struct mapping *m, u64 index, unsigned alloc, struct frame *f)
 {
 	f->flags = FRAME_UPTODATE | FRAME_DIRTY | (m->flags & MAPPING_SHMEM ? FRAME_SHMEM : 0);
 	frame_get(f); /* the index's */
-	int err = insert(m, index, alloc, f);
+	int err = mapping_insert(m, index, alloc, f, false);
 	if (err)
 		f->refs = 1;
 	return err;
 }
 
-/* Inserts a new page, with a second reference for the caller. 0, -EEXIST, -ENOMEM. */
-static int insert_page(struct mapping *m, u64 index, unsigned alloc, struct frame **out)
+/* Inserts a new page, with a second reference for the caller. */
+static int insert_page(struct mapping *m, u64 index, unsigned alloc, bool is_filled, struct frame **out)
 {
-	struct frame *f = frame_alloc(0, alloc | (m->ops->fill ? 0 : ALLOC_ZERO), FRAME_CACHE);
+	struct frame *f = frame_alloc(0, alloc | (is_filled ? 0 : ALLOC_ZERO), FRAME_CACHE);
 	if (!f)
 		return -ENOMEM;
-	f->flags = m->ops->fill ? FRAME_BUSY : FRAME_UPTODATE;
+	f->flags = is_filled ? FRAME_BUSY : FRAME_UPTODATE;
 	if (m->flags & MAPPING_SHMEM)
 		f->flags |= FRAME_SHMEM;
 	f->refs = 2;
-	int err = insert(m, index, alloc, f);
+	int err = mapping_insert(m, index, alloc, f, m->store != NULL);
 	if (err)
 		frame_free(f, 0);
 	else
@@ -100,16 +101,30 @@ static int insert_page(struct mapping *m, u64 index, unsigned alloc, struct fram
 	return err;
 }
 
-/* Takes f (busy) out of the index; the index's reference goes. */
-static void remove_page(struct mapping *m, struct frame *f)
+int mapping_insert_busy(struct mapping *m, u64 index, unsigned alloc, struct frame **out)
 {
-	spin_lock(&m->tree_lock);
+	return insert_page(m, index, alloc, true, out);
+}
+
+bool mapping_detach_locked(struct mapping *m, struct frame *f)
+{
 	bool was_in = f->mapping == m;
 	if (was_in) {
+		if (m->store && (frame_flags(f) & FRAME_DIRTY) && radix_tag(&m->pages, f->index, RADIX_DIRTY, false)) {
+			m->store->nr_dirty--;
+			stat_add(STAT_NR_FILE_DIRTY, -1);
+		}
 		radix_remove(&m->pages, f->index);
 		f->mapping = NULL;
 		count_page(m, -1);
 	}
+	return was_in;
+}
+
+void mapping_remove_busy(struct mapping *m, struct frame *f)
+{
+	spin_lock(&m->tree_lock);
+	bool was_in = mapping_detach_locked(m, f);
 	spin_unlock(&m->tree_lock);
 	if (!was_in)
 		return;
@@ -121,7 +136,8 @@ static void remove_page(struct mapping *m, struct frame *f)
 void mapping_remove(struct mapping *m, struct frame *f)
 {
 	frame_busy_lock(f);
-	remove_page(m, f);
+	frame_wait_writeback(f);
+	mapping_remove_busy(m, f);
 	frame_busy_unlock(f);
 }
 
@@ -137,9 +153,9 @@ static int wait_uptodate(struct mapping *m, struct frame *f)
 /* Fills the new busy page. */
 static int fill_page(struct mapping *m, u64 index, struct frame *f)
 {
-	int err = m->ops->fill(m, index, f);
+	int err = m->store ? transfer_read_wait(m, f) : m->ops->fill(m, index, f);
 	if (err)
-		remove_page(m, f);
+		mapping_remove_busy(m, f);
 	else
 		frame_set_flags(f, FRAME_UPTODATE);
 	frame_busy_unlock(f);
@@ -148,18 +164,19 @@ static int fill_page(struct mapping *m, u64 index, struct frame *f)
 
 int mapping_get(struct mapping *m, u64 index, unsigned alloc, struct frame **out)
 {
+	bool is_filled = m->store || m->ops->fill;
 	for (;;) {
 		struct frame *f = mapping_find(m, index);
 		int err;
 		if (f) {
 			err = likely(frame_flags(f) & FRAME_UPTODATE) ? 0 : wait_uptodate(m, f);
 		} else {
-			err = insert_page(m, index, alloc, &f);
+			err = insert_page(m, index, alloc, is_filled, &f);
 			if (err == -EEXIST)
 				continue;
 			if (err)
 				return err;
-			err = m->ops->fill ? fill_page(m, index, f) : 0;
+			err = is_filled ? fill_page(m, index, f) : 0;
 		}
 		if (!err) {
 			*out = f;
@@ -173,12 +190,19 @@ int mapping_get(struct mapping *m, u64 index, unsigned alloc, struct frame **out
 
 const char *mapping_validate(struct mapping *m)
 {
-	u64 nr = 0, index = 0;
+	u64 nr = 0, nr_dirty = 0, nr_writeback = 0, index = 0;
 	for (struct frame *f; (f = radix_next(&m->pages, &index)) != NULL; index++, nr++) {
 		if (f->kind != FRAME_CACHE || f->mapping != m || f->index != index)
 			return "mapping: a page does not know its place";
 		if (f->refs < 1 + (s32)f->nr_slots)
 			return "mapping: a page has too few references";
+		bool is_dirty = radix_is_tagged(&m->pages, index, RADIX_DIRTY);
+		if (m->store && is_dirty != !!(f->flags & FRAME_DIRTY))
+			return "mapping: a page's dirty flag and tag differ";
+		nr_dirty += is_dirty;
+		nr_writeback += radix_is_tagged(&m->pages, index, RADIX_WRITEBACK);
 	}
+	if (m->store && (m->store->nr_dirty != nr_dirty || m->store->nr_writeback != nr_writeback))
+		return "mapping: the store's counts are wrong";
 	return nr == m->nr_pages ? NULL : "mapping: nr_pages is wrong";
 }

@@ -4,6 +4,8 @@
  * 0 is one item of index 0 with no node at all.
  *
  * X1  A node's `nr` counts its non-NULL children; no node is empty.
+ * X2  A tag's bit is set in a node exactly when the child is tagged (lowest level) or has it in one of
+ *     its own bits. An item that leaves loses its tags.
  */
 #include <asm/errno.h>
 #include <hal/log.h>
@@ -16,8 +18,11 @@
 
 struct radix_node {
 	u32 nr;
+	u64 tags[RADIX_NR_TAGS]; /* one bit per child */
 	void *children[WAYS];
 };
+
+static inline unsigned way(u64 index, unsigned level) { return (index >> ((level - 1) * SHIFT)) & (WAYS - 1); }
 
 static struct slab_cache *node_cache;
 
@@ -52,7 +57,7 @@ unsigned radix_missing(const struct radix_tree *t, u64 index)
 	unsigned level = t->height;
 	const struct radix_node *n = t->top;
 	while (level > 1 && n) {
-		n = n->children[(index >> ((level - 1) * SHIFT)) & (WAYS - 1)];
+		n = n->children[way(index, level)];
 		level--;
 	}
 	return n ? 0 : level;
@@ -92,6 +97,9 @@ int radix_insert(struct radix_tree *t, u64 index, void *item, struct radix_reser
 		struct radix_node *n = take(r);
 		n->children[0] = t->top;
 		n->nr = 1;
+		for (unsigned tag = 0; tag < RADIX_NR_TAGS; tag++)
+			n->tags[tag] = t->height ? ((struct radix_node *)t->top)->tags[tag] != 0 : t->top_tags >> tag & 1;
+		t->top_tags = 0;
 		t->top = n;
 		t->height++;
 	}
@@ -106,7 +114,7 @@ int radix_insert(struct radix_tree *t, u64 index, void *item, struct radix_reser
 				parent->nr++;
 		}
 		parent = n;
-		link = &n->children[(index >> ((level - 1) * SHIFT)) & (WAYS - 1)];
+		link = &n->children[way(index, level)];
 	}
 	if (*link)
 		return -EEXIST;
@@ -122,7 +130,7 @@ void *radix_lookup(const struct radix_tree *t, u64 index)
 		return NULL;
 	void *p = t->top;
 	for (unsigned level = t->height; level > 0 && p; level--)
-		p = ((struct radix_node *)p)->children[(index >> ((level - 1) * SHIFT)) & (WAYS - 1)];
+		p = ((struct radix_node *)p)->children[way(index, level)];
 	return p;
 }
 
@@ -139,36 +147,105 @@ unsigned radix_stretch(const struct radix_tree *t, u64 index, unsigned max, void
 		return nr;
 	const struct radix_node *n = t->top;
 	for (unsigned level = t->height; level > 1 && n; level--)
-		n = n->children[(index >> ((level - 1) * SHIFT)) & (WAYS - 1)];
+		n = n->children[way(index, level)];
 	if (n)
 		*items = &n->children[first];
 	return nr;
 }
 
+/* The nodes from the top to the one that holds index; false when it has no item. */
+static bool path_to(const struct radix_tree *t, u64 index, struct radix_node **path)
+{
+	void *p = t->top;
+	for (unsigned level = t->height; level > 0 && p; level--) {
+		path[level] = p;
+		p = path[level]->children[way(index, level)];
+	}
+	return p != NULL;
+}
+
+bool radix_tag(struct radix_tree *t, u64 index, enum radix_tag tag, bool set)
+{
+	struct radix_node *path[12];
+	if (!is_reachable(t, index) || !path_to(t, index, path))
+		return false;
+	if (!t->height) {
+		bool was = t->top_tags >> tag & 1;
+		t->top_tags = (u8)(set ? t->top_tags | 1u << tag : t->top_tags & ~(1u << tag));
+		return was;
+	}
+	bool was = path[1]->tags[tag] >> way(index, 1) & 1;
+	for (unsigned level = 1; was != set && level <= t->height; level++) {
+		struct radix_node *n = path[level];
+		u64 before = n->tags[tag], bit = 1ull << way(index, level);
+		n->tags[tag] = set ? before | bit : before & ~bit;
+		if (set ? before : n->tags[tag]) /* the levels above know already, or have others */
+			break;
+	}
+	return was;
+}
+
+bool radix_is_tagged(const struct radix_tree *t, u64 index, enum radix_tag tag)
+{
+	struct radix_node *path[12];
+	if (!is_reachable(t, index) || !path_to(t, index, path))
+		return false;
+	return t->height ? path[1]->tags[tag] >> way(index, 1) & 1 : t->top_tags >> tag & 1;
+}
+
+void *radix_next_tagged(const struct radix_tree *t, u64 *index, enum radix_tag tag)
+{
+	u64 at = *index;
+	if (!t->top || !is_reachable(t, at))
+		return NULL;
+	if (!t->height)
+		return at == 0 && t->top_tags >> tag & 1 ? t->top : NULL;
+	for (;;) { /* down to the first tagged item at or behind `at`, or past an untagged stretch and again */
+		const struct radix_node *n = t->top;
+		unsigned level = t->height;
+		for (;;) {
+			u64 rest = n->tags[tag] & (~0ull << way(at, level));
+			unsigned shift = (level - 1) * SHIFT;
+			if (!rest) { /* nothing more in this node: on behind it */
+				if (level == t->height)
+					return NULL;
+				at = ((at >> (shift + SHIFT)) + 1) << (shift + SHIFT);
+				if (!is_reachable(t, at))
+					return NULL;
+				break;
+			}
+			unsigned child = (unsigned)__builtin_ctzll(rest);
+			if (child != way(at, level))
+				at = (shift + SHIFT < 64 ? at >> (shift + SHIFT) << (shift + SHIFT) : 0) | (u64)child << shift;
+			if (level == 1) {
+				*index = at;
+				return n->children[child];
+			}
+			n = n->children[child];
+			level--;
+		}
+	}
+}
+
 void *radix_remove(struct radix_tree *t, u64 index)
 {
 	struct radix_node *path[12];
-	unsigned depth = 0;
-	if (!is_reachable(t, index))
+	if (!is_reachable(t, index) || !path_to(t, index, path))
 		return NULL;
-	void *p = t->top;
-	for (unsigned level = t->height; level > 0 && p; level--) {
-		path[depth++] = p;
-		p = path[depth - 1]->children[(index >> ((level - 1) * SHIFT)) & (WAYS - 1)];
-	}
-	if (!p)
-		return NULL;
+	void *item = t->height ? path[1]->children[way(index, 1)] : t->top;
+	for (unsigned tag = 0; t->height && tag < RADIX_NR_TAGS; tag++)
+		if (unlikely(path[1]->tags[tag] >> way(index, 1) & 1))
+			radix_tag(t, index, tag, false);
 	/* Upwards: clear the link, drop nodes that became empty. */
-	for (unsigned level = 1; depth-- > 0; level++) {
-		struct radix_node *n = path[depth];
-		n->children[(index >> ((level - 1) * SHIFT)) & (WAYS - 1)] = NULL;
+	for (unsigned level = 1; level <= t->height; level++) {
+		struct radix_node *n = path[level];
+		n->children[way(index, level)] = NULL;
 		if (--n->nr)
-			return p;
+			return item;
 		slab_free(node_cache, n);
 	}
-	t->top = NULL;
-	t->height = 0;
-	return p;
+	radix_init(t);
+	return item;
 }
 
 /* First item at or after *index below n; updates *index. */

@@ -8,7 +8,7 @@
  * between (hole punch only) goes by the walk back.
  */
 #include <lib/string.h>
-#include <mm/mapping.h>
+#include "internal.h"
 #include <mm/pagetable.h>
 #include <mm/region.h>
 
@@ -84,7 +84,10 @@ static void zero_part(struct mapping *m, u64 index, u64 from, u64 to)
 		return;
 	frame_busy_lock(f);
 	memset((char *)frame_ptr(f) + from, 0, to - from);
-	frame_set_flags(f, FRAME_DIRTY);
+	if (m->store)
+		mapping_dirty_page(m, f);
+	else
+		frame_set_flags(f, FRAME_DIRTY);
 	frame_busy_unlock(f);
 	frame_put(f);
 }
@@ -125,6 +128,8 @@ void mapping_punch(struct mapping *m, u64 start, u64 end)
 void mapping_destroy(struct mapping *m)
 {
 	ASSERT(list_is_empty(&m->regions));
+	if (m->store)
+		flusher_remove(m->store);
 	if (m->nr_pages)
 		remove_pages(m, 0, ~0ul);
 }

@@ -6,8 +6,6 @@
  * reference: then no other space, and no flush that is still to come, can see the write.
  */
 #include "internal.h"
-#include <asm/siginfo.h>
-#include <asm/signal.h>
 #include <mm/mapping.h>
 #include <mm/stat.h>
 #include <mm/trace.h>
@@ -30,22 +28,28 @@ static struct fault_verdict write_shared(struct space *s, struct region *r, uadd
 {
 	struct frame *f = pte_frame(e);
 	struct mapping *m = r->mapping;
-	frame_set_flags(f, FRAME_DIRTY);
-	if (!m->ops->make_writable)
+	if (!m->ops->make_writable) {
+		mark_written(m, f);
 		return write_in_place(l, e, addr, r);
+	}
 	frame_get(f);
 	leaf_unlock(l);
 	int err = m->ops->make_writable(m, f->index, f);
-	struct fault_verdict v = err ? VERDICT_SIGNAL(SIGBUS, BUS_ADRERR) : VERDICT_MAPPED;
 	if (!err && leaf_lock_exclusive(s, addr, l) == 0) {
 		e = hal_entry_load(l->entry);
-		if (pte_is_mapped(e) && !pte_is_special(e) && pte_frame(e) == f)
+		if (pte_is_mapped(e) && !pte_is_special(e) && pte_frame(e) == f) {
+			mark_written(m, f);
 			write_in_place(l, e, addr, r);
-		else
+		} else {
 			leaf_unlock(l);
+		}
 	}
 	frame_put(f);
-	return v;
+	if (err)
+		return verdict_of_error(err);
+	if (m->store)
+		writeback_throttle(m);
+	return VERDICT_MAPPED;
 }
 
 /* Puts `copy` where e is. The old translation is gone everywhere before the new one appears. */

@@ -8,10 +8,8 @@
  * through the tree lock, then empties the regions; so no slot appears behind its back.
  */
 #include "internal.h"
-#include <asm/errno.h>
-#include <asm/siginfo.h>
-#include <asm/signal.h>
 #include <mm/mapping.h>
+#include <mm/readahead.h>
 #include <mm/stat.h>
 #include <mm/trace.h>
 
@@ -41,7 +39,7 @@ static bool map_cache_frame(struct space *s, struct leaf *l, struct mapping *m, 
 
 static bool is_ready(const struct frame *f)
 {
-	return (frame_flags(f) & (FRAME_UPTODATE | FRAME_BUSY)) == FRAME_UPTODATE;
+	return (frame_flags(f) & (FRAME_UPTODATE | FRAME_BUSY | FRAME_READAHEAD)) == FRAME_UPTODATE;
 }
 
 /* Maps what the cache holds of the window around addr; the leaf is locked. What stands in the index
@@ -60,7 +58,7 @@ static void map_around(struct space *s, struct region *r, uaddr_t addr, struct l
 		unsigned nr = radix_stretch(&m->pages, index, (unsigned)(last - index), &items);
 		for (unsigned i = 0; items && i < nr; i++) {
 			struct frame *f = items[i];
-			if (!f || !pte_is_none(hal_entry_load(&entries[at + i])) || !is_ready(f))
+			if (!f || !pte_is_none(hal_entry_load(&entries[at + i])) || !is_ready(f)) /* the trigger of read-ahead stays out */
 				continue;
 			frame_get(f);
 			leaf_map_uncounted(l, at + i, f, bits);
@@ -97,9 +95,10 @@ static struct fault_verdict map_cache(struct space *s, struct region *r, uaddr_t
 {
 	struct mapping *m = r->mapping;
 	struct leaf l;
-	if ((access & FAULT_WRITE) && m->ops->make_writable && m->ops->make_writable(m, f->index, f)) {
+	int err = (access & FAULT_WRITE) && m->ops->make_writable ? m->ops->make_writable(m, f->index, f) : 0;
+	if (unlikely(err)) {
 		frame_put(f);
-		return VERDICT_SIGNAL(SIGBUS, BUS_ADRERR);
+		return verdict_of_error(err);
 	}
 	if (leaf_lock_for_cache(s, addr, &l)) {
 		frame_put(f);
@@ -112,13 +111,15 @@ static struct fault_verdict map_cache(struct space *s, struct region *r, uaddr_t
 		used = map_cache_frame(s, &l, m, f, bits | PTE_ACCESSED | (access & FAULT_WRITE ? PTE_DIRTY : 0));
 		spin_unlock(&m->tree_lock);
 		if (access & FAULT_WRITE)
-			frame_set_flags(f, FRAME_DIRTY);
+			mark_written(m, f);
 	}
 	if (used && !(access & FAULT_WRITE) && !(r->flags & REGION_RAND_READ))
 		map_around(s, r, addr, &l, bits);
 	leaf_unlock(&l);
 	if (!used)
 		frame_put(f); /* truncated, or another CPU was faster: the access is repeated */
+	else if (m->store && (access & FAULT_WRITE))
+		writeback_throttle(m);
 	return VERDICT_MAPPED;
 }
 
@@ -151,17 +152,40 @@ static struct fault_verdict map_copy(struct space *s, struct region *r, uaddr_t 
 	return VERDICT_MAPPED;
 }
 
+/* A page that may have to come from a disk: read-ahead first, then this page. */
+static int get_stored_page(struct region *r, u64 index, struct frame **out, bool *is_major)
+{
+	struct mapping *m = r->mapping;
+	struct frame *f = mapping_find(m, index);
+	u32 flags = f ? frame_flags(f) : 0;
+	if (likely((flags & (FRAME_UPTODATE | FRAME_READAHEAD)) == FRAME_UPTODATE)) {
+		*out = f;
+		return 0;
+	}
+	struct readahead *ra = m->ops->readahead && r->file ? m->ops->readahead(r->file) : NULL;
+	if (f)
+		frame_put(f);
+	if (ra && (flags & FRAME_READAHEAD))
+		readahead_hit(m, ra, index);
+	else if (ra && !f)
+		readahead_fault(m, ra, index, r->flags);
+	*is_major = !(flags & FRAME_UPTODATE);
+	return mapping_get(m, index, ALLOC_USER, out);
+}
+
 struct fault_verdict fault_file(struct space *s, struct region *r, uaddr_t addr, unsigned access)
 {
 	struct mapping *m = r->mapping;
 	u64 index = region_index(r, addr);
 	struct frame *f;
+	bool is_major = false;
 	if (index >= mapping_nr_pages(m))
 		return VERDICT_SIGNAL(SIGBUS, BUS_ADRERR);
-	int err = mapping_get(m, index, ALLOC_USER, &f);
+	int err = m->store ? get_stored_page(r, index, &f, &is_major) : mapping_get(m, index, ALLOC_USER, &f);
 	if (err)
-		return err == -ENOMEM ? VERDICT_OOM : VERDICT_SIGNAL(SIGBUS, BUS_ADRERR);
-	if ((access & FAULT_WRITE) && !(r->flags & REGION_SHARED))
-		return map_copy(s, r, addr, f);
-	return map_cache(s, r, addr, access, f);
+		return verdict_of_error(err);
+	struct fault_verdict v = (access & FAULT_WRITE) && !(r->flags & REGION_SHARED) ? map_copy(s, r, addr, f)
+	                                                                               : map_cache(s, r, addr, access, f);
+	v.major = is_major;
+	return v;
 }

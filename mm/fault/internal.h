@@ -3,13 +3,36 @@
 #ifndef MM_FAULT_INTERNAL_H
 #define MM_FAULT_INTERNAL_H
 
+#include <asm/errno.h>
+#include <asm/siginfo.h>
+#include <asm/signal.h>
 #include <mm/fault.h>
+#include <mm/mapping.h>
 #include <mm/pagetable.h>
 #include <mm/region.h>
+#include <mm/writeback.h>
 
 #define VERDICT_MAPPED ((struct fault_verdict){ .kind = FAULT_MAPPED })
 #define VERDICT_OOM    ((struct fault_verdict){ .kind = FAULT_OOM })
 #define VERDICT_SIGNAL(s, c) ((struct fault_verdict){ .kind = FAULT_SIGNAL, .sig = (s), .code = (c) })
+
+/* What -errno of a file system means to the access. */
+static inline struct fault_verdict verdict_of_error(int err)
+{
+	if (err == -EAGAIN)
+		return VERDICT_MAPPED; /* truncated meanwhile: repeated, and then beyond the end */
+	return err == -ENOMEM ? VERDICT_OOM : VERDICT_SIGNAL(SIGBUS, BUS_ADRERR);
+}
+
+/* A file's page may be written from now on. Under the leaf table's lock, so that write-back either finds
+ * the entry's W or comes before the first write. */
+static inline void mark_written(struct mapping *m, struct frame *f)
+{
+	if (m->store)
+		mapping_dirty_page(m, f);
+	else if (!(frame_flags(f) & FRAME_DIRTY))
+		frame_set_flags(f, FRAME_DIRTY);
+}
 
 /* An absent entry of an anonymous region (anon.c). The leaf is exclusive and locked; unlocks it. */
 struct fault_verdict fault_anon(struct space *s, struct region *r, uaddr_t addr, unsigned access, struct leaf *l);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The busy bit of a frame: a sleeping lock without storage; waiters share hashed queues. */
+/* Sleeping until a frame is no longer busy or under write-back, without storage in it: hashed queues. */
 #include <mm/frame.h>
 #include <mm/host.h>
 
@@ -32,6 +32,29 @@ void frame_busy_lock(struct frame *f)
 {
 	if (!frame_busy_trylock(f))
 		host_wait(queue_of(f), try_or_wait, f, 0);
+}
+
+/* Called under the queue's lock: true, or leaves word that somebody waits. */
+static bool is_written_or_wait(void *arg)
+{
+	struct frame *f = arg;
+	if (!(frame_flags(f) & FRAME_WRITEBACK))
+		return true;
+	frame_set_flags(f, FRAME_WRITEBACK_WAIT);
+	return !(__atomic_load_n(&f->flags, __ATOMIC_SEQ_CST) & FRAME_WRITEBACK);
+}
+
+void frame_wait_writeback(struct frame *f)
+{
+	if (frame_flags(f) & FRAME_WRITEBACK)
+		host_wait(queue_of(f), is_written_or_wait, f, 0);
+}
+
+void frame_end_writeback(struct frame *f)
+{
+	u32 old = __atomic_fetch_and(&f->flags, ~(FRAME_WRITEBACK | FRAME_WRITEBACK_WAIT), __ATOMIC_RELEASE);
+	if (unlikely(old & FRAME_WRITEBACK_WAIT))
+		host_wake_all(queue_of(f));
 }
 
 void frame_busy_unlock(struct frame *f)

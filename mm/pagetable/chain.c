@@ -23,8 +23,6 @@
 #include <mm/pagetable.h>
 #include <mm/stat.h>
 
-#define WALK_BATCH 32
-
 void slot_link(struct frame *f, struct frame *table, unsigned index)
 {
 	slot_t slot = slot_make(table, index);
@@ -119,14 +117,7 @@ void table_for_each_space(struct frame *table, bool (*fn)(struct space *, uaddr_
 	chain_unlock(table);
 }
 
-/* A slot whose table is pinned: its number may be reused once the table is freed, its frame not. */
-struct pinned {
-	struct frame *table;
-	unsigned index;
-};
-
-/* Copies up to WALK_BATCH slots of f's chain, after skipping `skip`, and pins their tables. */
-static unsigned chain_batch(struct frame *f, u32 skip, struct pinned *out)
+unsigned chain_batch(struct frame *f, u32 skip, struct pinned *out)
 {
 	unsigned n = 0;
 	chain_lock(f);
@@ -223,7 +214,7 @@ void table_remove_entry_locked(struct frame *t, unsigned index)
 	}
 	struct frame *f = pte_frame(e);
 	struct unmap u = { .offset = (uaddr_t)index << PAGE_SHIFT, .kind = frame_rss_kind(f) };
-	if (pte_is_dirty(e) && f->kind == FRAME_CACHE)
+	if (pte_is_dirty(e) && u.kind == RSS_SHMEM)
 		frame_set_flags(f, FRAME_DIRTY);
 	t->rss[u.kind]--;
 	table_for_each_space(t, unmap_flush, &u);

@@ -42,4 +42,15 @@ static inline void slot_link_beside(struct frame *f, struct frame *known, unsign
 	chain_unlock(f);
 }
 
+#define WALK_BATCH 32
+
+/* A slot whose table is pinned: its number may be reused once the table is freed, its frame not. */
+struct pinned {
+	struct frame *table;
+	unsigned index;
+};
+
+/* Copies up to WALK_BATCH slots of f's chain, after skipping `skip`, and pins their tables. */
+unsigned chain_batch(struct frame *f, u32 skip, struct pinned *out);
+
 #endif

@@ -82,7 +82,7 @@ static void zap_entries(struct gather *g, struct frame *t, unsigned from, unsign
 			continue;
 		struct frame *f = pte_frame(e);
 		enum rss_kind kind = frame_rss_kind(f);
-		if (kind != RSS_ANON && pte_is_dirty(e))
+		if (kind == RSS_SHMEM && pte_is_dirty(e)) /* pages of a disk's file were marked when W was given */
 			frame_set_flags(f, FRAME_DIRTY);
 		t->rss[kind]--;
 		g->rss[kind]++;

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* Pages on their way into and out of a file's index, as the files of mm/cache/ see them. */
+#ifndef MM_CACHE_INTERNAL_H
+#define MM_CACHE_INTERNAL_H
+
+#include <asm/errno.h>
+#include <mm/block.h>
+#include <mm/mapping.h>
+#include <mm/stat.h>
+#include <mm/writeback.h>
+
+static inline u64 mapping_size_pages(struct mapping *m)
+{
+	return (m->ops->size(m) + PAGE_SIZE - 1) >> PAGE_SHIFT;
+}
+
+/* Puts the new page f (flags set; content or busy) at `index`; the index's reference is the caller's to
+ * have counted. within_size: -ENODATA beyond the file's size, which truncation lowers before it passes
+ * through the tree lock. 0, -EEXIST, -ENOMEM, -ENODATA. */
+int mapping_insert(struct mapping *m, u64 index, unsigned alloc, struct frame *f, bool within_size);
+
+/* A new busy page at `index`, one reference for the index and one for the caller. Errors as above. */
+int mapping_insert_busy(struct mapping *m, u64 index, unsigned alloc, struct frame **out);
+
+/* Takes f (busy) out of the index, with every slot that maps it; not under write-back. */
+void mapping_remove_busy(struct mapping *m, struct frame *f);
+
+/* The same under the tree lock for a page that no slot maps; false: it is not in. Its reference is the
+ * caller's to drop. */
+bool mapping_detach_locked(struct mapping *m, struct frame *f);
+
+#define TRANSFER_PAGES 64
+
+/* Reads nr (1..TRANSFER_PAGES) pages with neighbouring indexes, busy and in the index. Each becomes up to
+ * date or leaves the index, is unlocked, and loses the caller's reference. May return before that. */
+void transfer_read(struct mapping *m, struct frame *const *pages, unsigned nr);
+
+/* Reads one busy page, which stays busy and keeps its reference. 0 or -errno. */
+int transfer_read_wait(struct mapping *m, struct frame *f);
+
+/* Writes nr neighbouring pages marked FRAME_WRITEBACK; masks: of device pages, their dirty sectors. Each
+ * loses the mark and the caller's reference when it is done; errors go to the store. */
+void transfer_write(struct mapping *m, struct frame *const *pages, const u8 *masks, unsigned nr);
+
+/* n pages reached the disk. */
+void flusher_progress(struct flusher *fl, u64 n);
+/* The mapping has dirty pages or metadata: onto its device's list, if it is not there. */
+void flusher_add(struct backing_store *b);
+/* It is being destroyed: off the list. */
+void flusher_remove(struct backing_store *b);
+
+/* The tail of the file's last page behind `size` may hold what a mapping wrote there. */
+bool page_has_tail(struct mapping *m, const struct frame *f, u64 size);
+
+#endif

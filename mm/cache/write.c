@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Writing through the cache: bytes go into pages, blocks are found for them at once, the disk comes
+ * later. Order for each page: content, blocks, index, the file's size, dirty. So a page that is dirty has
+ * blocks and lies within the size, and a file that cannot get blocks (ENOSPC) shows nothing of what
+ * failed.
+ *
+ * Blocks behind the end of the file are asked for in one piece for the whole write; whoever called gives
+ * back what a short write left there.
+ */
+#include "internal.h"
+#include <lib/string.h>
+#include <mm/cache.h>
+
+#define EXTENT_MAX 2048u /* blocks asked for at once */
+
+struct writer {
+	struct mapping *mapping;
+	struct cache_copier *copier;
+	void (*grow)(struct mapping *m, u64 end);
+	u64 end;                       /* of the whole write, bytes */
+	u64 mapped_first, mapped_end;  /* blocks known to exist */
+};
+
+static u64 block_end(struct mapping *m, u64 byte) { return (byte + (1u << m->store->block_shift) - 1) >> m->store->block_shift; }
+
+/* Makes sure that blocks for bytes [pos, pos + n) exist. 0 or -errno. */
+static int need_blocks(struct writer *w, u64 pos, u64 n)
+{
+	struct mapping *m = w->mapping;
+	u64 block = pos >> m->store->block_shift, end = block_end(m, pos + n);
+	while (block < end) {
+		if (block >= w->mapped_first && block < w->mapped_end) {
+			block = w->mapped_end;
+			continue;
+		}
+		struct block_extent e = { .device_block = BLOCK_HOLE };
+		u64 size_end = block_end(m, m->ops->size(m));
+		u32 rest = (u32)min(block_end(m, w->end) - block, (u64)EXTENT_MAX);
+		int err = block < size_end ? m->ops->map_blocks(m, block, rest, false, &e) : 0;
+		if (!err && e.device_block == BLOCK_HOLE) /* a hole in the file: no more than is written now */
+			err = m->ops->map_blocks(m, block, block < size_end ? (u32)(end - block) : rest, true, &e);
+		if (err)
+			return err;
+		w->mapped_first = block;
+		block = w->mapped_end = block + e.nr;
+	}
+	return 0;
+}
+
+static void written(struct writer *w, struct frame *f, u64 end)
+{
+	if (end > w->mapping->ops->size(w->mapping))
+		w->grow(w->mapping, end);
+	mapping_dirty_page(w->mapping, f);
+}
+
+/* Into a page that is up to date. Bytes moved or -errno. */
+static long write_present(struct writer *w, struct frame *f, u64 pos, size_t n, const void *from)
+{
+	char *at = (char *)frame_ptr(f) + (pos & ~PAGE_MASK);
+	int err = need_blocks(w, pos, n);
+	if (err)
+		return err;
+	size_t moved = n;
+	if (from)
+		memcpy(at, from, n);
+	else
+		moved = w->copier->move(w->copier, at, n);
+	/* Also when nothing moved: a block that was a hole must not keep the disk's old bytes. */
+	written(w, f, moved ? pos + moved : 0);
+	return (long)moved;
+}
+
+/* Into the page of the index, read first when it is absent. */
+static long write_found(struct writer *w, u64 pos, size_t n, const void *from)
+{
+	struct frame *f;
+	int err = mapping_get(w->mapping, pos >> PAGE_SHIFT, ALLOC_USER, &f);
+	if (err)
+		return err;
+	long moved = write_present(w, f, pos, n, from);
+	frame_put(f);
+	return moved;
+}
+
+/* A page of which nothing old is needed: filled before anybody sees it. */
+static long write_new(struct writer *w, u64 pos, size_t n)
+{
+	struct mapping *m = w->mapping;
+	u64 off = pos & ~PAGE_MASK;
+	struct frame *f = frame_alloc(0, ALLOC_USER, FRAME_CACHE);
+	if (!f)
+		return -ENOMEM;
+	char *page = frame_ptr(f);
+	size_t moved = w->copier->move(w->copier, page + off, n);
+	bool is_partial = moved < n && (pos & PAGE_MASK) + PAGE_SIZE <= PAGE_ALIGN_UP(m->ops->size(m));
+	int err = is_partial || !moved ? 0 : need_blocks(w, pos, moved);
+	long result = err ? err : (long)moved;
+	if (!err && moved && !is_partial) {
+		memset(page, 0, off);
+		memset(page + off + moved, 0, PAGE_SIZE - off - moved);
+		f->flags = FRAME_UPTODATE;
+		frame_get(f); /* the index's */
+		err = mapping_insert(m, pos >> PAGE_SHIFT, ALLOC_USER, f, false);
+		if (!err) {
+			written(w, f, pos + moved);
+		} else {
+			f->refs = 1;
+			result = err == -EEXIST ? write_found(w, pos, moved, page + off) : err; /* a fault was faster */
+		}
+	} else if (is_partial && moved) { /* bad memory in the middle: the rest of the page is needed after all */
+		result = write_found(w, pos, moved, page + off);
+	}
+	frame_put(f);
+	return result;
+}
+
+static long write_piece(struct writer *w, u64 pos, size_t n)
+{
+	struct mapping *m = w->mapping;
+	u64 size = m->ops->size(m), index = pos >> PAGE_SHIFT;
+	struct frame *f = mapping_find(m, index);
+	if (f) {
+		bool is_ready = frame_flags(f) & FRAME_UPTODATE;
+		long moved = is_ready ? write_present(w, f, pos, n, NULL) : 0;
+		frame_put(f);
+		return is_ready ? moved : write_found(w, pos, n, NULL);
+	}
+	bool is_whole = (pos & ~PAGE_MASK) == 0 && (n == PAGE_SIZE || pos + n >= size);
+	if (is_whole || index >= mapping_size_pages(m))
+		return write_new(w, pos, n);
+	return write_found(w, pos, n, NULL);
+}
+
+long cache_write(struct mapping *m, u64 pos, u64 len, struct cache_copier *c, void (*grow)(struct mapping *m, u64 end))
+{
+	struct writer w = { .mapping = m, .copier = c, .grow = grow, .end = pos + len };
+	u64 size = m->ops->size(m);
+	long done = 0;
+	int err = len && pos + len > size ? cache_zero_tail(m, size) : 0;
+	while (len && !err) {
+		size_t n = min(PAGE_SIZE - (pos & ~PAGE_MASK), len);
+		long moved = write_piece(&w, pos, n);
+		if (moved < 0) {
+			err = (int)moved;
+			break;
+		}
+		pos += (u64)moved;
+		len -= (u64)moved;
+		done += moved;
+		if ((size_t)moved < n)
+			err = -EFAULT;
+		else if (len && host_current()->is_being_killed)
+			err = -EINTR;
+		writeback_throttle(m);
+	}
+	return done ? done : err;
+}
+
+int cache_zero_tail(struct mapping *m, u64 old_size)
+{
+	struct frame *f;
+	if (!m->store->has_tail || !(old_size & ~PAGE_MASK))
+		return 0;
+	f = mapping_find(m, old_size >> PAGE_SHIFT);
+	m->store->has_tail = false;
+	if (!f)
+		return 0; /* on the disk the tail is zero: see transfer.c */
+	frame_busy_lock(f);
+	memset((char *)frame_ptr(f) + (old_size & ~PAGE_MASK), 0, PAGE_SIZE - (old_size & ~PAGE_MASK));
+	mapping_dirty_page(m, f);
+	frame_busy_unlock(f);
+	frame_put(f);
+	return 0;
+}
+
+int cache_zero_range(struct mapping *m, u64 from, u64 to)
+{
+	struct block_extent e;
+	struct frame *f = mapping_find(m, from >> PAGE_SHIFT);
+	int err = 0;
+	if (from >= to)
+		err = 1;
+	else if (!f) { /* a hole is zero already */
+		err = m->ops->map_blocks(m, from >> m->store->block_shift, 1, false, &e);
+		if (!err && e.device_block == BLOCK_HOLE && m->store->block_shift == PAGE_SHIFT)
+			err = 1;
+	}
+	if (f)
+		frame_put(f);
+	if (!err)
+		err = mapping_get(m, from >> PAGE_SHIFT, ALLOC_USER, &f);
+	if (err)
+		return err < 0 ? err : 0;
+	frame_busy_lock(f);
+	memset((char *)frame_ptr(f) + (from & ~PAGE_MASK), 0, to - from);
+	mapping_dirty_page(m, f);
+	frame_busy_unlock(f);
+	frame_put(f);
+	return 0;
+}
+
+int cache_make_writable(struct mapping *m, u64 index, struct frame *f)
+{
+	unsigned shift = m->store->block_shift;
+	int err = 0;
+	frame_busy_lock(f); /* a truncation that has this page to remove waits, and then frees the blocks */
+	u64 size = m->ops->size(m), start = index << PAGE_SHIFT;
+	if (f->mapping != m || start >= size)
+		err = -EAGAIN;
+	u64 end = block_end(m, min(start + PAGE_SIZE, size));
+	for (u64 b = start >> shift; !err && b < end;) {
+		struct block_extent e;
+		err = m->ops->map_blocks(m, b, (u32)(end - b), false, &e);
+		if (!err && e.device_block == BLOCK_HOLE)
+			err = m->ops->map_blocks(m, b, (u32)min((u64)e.nr, end - b), true, &e);
+		b += err ? 0 : e.nr;
+	}
+	if (!err && start + PAGE_SIZE > size)
+		m->store->has_tail = true;
+	frame_busy_unlock(f);
+	return err;
+}

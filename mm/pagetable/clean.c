@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Taking the right to write away from every mapping of a file's page, before it is written back: the
+ * next write faults and is noticed (page marked dirty again).
+ *
+ * A slot that is missed would lose data, so chains longer than one batch go on from the last slot
+ * visited as long as that one still maps the frame, else from the head. New slots come in at the head;
+ * whoever sets W there marks the page dirty under the same table lock.
+ */
+#include "internal.h"
+
+struct clean {
+	uaddr_t offset;
+};
+
+static bool flush_entry(struct space *s, uaddr_t base, void *arg)
+{
+	struct clean *c = arg;
+	hal_tlb_flush(READ_ONCE(s->cpus), s->root_pfn, base + c->offset, base + c->offset + PAGE_SIZE, false);
+	return true;
+}
+
+static bool maps(pte_t e, struct frame *f)
+{
+	return pte_is_mapped(e) && !pte_is_special(e) && pte_frame(e) == f;
+}
+
+/* Clears W and D of an entry of the locked table t for all its sharers. */
+static void clean_entry(struct frame *t, unsigned index, pte_t e)
+{
+	pte_t *entry = &table_entries(t)[index];
+	while (e.bits & (PTE_WRITE | PTE_DIRTY)) {
+		pte_t changed = { e.bits & ~(PTE_WRITE | PTE_DIRTY) };
+		if (hal_entry_cmpxchg(entry, &e, changed)) {
+			struct clean c = { (uaddr_t)index << PAGE_SHIFT };
+			table_for_each_space(t, flush_entry, &c);
+			return;
+		}
+	}
+}
+
+static void clean_slot(struct frame *f, struct pinned *p)
+{
+	table_lock_leaf(p->table);
+	pte_t e = hal_entry_load(&table_entries(p->table)[p->index]);
+	if (maps(e, f))
+		clean_entry(p->table, p->index, e);
+	table_unlock_leaf(p->table);
+}
+
+/* The slots behind p, if p still maps f: as chain_batch. 0 with *lost set: start again. */
+static unsigned batch_after(struct frame *f, struct pinned *p, struct pinned *out, bool *lost)
+{
+	unsigned n = 0;
+	table_lock_leaf(p->table);
+	*lost = !maps(hal_entry_load(&table_entries(p->table)[p->index]), f);
+	if (!*lost) {
+		chain_lock(f);
+		slot_t s = f->nr_slots > 1 ? table_links(p->table)[p->index].next : 0;
+		for (; s && n < WALK_BATCH; s = slot_links(s)->next) {
+			out[n] = (struct pinned){ slot_table(s), slot_index(s) };
+			frame_get(out[n++].table);
+		}
+		chain_unlock(f);
+	}
+	table_unlock_leaf(p->table);
+	return n;
+}
+
+void walk_back_clean(struct frame *f)
+{
+	struct pinned slots[WALK_BATCH];
+	unsigned n = chain_batch(f, 0, slots);
+	while (n) {
+		for (unsigned i = 0; i < n; i++)
+			clean_slot(f, &slots[i]);
+		for (unsigned i = 0; i + 1 < n; i++)
+			frame_put(slots[i].table);
+		struct pinned last = slots[n - 1];
+		bool lost = false;
+		n = n < WALK_BATCH ? 0 : batch_after(f, &last, slots, &lost);
+		frame_put(last.table);
+		if (lost)
+			n = chain_batch(f, 0, slots);
+	}
+}
