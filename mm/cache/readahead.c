@@ -12,7 +12,7 @@
  */
 #include "internal.h"
 #include <mm/readahead.h>
-#include <mm/space.h>
+#include <mm/region.h>
 
 #define MISS_LIMIT 100 /* mapped access with so many more misses than hits is random */
 
