@@ -11,6 +11,7 @@
 #include "internal.h"
 #include <lib/string.h>
 #include <mm/cache.h>
+#include <mm/pagetable.h>
 
 #define EXTENT_MAX 2048u /* blocks asked for at once */
 
@@ -24,8 +25,9 @@ struct writer {
 
 static u64 block_end(struct mapping *m, u64 byte) { return (byte + (1u << m->store->block_shift) - 1) >> m->store->block_shift; }
 
-/* Makes sure that blocks for bytes [pos, pos + n) exist. 0 or -errno. */
-static int need_blocks(struct writer *w, u64 pos, u64 n)
+/* Makes sure that blocks for bytes [pos, pos + n) exist. Bytes from pos on that have some, or -errno for the
+ * first. */
+static long need_blocks(struct writer *w, u64 pos, u64 n)
 {
 	struct mapping *m = w->mapping;
 	u64 block = pos >> m->store->block_shift, end = block_end(m, pos + n);
@@ -40,12 +42,14 @@ static int need_blocks(struct writer *w, u64 pos, u64 n)
 		int err = block < size_end ? m->ops->map_blocks(m, block, rest, false, &e) : 0;
 		if (!err && e.device_block == BLOCK_HOLE) /* a hole in the file: no more than is written now */
 			err = m->ops->map_blocks(m, block, block < size_end ? (u32)(end - block) : rest, true, &e);
-		if (err)
-			return err;
+		if (err) {
+			u64 got = block << m->store->block_shift;
+			return got > pos ? (long)(got - pos) : err;
+		}
 		w->mapped_first = block;
 		block = w->mapped_end = block + e.nr;
 	}
-	return 0;
+	return (long)n;
 }
 
 static void written(struct writer *w, struct frame *f, u64 end)
@@ -59,14 +63,14 @@ static void written(struct writer *w, struct frame *f, u64 end)
 static long write_present(struct writer *w, struct frame *f, u64 pos, size_t n, const void *from)
 {
 	char *at = (char *)frame_ptr(f) + (pos & ~PAGE_MASK);
-	int err = need_blocks(w, pos, n);
-	if (err)
-		return err;
-	size_t moved = n;
+	long got = need_blocks(w, pos, n);
+	if (got < 0)
+		return got;
+	size_t moved = (size_t)got;
 	if (from)
-		memcpy(at, from, n);
+		memcpy(at, from, moved);
 	else
-		moved = w->copier->move(w->copier, at, n);
+		moved = w->copier->move(w->copier, at, moved);
 	/* Also when nothing moved: a block that was a hole must not keep the disk's old bytes. */
 	written(w, f, moved ? pos + moved : 0);
 	return (long)moved;
@@ -94,23 +98,23 @@ static long write_new(struct writer *w, u64 pos, size_t n)
 		return -ENOMEM;
 	char *page = frame_ptr(f);
 	size_t moved = w->copier->move(w->copier, page + off, n);
-	bool is_partial = moved < n && (pos & PAGE_MASK) + PAGE_SIZE <= PAGE_ALIGN_UP(m->ops->size(m));
-	int err = is_partial || !moved ? 0 : need_blocks(w, pos, moved);
-	long result = err ? err : (long)moved;
-	if (!err && moved && !is_partial) {
+	bool has_old = pos >> PAGE_SHIFT < mapping_size_pages(m);
+	long result = !moved ? 0 : moved < n && has_old ? (long)moved : need_blocks(w, pos, moved);
+	if (result > 0 && (size_t)result < n && has_old) {
+		/* Bad memory, or a full disk at the end of a block: the rest of the page is needed after all. */
+		result = write_found(w, pos, (size_t)result, page + off);
+	} else if (result > 0) {
 		memset(page, 0, off);
-		memset(page + off + moved, 0, PAGE_SIZE - off - moved);
+		memset(page + off + result, 0, PAGE_SIZE - off - (u64)result);
 		f->flags = FRAME_UPTODATE;
 		frame_get(f); /* the index's */
-		err = mapping_insert(m, pos >> PAGE_SHIFT, ALLOC_USER, f, false);
+		int err = mapping_insert(m, pos >> PAGE_SHIFT, ALLOC_USER, f, false);
 		if (!err) {
-			written(w, f, pos + moved);
+			written(w, f, pos + (u64)result);
 		} else {
 			f->refs = 1;
-			result = err == -EEXIST ? write_found(w, pos, moved, page + off) : err; /* a fault was faster */
+			result = err == -EEXIST ? write_found(w, pos, (size_t)result, page + off) : err; /* a fault was faster */
 		}
-	} else if (is_partial && moved) { /* bad memory in the middle: the rest of the page is needed after all */
-		result = write_found(w, pos, moved, page + off);
 	}
 	frame_put(f);
 	return result;
@@ -170,6 +174,7 @@ int cache_zero_tail(struct mapping *m, u64 old_size)
 	frame_busy_lock(f);
 	memset((char *)frame_ptr(f) + (old_size & ~PAGE_MASK), 0, PAGE_SIZE - (old_size & ~PAGE_MASK));
 	mapping_dirty_page(m, f);
+	walk_back_clean(f); /* mappings could write, but only blocks below the old size were got for them */
 	frame_busy_unlock(f);
 	frame_put(f);
 	return 0;
@@ -213,8 +218,11 @@ int cache_make_writable(struct mapping *m, u64 index, struct frame *f)
 	for (u64 b = start >> shift; !err && b < end;) {
 		struct block_extent e;
 		err = m->ops->map_blocks(m, b, (u32)(end - b), false, &e);
-		if (!err && e.device_block == BLOCK_HOLE)
+		if (!err && e.device_block == BLOCK_HOLE) {
 			err = m->ops->map_blocks(m, b, (u32)min((u64)e.nr, end - b), true, &e);
+			if (!err) /* whatever comes of the fault: the block must not keep the disk's old bytes */
+				mapping_dirty_page(m, f);
+		}
 		b += err ? 0 : e.nr;
 	}
 	if (!err && start + PAGE_SIZE > size)

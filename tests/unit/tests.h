@@ -62,5 +62,6 @@ int run_call_tests(void);
 int run_thread_tests(void);
 int run_conformance_tests(void);
 int run_block_tests(void);
+int run_cache_tests(void);
 
 #endif

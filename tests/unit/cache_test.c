@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The page cache on the disk in memory: a file whose blocks lie where a simple allocator put them, random
+ * calls on it against a model of its bytes, and single cases by name.
+ */
+#include "tests.h"
+#include <asm/errno.h>
+#include <hal/time.h>
+#include <host/disk.h>
+#include <mm/buffer.h>
+#include <mm/cache.h>
+#include <mm/stat.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FILE_MAX  (96 * PAGE_SIZE)
+#define MAX_BLOCKS (FILE_MAX / 512)
+
+static struct host_disk *disk;
+static struct block_device *dev;
+
+/* The file. */
+static struct stored {
+	struct mapping mapping;
+	struct backing_store store;
+	u64 size;
+	u64 blocks[MAX_BLOCKS]; /* on the disk; 0: hole */
+	u64 next, left;         /* allocator: next device block, how many it may still give */
+	struct readahead ra;
+} file;
+
+static u64 stored_size(struct mapping *m) { return file.size; }
+
+static int stored_map(struct mapping *m, u64 block, u32 max, bool create, struct block_extent *out)
+{
+	assert_true(block < MAX_BLOCKS && max > 0);
+	if (!file.blocks[block] && create) {
+		if (!file.left)
+			return -ENOSPC;
+		if (rand() % 4 == 0)
+			file.next += (u64)(rand() % 3); /* a gap, sometimes */
+		file.blocks[block] = file.next++;
+		file.left--;
+		*out = (struct block_extent){ .device_block = file.blocks[block], .nr = 1, .is_new = true };
+		return 0;
+	}
+	u64 first = file.blocks[block];
+	u32 nr = 1;
+	while (nr < max && block + nr < MAX_BLOCKS && file.blocks[block + nr] == (first ? first + nr : 0))
+		nr++;
+	*out = (struct block_extent){ .device_block = first ? first : BLOCK_HOLE, .nr = nr };
+	return 0;
+}
+
+static bool stored_pin(struct mapping *m) { return true; }
+static void stored_unpin(struct mapping *m) {}
+static struct readahead *stored_ra(void *f) { return &file.ra; }
+static int stored_writable(struct mapping *m, u64 index, struct frame *f) { return cache_make_writable(m, index, f); }
+
+static const struct mapping_ops stored_ops = {
+	.size = stored_size,
+	.map_blocks = stored_map,
+	.make_writable = stored_writable,
+	.pin = stored_pin,
+	.unpin = stored_unpin,
+	.readahead = stored_ra,
+};
+
+static void grow(struct mapping *m, u64 end)
+{
+	assert_true(end > file.size);
+	file.size = end;
+}
+
+static void up(unsigned shift)
+{
+	machine_up(16ul << 20, 1);
+	struct host_disk_config c = { .nr_sectors = 8192 };
+	disk = host_disk_create(&c);
+	dev = host_disk_device(disk);
+	memset(host_disk_bytes(disk), 0xdd, 8192 * 512); /* old bytes that must never be seen */
+	memset(&file, 0, sizeof(file));
+	mapping_init(&file.mapping, &stored_ops, 0);
+	backing_store_init(&file.store, &file.mapping, dev, shift);
+	readahead_init(&file.ra, READAHEAD_DEFAULT_PAGES);
+	file.next = 8;
+	file.left = (8192u >> (shift - SECTOR_SHIFT)) / 2;
+}
+
+static void down(void)
+{
+	mapping_destroy(&file.mapping);
+	assert_int_equal(stat_read(STAT_NR_FILE_DIRTY), 0);
+	assert_int_equal(stat_read(STAT_NR_WRITEBACK), 0);
+	host_disk_destroy(disk);
+	machine_down();
+}
+
+/* Copies to and from a buffer, up to a point. */
+struct buffer_copier {
+	struct cache_copier c;
+	u8 *at;
+	u64 left; /* then memory is bad */
+};
+
+static size_t from_buffer(struct cache_copier *c, void *page, size_t n)
+{
+	struct buffer_copier *b = container_of(c, struct buffer_copier, c);
+	n = min(n, b->left);
+	memcpy(page, b->at, n);
+	b->at += n;
+	b->left -= n;
+	return n;
+}
+
+static size_t to_buffer(struct cache_copier *c, void *page, size_t n)
+{
+	struct buffer_copier *b = container_of(c, struct buffer_copier, c);
+	n = min(n, b->left);
+	memcpy(b->at, page, n);
+	b->at += n;
+	b->left -= n;
+	return n;
+}
+
+/* Gives back blocks that lie behind the end. */
+static void free_behind(void)
+{
+	unsigned shift = file.store.block_shift;
+	for (u64 b = (file.size + (1u << shift) - 1) >> shift; b < MAX_BLOCKS; b++)
+		file.blocks[b] = 0;
+}
+
+static long write_at(u64 pos, u64 len, const u8 *bytes, u64 good)
+{
+	struct buffer_copier b = { .c.move = from_buffer, .at = (u8 *)bytes, .left = good };
+	long n = cache_write(&file.mapping, pos, len, &b.c, grow);
+	if (n < (long)len)
+		free_behind();
+	return n;
+}
+
+static long read_at(u64 pos, u64 len, u8 *bytes)
+{
+	struct buffer_copier b = { .c.move = to_buffer, .at = bytes, .left = len };
+	return cache_read(&file.mapping, &file.ra, pos, len, &b.c);
+}
+
+static void truncate_to(u64 size)
+{
+	if (size < file.size) {
+		u64 edge = min((u64)PAGE_ALIGN_UP(size), file.size);
+		assert_int_equal(cache_zero_range(&file.mapping, size, edge), 0);
+		file.size = size;
+		mapping_truncate(&file.mapping, size);
+		free_behind();
+	} else {
+		assert_int_equal(cache_zero_tail(&file.mapping, file.size), 0);
+		file.size = size;
+	}
+}
+
+static void sync_file(void) { assert_int_equal(mapping_writeback(&file.mapping, 0, ~0ull, WRITEBACK_WAIT), 0); }
+
+static void assert_file_valid(void)
+{
+	const char *broken = mapping_validate(&file.mapping);
+	if (broken)
+		fail_msg("%s", broken);
+}
+
+/* What the disk holds of the file, holes as zeros. */
+static void disk_content(u8 *out)
+{
+	unsigned shift = file.store.block_shift;
+	memset(out, 0, FILE_MAX);
+	for (u64 b = 0; b < FILE_MAX >> shift; b++)
+		if (file.blocks[b])
+			memcpy(out + (b << shift), host_disk_bytes(disk) + (file.blocks[b] << shift), 1u << shift);
+}
+
+/* ---- random calls ---- */
+
+static u8 model[FILE_MAX], scratch[FILE_MAX];
+
+static void random_write(void)
+{
+	static u8 bytes[12 * PAGE_SIZE];
+	u64 pos = (u64)rand() % (FILE_MAX - sizeof(bytes)), len = (u64)rand() % (rand() % 3 ? 3000 : sizeof(bytes)) + 1;
+	if (rand() % 4 == 0)
+		pos = file.size < FILE_MAX - sizeof(bytes) ? file.size : pos;
+	u64 good = rand() % 8 ? len : (u64)rand() % len;
+	for (u64 i = 0; i < len; i++)
+		bytes[i] = (u8)(rand() | 1);
+	long n = write_at(pos, len, bytes, good);
+	if (n > 0)
+		memcpy(model + pos, bytes, (u64)n);
+	else
+		assert_true(n == -EFAULT || n == -ENOSPC);
+	if (good == len && n != -ENOSPC)
+		assert_true(n == (long)len || file.left == 0);
+}
+
+static void random_read(void)
+{
+	u64 pos = (u64)rand() % FILE_MAX, len = (u64)rand() % (rand() % 2 ? 6000 : FILE_MAX) + 1;
+	len = min(len, FILE_MAX - pos);
+	long n = read_at(pos, len, scratch);
+	assert_int_equal(n, pos < file.size ? (long)min(len, file.size - pos) : 0);
+	assert_memory_equal(scratch, model + pos, (size_t)n);
+}
+
+static void random_truncate(void)
+{
+	u64 size = (u64)rand() % FILE_MAX;
+	if (rand() % 3 == 0)
+		size &= PAGE_MASK;
+	truncate_to(size);
+	memset(model + size, 0, FILE_MAX - size);
+}
+
+static void random_touch(struct space *s, uaddr_t at)
+{
+	u64 pos = (u64)rand() % FILE_MAX;
+	host_switch(s);
+	for (unsigned i = 0; i < 20; i++, pos = min(pos + (u64)rand() % 900, FILE_MAX - 1)) {
+		if (pos >= PAGE_ALIGN_UP(file.size)) {
+			assert_int_equal(try_read(at + pos).sig, 7); /* SIGBUS */
+			continue;
+		}
+		if (rand() % 2) {
+			u8 got = get_byte(at + pos);
+			if (pos < file.size)
+				assert_int_equal(got, model[pos]);
+			continue;
+		}
+		struct fault_verdict v;
+		u8 value = (u8)(rand() | 1);
+		if (host_store(at + pos, &value, 1, &v) != 1) {
+			assert_true(file.left == 0 && v.sig == 7); /* no block for it */
+			continue;
+		}
+		if (pos < file.size) /* what lies behind the end is nobody's */
+			model[pos] = value;
+	}
+	host_switch(NULL);
+}
+
+static void check_disk(void)
+{
+	sync_file();
+	disk_content(scratch);
+	for (u64 i = 0; i < file.size; i++)
+		if (scratch[i] != model[i])
+			fail_msg("byte %lu of %lu (block %lu at %lu): disk %#x, written %#x", (unsigned long)i, (unsigned long)file.size,
+			         (unsigned long)(i >> file.store.block_shift), (unsigned long)file.blocks[i >> file.store.block_shift], scratch[i], model[i]);
+	/* The last page's tail is zero on the disk, whatever mappings wrote there. */
+	for (u64 i = file.size; i < min(PAGE_ALIGN_UP(file.size), (u64)FILE_MAX); i++)
+		if (file.blocks[i >> file.store.block_shift])
+			assert_int_equal(scratch[i], 0);
+}
+
+static void random_calls(unsigned shift, unsigned seed, unsigned nr)
+{
+	up(shift);
+	srand(seed);
+	memset(model, 0, sizeof(model));
+	if (seed % 4 == 3)
+		file.left = 60; /* a disk that gets full */
+	struct space *s = space_create();
+	uaddr_t at = 0x10000000;
+	struct mmap_request q = { .addr = at, .len = FILE_MAX, .prot = PROT_READ | PROT_WRITE, .flags = MAP_SHARED | MAP_FIXED,
+		                      .mapping = &file.mapping, .file = &file, .file_readable = true, .file_writable = true };
+	assert_int_equal(space_mmap(s, &q, &at), 0);
+	for (unsigned i = 0; i < nr; i++) {
+		switch (rand() % 16) {
+		case 0: case 1: case 2: case 3: random_write(); break;
+		case 4: case 5: case 6: random_read(); break;
+		case 7: random_truncate(); break;
+		case 8: case 9: case 10: random_touch(s, at); break;
+		case 11: check_disk(); break;
+		case 12: mapping_drop_clean(&file.mapping, 0, ~0ull); break;
+		case 13: flusher_round(&dev->flusher, hal_clock_ns() + (rand() % 2 ? 40000000000ull : 0)); break;
+		case 14: sync_file(); assert_int_equal(space_madvise(s, at, FILE_MAX, MADV_DONTNEED), 0); mapping_drop_clean(&file.mapping, 0, ~0ull); break;
+		case 15: assert_int_equal(mapping_invalidate(&file.mapping, 0, (u64)rand() % FILE_MAX + 1), 0); break;
+		}
+		assert_file_valid();
+		assert_valid(s);
+	}
+	check_disk();
+	space_put(s);
+	down();
+}
+
+static void random_calls_on_4k_blocks(void **state)
+{
+	for (unsigned seed = 0; seed < 24; seed++)
+		random_calls(12, seed, 150);
+}
+
+static void random_calls_on_1k_blocks(void **state)
+{
+	for (unsigned seed = 100; seed < 124; seed++)
+		random_calls(10, seed, 150);
+}
+
+/* ---- single cases ---- */
+
+static void fill_file(u64 size)
+{
+	for (u64 i = 0; i < size; i++)
+		scratch[i] = (u8)(i / PAGE_SIZE + i);
+	assert_int_equal(write_at(0, size, scratch, size), size);
+	sync_file();
+	mapping_drop_clean(&file.mapping, 0, ~0ull);
+	assert_int_equal(file.mapping.nr_pages, 0);
+}
+
+/* A sequential reader asks the disk in few, growing pieces; a random one for what it needs. */
+static void read_ahead_follows_the_reader(void **state)
+{
+	up(12);
+	file.next = 100;
+	srand(1);
+	for (u64 b = 0; b < 64; b++) /* one piece on the disk */
+		file.blocks[b] = 200 + b;
+	fill_file(64 * PAGE_SIZE);
+	u64 before = dev->stats.requests[BLOCK_READ];
+	u8 page[PAGE_SIZE];
+	for (u64 i = 0; i < 64; i++)
+		assert_int_equal(read_at(i * PAGE_SIZE, PAGE_SIZE, page), PAGE_SIZE);
+	assert_in_range(dev->stats.requests[BLOCK_READ] - before, 2, 6);
+	mapping_drop_clean(&file.mapping, 0, ~0ull);
+	before = dev->stats.sectors[BLOCK_READ];
+	static const u8 places[] = { 50, 3, 41, 17, 29, 60, 11 };
+	for (unsigned i = 0; i < sizeof(places); i++)
+		assert_int_equal(read_at(places[i] * PAGE_SIZE, PAGE_SIZE, page), PAGE_SIZE);
+	assert_int_equal(dev->stats.sectors[BLOCK_READ] - before, sizeof(places) * 8);
+	down();
+}
+
+static void an_error_of_a_write_is_told_once_to_each_file(void **state)
+{
+	up(12);
+	fill_file(4 * PAGE_SIZE);
+	u64 one = writeback_error_sample(&file.mapping), two = one;
+	u8 byte = 1;
+	host_disk_fail(disk, BLOCK_WRITE, 0, ~0ull, 0, 1);
+	assert_int_equal(write_at(100, 1, &byte, 1), 1);
+	assert_int_equal(mapping_writeback(&file.mapping, 0, ~0ull, WRITEBACK_WAIT), -EIO);
+	assert_int_equal(writeback_error_check(&file.mapping, &one), -EIO);
+	assert_int_equal(writeback_error_check(&file.mapping, &one), 0);
+	assert_int_equal(writeback_error_check(&file.mapping, &two), -EIO);
+	u64 three = writeback_error_sample(&file.mapping); /* opened afterwards: it was told already */
+	assert_int_equal(writeback_error_check(&file.mapping, &three), 0);
+	host_disk_fail(disk, BLOCK_WRITE, 0, ~0ull, 0, 1);
+	assert_int_equal(write_at(100, 1, &byte, 1), 1);
+	flusher_round(&dev->flusher, hal_clock_ns() + 40000000000ull);
+	u64 four = writeback_error_sample(&file.mapping); /* nobody was told yet */
+	assert_int_equal(writeback_error_check(&file.mapping, &four), -EIO);
+	assert_int_equal(writeback_error_check(&file.mapping, &three), -EIO);
+	down();
+}
+
+static void a_read_error_is_one_page_and_can_be_tried_again(void **state)
+{
+	u8 page[PAGE_SIZE];
+	up(12);
+	for (u64 b = 0; b < 16; b++)
+		file.blocks[b] = 200 + b;
+	fill_file(16 * PAGE_SIZE);
+	host_disk_fail(disk, BLOCK_READ, 203 * 8, 204 * 8, 0, ~0ull);
+	for (u64 i = 0; i < 16; i++)
+		assert_int_equal(read_at(i * PAGE_SIZE, PAGE_SIZE, page), i == 3 ? -EIO : (long)PAGE_SIZE);
+	host_disk_heal(disk);
+	assert_int_equal(read_at(3 * PAGE_SIZE, PAGE_SIZE, page), PAGE_SIZE);
+	assert_file_valid();
+	down();
+}
+
+/* A block that was metadata and now is a file's data must not be overwritten by the page that held it. */
+static void a_forgotten_buffer_is_not_written(void **state)
+{
+	struct buffer b;
+	up(10);
+	assert_int_equal(buffer_new(dev, 50, 10, &b), 0);
+	memset(b.data, 0x77, 1024);
+	buffer_dirty(&b);
+	buffer_put(&b);
+	assert_int_equal(buffer_read(dev, 51, 10, &b), 0); /* its neighbour on the same page */
+	memset(b.data, 0x66, 1024);
+	buffer_dirty(&b);
+	buffer_put(&b);
+	buffer_forget(dev, 50, 1, 10);
+	assert_int_equal(flusher_sync(dev), 0);
+	assert_int_equal(host_disk_bytes(disk)[50 * 1024], 0xdd);
+	assert_int_equal(host_disk_bytes(disk)[51 * 1024], 0x66);
+	assert_int_equal(host_disk_bytes(disk)[52 * 1024 - 1], 0x66);
+	assert_int_equal(host_disk_bytes(disk)[52 * 1024], 0xdd);
+	down();
+}
+
+static void old_pages_are_written_and_young_ones_wait(void **state)
+{
+	u8 byte = 1;
+	up(12);
+	fill_file(4 * PAGE_SIZE);
+	assert_int_equal(write_at(0, 1, &byte, 1), 1);
+	u64 now = hal_clock_ns();
+	assert_int_equal(flusher_round(&dev->flusher, now + 1000), 0);
+	assert_int_equal(file.store.nr_dirty, 1);
+	assert_int_equal(flusher_round(&dev->flusher, now + 31000000000ull), 1);
+	assert_int_equal(file.store.nr_dirty, 0);
+	down();
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(random_calls_on_4k_blocks),
+	cmocka_unit_test(random_calls_on_1k_blocks),
+	cmocka_unit_test(read_ahead_follows_the_reader),
+	cmocka_unit_test(an_error_of_a_write_is_told_once_to_each_file),
+	cmocka_unit_test(a_read_error_is_one_page_and_can_be_tried_again),
+	cmocka_unit_test(a_forgotten_buffer_is_not_written),
+	cmocka_unit_test(old_pages_are_written_and_young_ones_wait),
+};
+
+int run_cache_tests(void) { return run_group("cache", tests, sizeof(tests) / sizeof(tests[0])); }
