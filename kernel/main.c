@@ -14,6 +14,7 @@
 #include <drivers/drivers.h>
 #include <fs/file.h>
 #include <fs/pseudo.h>
+#include <fs/tty.h>
 #include <fs/vfs.h>
 #include <hal/boot.h>
 #include <hal/irq.h>
@@ -164,6 +165,7 @@ static void init_main(void *arg)
 	hal_start_cpus(cpus_wanted());
 	make_default_root();
 	unpack_initrd();
+	tty_await_console();
 	open_console();
 	hal_log(LOG_INFO, "%llu ms to init, %lluK free", (unsigned long long)(hal_clock_ns() / 1000000),
 	        (unsigned long long)frame_nr_free() * 4);

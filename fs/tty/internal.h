@@ -88,6 +88,7 @@ void tty_reset_termios(struct tty *t);
 int tty_open_file(struct tty *t, struct file *f, bool is_console, bool may_control);
 extern const struct file_ops tty_file_ops;
 struct tty *tty_find_line(const char *name); /* "ttyS0"; NULL: no such line */
+extern struct host_waitq tty_line_wait;      /* a line was added */
 
 #define HAS_I(t, f) ((t)->termios.c_iflag & (f))
 #define HAS_O(t, f) ((t)->termios.c_oflag & (f))
@@ -115,6 +116,7 @@ void echo_char_locked(struct tty *t, u8 c);  /* ^X for control characters */
 void echo_raw_locked(struct tty *t, u8 c);   /* as it is, through output processing */
 void echo_flush_locked(struct tty *t);       /* as far as the driver has room */
 long tty_write(struct file *f, struct iov *iov, u64 *pos);
+void tty_write_kernel(struct tty *t, const char *text, size_t len); /* the kernel's own words; sleeps */
 void tty_stop_output_locked(struct tty *t);
 void tty_start_output_locked(struct tty *t);
 int tty_drain(struct tty *t);                /* waits until all has left: 0 or -ERESTARTSYS */

@@ -175,7 +175,7 @@ static size_t put_locked(struct tty *t, const u8 *buf, size_t len)
 static bool can_put(struct tty *t) { return !t->is_stopped && t->driver->write_room(t) >= EXPANSION_MAX; }
 
 /* Writes a kernel buffer; bytes or -errno. */
-static long write_chunk(struct tty_file *tf, struct file *f, const u8 *buf, size_t len)
+static long write_chunk(struct tty_file *tf, u32 flags, const u8 *buf, size_t len)
 {
 	struct tty *t = tf->tty;
 	size_t done = 0;
@@ -187,7 +187,7 @@ static long write_chunk(struct tty_file *tf, struct file *f, const u8 *buf, size
 			return (long)done;
 		if (tty_file_is_dead(tf) || pty_is_master_gone(t))
 			return -EIO;
-		if (f->flags & O_NONBLOCK)
+		if (flags & O_NONBLOCK)
 			return done ? (long)done : -EAGAIN;
 		int err = wait_event_interruptible(&t->write_wait, can_put(t) || tty_file_is_dead(tf) || pty_is_master_gone(t));
 		if (err)
@@ -239,7 +239,7 @@ long tty_write(struct file *f, struct iov *iov, u64 *pos)
 			n = -EFAULT;
 			break;
 		}
-		n = write_chunk(tf, f, chunk, got);
+		n = write_chunk(tf, f->flags, chunk, got);
 		if (n > 0)
 			done += n;
 		if (n < (long)got)
@@ -248,4 +248,12 @@ long tty_write(struct file *f, struct iov *iov, u64 *pos)
 	}
 	end_write(t);
 	return done ? done : n;
+}
+
+void tty_write_kernel(struct tty *t, const char *text, size_t len)
+{
+	struct tty_file tf = { .tty = t, .is_console = true };
+	wait_event(&t->write_wait, begin_write(t));
+	write_chunk(&tf, 0, (const u8 *)text, len);
+	end_write(t);
 }

@@ -4,7 +4,7 @@
  *
  * Bytes arrive in interrupt handlers, but signals and editing need locks that those must not take. So
  * tty_receive() only fills the flip ring and marks an event; one kernel thread runs the line discipline
- * for all lines. (A pty's master is a task already and feeds its slave directly.)
+ * for all lines and makes those that drivers find in interrupts. (A pty's master is a task already and feeds its slave directly.)
  *
  * A hang-up counts tty->generation up: files that were opened before read end of file and write EIO,
  * new opens get a fresh terminal. Lines exist for ever; a pty ends with its last reference.
@@ -95,10 +95,44 @@ struct tty *tty_register(const struct tty_driver *d, u32 index, void *priv)
 
 struct tty *tty_find_line(const char *name)
 {
-	for (unsigned n = 0; n < nr_lines; n++)
+	unsigned nr = __atomic_load_n(&nr_lines, __ATOMIC_ACQUIRE);
+	for (unsigned n = 0; n < nr; n++)
 		if (!strcmp(lines[n]->name, name))
 			return lines[n];
 	return NULL;
+}
+
+static struct spinlock later_lock = SPINLOCK_INIT(RANK_DEVICE); /* irq */
+static struct list_head later = LIST_HEAD_INIT(later);          /* (later_lock) */
+struct host_waitq tty_line_wait = { .lock = { .rank = RANK_WAITQ }, .waiters = LIST_HEAD_INIT(tty_line_wait.waiters) };
+
+void tty_register_later(struct tty_registration *r)
+{
+	unsigned long flags = spin_lock_irq(&later_lock);
+	list_add_tail(&r->link, &later);
+	spin_unlock_irq(&later_lock, flags);
+	wake_all(&event_wait);
+}
+
+static struct tty_registration *take_later(void)
+{
+	struct tty_registration *r = NULL;
+	unsigned long flags = spin_lock_irq(&later_lock);
+	if (!list_is_empty(&later)) {
+		r = list_first_entry(&later, struct tty_registration, link);
+		list_del(&r->link);
+	}
+	spin_unlock_irq(&later_lock, flags);
+	return r;
+}
+
+static void register_waiting(void)
+{
+	struct tty_registration *r;
+	while ((r = take_later()) != NULL) {
+		r->done(r->priv, tty_register(r->driver, r->index, r->priv));
+		wake_all(&tty_line_wait);
+	}
 }
 
 /* ---- open files ---- */
@@ -187,6 +221,8 @@ void tty_post(struct tty *t, u32 events)
 
 static bool has_events(void)
 {
+	if (!list_is_empty(&later))
+		return true;
 	for (unsigned n = 0; n < READ_ONCE(nr_lines); n++)
 		if (READ_ONCE(lines[n]->events))
 			return true;
@@ -243,6 +279,7 @@ static void terminal_thread(void *arg)
 	WRITE_ONCE(thread_state, 1);
 	for (;;) {
 		(void)wait_event_interruptible(&event_wait, has_events());
+		register_waiting();
 		for (unsigned n = 0; n < READ_ONCE(nr_lines); n++) {
 			u32 events = __atomic_exchange_n(&lines[n]->events, 0, __ATOMIC_ACQUIRE);
 			if (events)

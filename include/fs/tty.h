@@ -7,6 +7,7 @@
 #define FS_TTY_H
 
 #include <hal/types.h>
+#include <lib/list.h>
 
 struct tty;
 struct process;
@@ -24,6 +25,17 @@ struct tty_driver {
 /* name becomes driver->name + index; priv is the driver's. NULL: no memory or no free number. */
 struct tty *tty_register(const struct tty_driver *d, u32 index, void *priv);
 void *tty_priv(struct tty *t);
+
+/* The same from any context: the terminal thread registers and then calls done with the terminal, or with
+ * NULL. The caller keeps *r until then. */
+struct tty_registration {
+	const struct tty_driver *driver;
+	u32 index;
+	void *priv;
+	void (*done)(void *priv, struct tty *t);
+	struct list_head link;
+};
+void tty_register_later(struct tty_registration *r);
 
 /* Bytes that came over the line, any context. How many were taken: fewer when nobody reads; then
  * driver->room is called once there is space. */
@@ -47,6 +59,9 @@ void tty_of_process(struct process *p, u32 *rdev, s32 *foreground);
 
 /* The terminal that /dev/console means; false: none. */
 bool tty_console(char *name, size_t size, u32 *major, u32 *minor);
+/* Before /dev/console is opened first: waits for the line that console= names, at most two seconds, since
+ * hosts announce some lines late. The kernel's messages go there too from now on. Sleeps. */
+void tty_await_console(void);
 
 void tty_init(void);    /* ttyS0, console, /dev/tty, ptmx, devpts; needs vfs and kernel threads */
 

@@ -223,42 +223,45 @@ class Ending(unittest.TestCase):
         self.assertIn(b"Backtrace", err)
 
 
-class Terminal(unittest.TestCase):
-    """A shell as a person has it: the command in a pseudo-terminal of 30 x 100."""
+class Screen:
+    """A command in a pseudo-terminal of its own, as a person has it."""
 
-    def setUp(self):
+    def __init__(self, test, *words, rows=30, cols=100):
+        self.test = test
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
             os.chdir(ROOT)
-            os.execv(QUIRE, [QUIRE, "run", *KERNEL])
-        self.resize(30, 100)
+            os.execv(QUIRE, [QUIRE, *words])
         self.text = b""
-        self.expect(b"# ", 90)
 
     def resize(self, rows, cols):
+        """The foreground of a terminal learns of its new size by SIGWINCH."""
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
 
-    def tearDown(self):
-        try:
+    def close(self):
+        if self.pid:
             os.kill(self.pid, signal.SIGTERM)
             os.waitpid(self.pid, 0)
-        except (ProcessLookupError, ChildProcessError):
-            pass
         os.close(self.fd)
+
+    def read(self, seconds):
+        """What has come; b"": the command has let go of the terminal."""
+        ready, _, _ = select.select([self.fd], [], [], max(0, seconds))
+        if not ready:
+            return None
+        try:
+            return os.read(self.fd, 4096)
+        except OSError:
+            return b""
 
     def expect(self, what, seconds=30):
         """Reads until `what` has come; what came before it is forgotten."""
         deadline = time.monotonic() + seconds
         while what not in self.text:
-            ready, _, _ = select.select([self.fd], [], [], max(0, deadline - time.monotonic()))
-            if not ready:
-                self.fail(f"waited for {what!r}, got {self.text[-300:]!r}")
-            try:
-                data = os.read(self.fd, 4096)
-            except OSError:
-                data = b""
+            data = self.read(deadline - time.monotonic())
             if not data:
-                self.fail(f"ended before {what!r}: {self.text[-300:]!r}")
+                self.test.fail(f"{'waited for' if data is None else 'ended before'} {what!r}, got {self.text[-300:]!r}")
             self.text += data
         before, _, self.text = self.text.partition(what)
         return before
@@ -266,43 +269,174 @@ class Terminal(unittest.TestCase):
     def type(self, text):
         os.write(self.fd, text)
 
+    def command(self, line, answer):
+        """Types a line and waits for what it prints; the echo of the line must not contain that."""
+        self.test.assertNotIn(answer, line)
+        self.type(line + b"\r")
+        self.expect(answer)
+
+    def status(self, seconds=30):
+        """Waits for the end; the exit status."""
+        deadline = time.monotonic() + seconds
+        while True:
+            data = self.read(deadline - time.monotonic())
+            if data is None:
+                self.test.fail(f"does not end: {self.text[-300:]!r}")
+            if not data:
+                break
+            self.text += data
+        status = os.waitpid(self.pid, 0)[1]
+        self.pid = 0
+        return os.waitstatus_to_exitcode(status)
+
+
+class Terminal(unittest.TestCase):
+    """A shell in the command's terminal."""
+
+    def setUp(self):
+        self.screen = Screen(self, "run", *KERNEL)
+        self.addCleanup(self.screen.close)
+        self.screen.expect(b"# ", 90)
+
     def test_job_control(self):
-        self.type(b"sleep 100\r")
-        time.sleep(0.5)
-        self.type(b"\x03")
-        self.expect(b"# ")
-        self.type(b"echo st$?atus\r")
-        self.expect(b"st130atus")
-        self.type(b"sleep 100\r")
-        time.sleep(0.5)
-        self.type(b"\x1a")
-        self.expect(b"Stopped")
-        self.type(b"jobs; fg\r")
-        self.expect(b"sleep 100")
-        time.sleep(0.5)
-        self.type(b"\x03")
-        self.expect(b"# ")
-        self.type(b"seq 1 5 | grep 3 | tr 3 x\r")
-        self.expect(b"\nx")
+        job_control(self.screen)
 
     def test_window_size_and_its_changes(self):
-        self.type(b"stty size\r")
-        self.expect(b"30 100")
-        self.resize(40, 90)
-        os.kill(self.pid, signal.SIGWINCH)
-        time.sleep(0.5)
-        self.type(b"stty size\r")
-        self.expect(b"40 90")
+        self.screen.command(b"stty size", b"30 100")
+        self.screen.resize(40, 90)
+        self.screen.command(b"until stty size | grep 40; do :; done", b"40 90")
 
     def test_control_a_x_ends_quire(self):
-        self.type(b"\x01x")
-        _, status = os.waitpid(self.pid, 0)
-        self.assertTrue(os.WIFEXITED(status))
+        self.screen.type(b"\x01x")
+        self.assertEqual(self.screen.status(), 0)
 
     def test_exit_status_of_the_shell(self):
-        self.type(b"exit 3\r")
-        _, status = os.waitpid(self.pid, 0)
-        self.assertEqual(os.waitstatus_to_exitcode(status), 3)
+        self.screen.type(b"exit 3\r")
+        self.assertEqual(self.screen.status(), 3)
+
+
+def job_control(screen):
+    """Ctrl-C, Ctrl-Z, jobs, fg and a pipeline. A job says when it is in the foreground and reads."""
+    job = b"sh -c 'echo star\"\"ted; exec sleep 100'"
+    screen.command(job, b"started")
+    screen.type(b"\x03")
+    screen.expect(b"# ")
+    screen.command(b"echo st$?atus", b"st130atus")
+    screen.command(job, b"started")
+    screen.type(b"\x1a")
+    screen.expect(b"Stopped")
+    screen.command(b"jobs", b"Stopped")
+    screen.expect(b"# ")
+    screen.type(b"fg\r")
+    screen.expect(b"sleep 100")
+    screen.type(b"\x03")
+    screen.expect(b"# ")
+    screen.command(b"seq 1 5 | grep 3 | tr 3 x", b"\nx")
+
+
+class Attach(unittest.TestCase):
+    """Two terminals of one guest."""
+
+    def setUp(self):
+        self.first = Screen(self, "run", *KERNEL)
+        self.addCleanup(self.first.close)
+        self.first.expect(b"# ", 90)
+
+    def attach(self, **size):
+        screen = Screen(self, "attach", **size)
+        self.addCleanup(screen.close)
+        screen.expect(b"# ")
+        return screen
+
+    def test_two_terminals_at_once(self):
+        second, third = self.attach(), self.attach()
+        seen = set()
+        for n, screen in enumerate((self.first, second, third)):
+            screen.command(b"echo on-$(tty) > /tmp/%d; cat /tmp/%d" % (n, n), b"on-/dev/pts/")
+            seen.add(screen.expect(b"\r\n"))
+        self.assertEqual(len(seen), 3)
+        self.first.command(b"cat /tmp/[012] | grep -c pts; echo do\"\"ne", b"3\r\ndone")
+        second.type(b"sh -c 'echo wai\"\"ting; read x; echo \"<$x>\"'\r")
+        second.expect(b"waiting")  # a program in one terminal does not hold up the others
+        third.command(b"echo $((20 + 3))", b"23")
+        self.first.command(b"echo $((20 + 4))", b"24")
+        second.command(b"word", b"<word>")
+
+    def test_window_size_is_each_terminals_own(self):
+        second = self.attach(rows=20, cols=61)
+        second.command(b"stty size", b"20 61")
+        self.first.command(b"stty size", b"30 100")
+        second.command(b"sh -c 'trap \"stty size\" WINCH; echo se\"\"t; while :; do sleep 0.1; done'", b"set")
+        second.resize(25, 77)
+        second.expect(b"25 77")
+        second.type(b"\x03")
+        self.first.command(b"stty size", b"30 100")
+
+    def test_job_control_in_the_second_terminal(self):
+        second = self.attach()
+        self.first.type(b"sleep 1000\r")
+        job_control(second)
+        second.command(b"ps | grep -c '[s]leep 1000'", b"\n1")  # Ctrl-C went to its own terminal only
+        self.first.type(b"\x03")
+        self.first.expect(b"# ")
+
+    def test_detach(self):
+        second = self.attach()
+        second.command(b"echo she\"\"ll-$$", b"shell-")
+        pid = second.expect(b"\r\n").strip()
+        second.type(b"sh -c 'trap \"\" HUP; sleep 1000' > /dev/null & sleep 1001\r")
+        self.first.command(b"until ps | grep '[s]leep 1000' && ps | grep '[s]leep 1001'; do :; done; echo bo\"\"th", b"both")
+        second.type(b"\x01x")
+        self.assertEqual(second.status(), 0)
+        self.first.command(b"while kill -0 %b; do :; done; echo go\"\"ne" % pid, b"gone")  # hung up
+        self.first.command(b"while ps | grep '[s]leep 1001'; do :; done; echo it\"\"too", b"ittoo")
+        self.first.command(b"ps | grep -c '[s]leep 1000'", b"\n1")  # it asked to stay
+        for _ in range(3):  # a channel that was left serves again
+            again = self.attach()
+            again.command(b"echo $((40 + 2))", b"42")
+            again.type(b"\x01x")
+            self.assertEqual(again.status(), 0)
+        self.first.command(b"echo $((40 + 3))", b"43")
+
+    def test_terminal_modes_come_back(self):
+        for end in (b"\x01x", b"exit\r", signal.SIGTERM):
+            script = "stty -g; ./quire attach; stty -g"
+            pid, fd = pty.fork()
+            if pid == 0:
+                os.chdir(ROOT)
+                os.execvp("sh", ["sh", "-c", script])
+            screen = Screen.__new__(Screen)
+            screen.test, screen.pid, screen.fd, screen.text = self, pid, fd, b""
+            self.addCleanup(screen.close)
+            modes = screen.expect(b"\r\n")
+            screen.expect(b"# ")
+            if end is signal.SIGTERM:
+                for child in children_of(pid):
+                    os.kill(child, end)
+            else:
+                screen.type(end)
+            screen.status()
+            self.assertIn(modes, screen.text)
+
+    def test_exit_status_is_the_shells(self):
+        second = self.attach()
+        second.type(b"exit 5\r")
+        self.assertEqual(second.status(), 5)
+
+    def test_the_guest_ends_while_attached(self):
+        second = self.attach()
+        self.first.type(b"exit 3\r")
+        self.assertEqual(self.first.status(), 3)
+        self.assertEqual(second.status(), 125)
+        self.assertIn(b"the guest is gone", second.text)
+
+    def test_without_a_guest_it_is_one_line(self):
+        self.first.type(b"exit\r")
+        self.first.status()
+        alone = Screen(self, "attach")
+        self.addCleanup(alone.close)
+        self.assertEqual(alone.status(), 125)
+        self.assertEqual(alone.text.count(b"\n"), 1, alone.text)
 
 
 class Counting(unittest.TextTestResult):

@@ -9,7 +9,7 @@ import socket
 from . import protocol as P
 from .common import Failure
 from .run_command import RUN_DIR
-from .session import Session, default_env, report, signal_socket, terminal_size, use_tty
+from .session import Interrupted, Session, default_env, report, signal_socket, terminal_size, use_tty
 
 
 def connect():
@@ -28,41 +28,85 @@ def connect():
     raise Failure("no guest is running; start one with: ./quire run")
 
 
+class Gone(Exception):
+    """The guest's owner has closed the connection."""
+
+
+class Client:
+    """One program in a guest that another command owns, with this process's streams."""
+
+    def __init__(self, argv, tty):
+        self.argv = argv
+        self.socket = connect()
+        self.session = Session(self.send, tty)
+        self.decoder = P.Decoder()
+        self.resized = False
+
+    def send(self, kind, data):
+        try:
+            self.socket.sendall(P.frame(kind, 0, data))
+        except OSError:
+            raise Gone from None
+
+    def receive(self):
+        try:
+            data = self.socket.recv(1 << 18)
+        except OSError:
+            data = b""
+        if not data:
+            raise Gone
+        for kind, _, payload in self.decoder.feed(data):
+            self.session.handle(kind, payload, self.argv[0])
+
+    def on_winch(self, *_):
+        self.resized = True
+
+    def on_signal(self, number, _frame):
+        self.session.result = (128 + number, None)
+        raise Interrupted
+
+    def step(self):
+        with selectors.SelectSelector() as sel:
+            sel.register(self.socket, selectors.EVENT_READ, "guest")
+            sel.register(self.signals[0], selectors.EVENT_READ, "signal")
+            if self.session.wants_input():
+                sel.register(0, selectors.EVENT_READ, "input")
+            events = sel.select()
+        for key, _ in events:
+            if key.data == "guest":
+                self.receive()
+            elif key.data == "input":
+                self.session.read_input()
+            else:
+                self.signals[0].recv(64)
+        if self.resized:
+            self.resized = False
+            self.session.resize()
+
+    def run(self, request):
+        session = self.session
+        signal.signal(signal.SIGWINCH, self.on_winch)
+        self.signals = signal_socket()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self.on_signal)
+        try:
+            self.send(P.RUN, request)
+            session.open_terminal()
+            while not session.result and not session.wants_end:
+                self.step()
+        except Gone:
+            session.result = (125, "the guest is gone")
+        except Interrupted:
+            pass  # session.result says why
+        except BrokenPipeError:
+            session.result = (141, None)
+        finally:
+            session.close_terminal()
+            self.socket.close()
+        return report(session.result or (0, None))
+
+
 def run_session(argv, env, cwd, user, tty_choice):
-    s = connect()
     tty = use_tty(tty_choice)
-    session = Session(lambda kind, data: s.sendall(P.frame(kind, 0, data)), tty)
     size = terminal_size() if tty else (24, 80)
-    s.sendall(P.frame(P.RUN, 0, P.run_request(argv, default_env(tty) + env, cwd, user, tty, size)))
-    decoder = P.Decoder()
-    resized = []
-    signal.signal(signal.SIGWINCH, lambda *_: resized.append(1))
-    signals = signal_socket()
-    session.open_terminal()
-    try:
-        while not session.result and not session.wants_end:
-            with selectors.SelectSelector() as sel:
-                sel.register(s, selectors.EVENT_READ, "guest")
-                sel.register(signals[0], selectors.EVENT_READ, "signal")
-                if session.wants_input():
-                    sel.register(0, selectors.EVENT_READ, "input")
-                events = sel.select(1)
-            for key, _ in events:
-                if key.data == "input":
-                    session.read_input()
-                    continue
-                if key.data == "signal":
-                    signals[0].recv(64)
-                    continue
-                data = s.recv(1 << 18)
-                if not data:
-                    session.result = (125, "the guest is gone")
-                for kind, _, payload in decoder.feed(data):
-                    session.handle(kind, payload, argv[0])
-            if resized:
-                resized.clear()
-                session.resize()
-    finally:
-        session.close_terminal()
-        s.close()
-    return report(session.result or (0, None))
+    return Client(argv, tty).run(P.run_request(argv, default_env(tty) + env, cwd, user, tty, size))

@@ -96,7 +96,8 @@ class Runner:
         self.guest = Guest(o)
         self.session = Session(self.send_first, self.tty)
         self.early = []  # what there is to say to the program before it was asked for; None: it was
-        self.clients = {}  # channel -> [socket, decoder, outgoing]
+        self.clients = {}  # channel -> [socket, decoder, outgoing, whether its program runs]
+        self.left = set()  # channels whose client went before its program did
         self.ended = None
         self.resized = False
 
@@ -138,14 +139,14 @@ class Runner:
         except OSError:
             return
         client.setblocking(False)
-        channel = next((c for c in range(1, P.MAX_SESSIONS) if c not in self.clients), None)
+        channel = next((c for c in range(1, P.MAX_SESSIONS) if c not in self.clients and c not in self.left), None)
         if channel is None:
             client.close()
             return
-        self.clients[channel] = [client, P.Decoder(), bytearray()]
+        self.clients[channel] = [client, P.Decoder(), bytearray(), False]
 
     def from_client(self, channel):
-        client, decoder, _ = self.clients[channel]
+        client, decoder, _, _ = self.clients[channel]
         try:
             data = client.recv(1 << 18)
         except BlockingIOError:
@@ -153,32 +154,43 @@ class Runner:
         except OSError:
             data = b""
         if not data:
-            self.guest.send(P.SIGNAL, channel, b"1")
-            self.drop(channel)
+            self.leave(channel)
             return
         for kind, _, payload in decoder.feed(data):
             if kind == P.POWEROFF:
                 self.ended = (0, None)
-            else:
-                self.guest.send(kind, channel, payload)
+                continue
+            if kind == P.RUN:
+                self.clients[channel][3] = True
+            self.guest.send(kind, channel, payload)
 
-    def drop(self, channel):
-        self.clients.pop(channel)[0].close()
+    def leave(self, channel):
+        """The client has gone: its program is hung up, and the channel is free once the program has ended."""
+        client, _, _, is_running = self.clients.pop(channel)
+        client.close()
+        if is_running:
+            self.left.add(channel)
+            self.guest.send(P.SIGNAL, channel, b"1")
 
     def to_client(self, channel, kind, payload):
+        ends = kind in (P.EXIT, P.FAILED)
+        if ends:
+            self.left.discard(channel)
         if channel in self.clients:
+            if ends:
+                self.clients[channel][3] = False
             self.clients[channel][2] += P.frame(kind, 0, payload)
             self.flush_client(channel)
 
     def flush_client(self, channel):
-        client, _, out = self.clients[channel]
+        client, _, out, _ = self.clients[channel]
         try:
             while out:
                 del out[:client.send(out)]
         except BlockingIOError:
             pass
         except OSError:
-            self.drop(channel)
+            self.leave(channel)
 
     def handle_guest(self):
         frames = self.guest.receive()
@@ -203,7 +215,7 @@ class Runner:
             s.register(self.signals[0], selectors.EVENT_READ, "signal")
             if self.session.wants_input() and len(self.guest.outgoing) < P.INPUT_WINDOW:
                 s.register(0, selectors.EVENT_READ, "input")
-            for channel, (client, _, out) in self.clients.items():
+            for channel, (client, _, out, _) in self.clients.items():
                 s.register(client, selectors.EVENT_READ | (selectors.EVENT_WRITE if out else 0), channel)
             events = s.select()
         for key, mask in events:
