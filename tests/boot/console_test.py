@@ -36,7 +36,7 @@ class Machine:
             ["timeout", "100", "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-cpu", "max", "-m", "64M", "-smp", "2",
              "-display", "none", "-monitor", "none", "-net", "none", "-no-reboot", "-serial", "file:" + self.log,
              "-device", "isa-debug-exit,iobase=0x501,iosize=4", "-chardev", "stdio,id=c,signal=off", *devices,
-             "-kernel", os.path.join(BUILD, "quire-kernel"), "-initrd", os.path.join(BUILD, "busybox.cpio"), "-append", append],
+             "-kernel", os.path.join(BUILD, "quire-kernel"), "-initrd", os.path.join(BUILD, "busybox.cpio"), "-append", append + " quire.checks"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         machines.append(self.qemu)
 
