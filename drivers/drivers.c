@@ -13,9 +13,14 @@ static unsigned virtio_kind(const struct pci_device *d)
 
 static void probe(struct pci_device *d)
 {
+	static unsigned nr_virtio;
 	if (d->vendor != VENDOR_VIRTIO)
 		return;
+	unsigned number = nr_virtio++;
 	switch (virtio_kind(d)) {
+	case 2:
+		virtio_blk_probe(d, number);
+		break;
 	case 3:
 		virtio_console_probe(d);
 		break;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Character devices by number, and opening of files that are no files: devices, FIFOs, sockets. */
+/* Character devices by number; and opening of files that are no files: devices, FIFOs, sockets. */
 #include "internal.h"
+#include "blkdev/internal.h"
 
 static struct list_head devices = LIST_HEAD_INIT(devices); /* (vfs_lock) */
 void (*chrdev_added)(struct chrdev *d);
@@ -43,6 +44,8 @@ int special_open(struct inode *i, struct file *f)
 {
 	if (S_ISFIFO(i->mode))
 		return fifo_open(i, f);
+	if (S_ISBLK(i->mode))
+		return blkdev_open_file(i, f);
 	if (!S_ISCHR(i->mode))
 		return -ENXIO;
 	struct chrdev *d = find(dev_major(i->rdev), dev_minor(i->rdev));

@@ -88,6 +88,14 @@ int virtio_start(struct virtio_device *d, const struct pci_device *pci, u64 want
 
 void virtio_ready(struct virtio_device *d) { status_add(d, VIRTIO_CONFIG_S_DRIVER_OK); }
 
+int virtio_watch_config(struct virtio_device *d, void (*fn)(void *), void *arg)
+{
+	int err = pci_msix_request(&d->pci, 1, fn, arg);
+	if (err >= 0)
+		mmio_write16(d->common + VIRTIO_PCI_COMMON_MSIX, 1);
+	return err < 0 ? err : 0;
+}
+
 /* One vector serves all queues of a device: devices offer fewer vectors than queues. */
 static void device_interrupt(void *arg)
 {
@@ -161,7 +169,7 @@ int virtq_create(struct virtio_device *d, u16 index, void (*done)(struct virtq *
 	return 0;
 }
 
-int virtq_add(struct virtq *q, paddr_t buffer, u32 len, bool device_writes, void *cookie)
+static int add(struct virtq *q, paddr_t buffer, u32 len, u16 desc_flags, void *cookie)
 {
 	unsigned long flags = spin_lock_irq(&q->lock);
 	if (!q->nr_free) {
@@ -173,12 +181,22 @@ int virtq_add(struct virtq *q, paddr_t buffer, u32 len, bool device_writes, void
 	q->nr_free--;
 	q->desc[i].addr = buffer;
 	q->desc[i].len = len;
-	q->desc[i].flags = device_writes ? VRING_DESC_F_WRITE : 0;
+	q->desc[i].flags = desc_flags;
 	q->cookies[i] = cookie;
 	q->avail->ring[q->avail->idx % q->size] = i;
 	__atomic_store_n(&q->avail->idx, (u16)(q->avail->idx + 1), __ATOMIC_RELEASE);
 	spin_unlock_irq(&q->lock, flags);
 	return 0;
+}
+
+int virtq_add(struct virtq *q, paddr_t buffer, u32 len, bool device_writes, void *cookie)
+{
+	return add(q, buffer, len, device_writes ? VRING_DESC_F_WRITE : 0, cookie);
+}
+
+int virtq_add_table(struct virtq *q, paddr_t table, u32 nr, void *cookie)
+{
+	return add(q, table, nr * (u32)sizeof(struct vring_desc), VRING_DESC_F_INDIRECT, cookie);
 }
 
 void virtq_kick(struct virtq *q)

@@ -21,7 +21,7 @@ struct virtio_device {
 	unsigned nr_queues;
 };
 
-/* A split queue. Buffers are single pieces of physical memory (at most a page each here). */
+/* A split queue. Buffers are single pieces of physical memory, or a table that lists pieces. */
 struct virtq {
 	struct virtio_device *device;
 	u16 index, size;
@@ -43,15 +43,28 @@ int virtio_start(struct virtio_device *d, const struct pci_device *pci, u64 want
 int virtq_create(struct virtio_device *d, u16 index, void (*done)(struct virtq *), void *owner);
 /* All queues are made: the device may run. */
 void virtio_ready(struct virtio_device *d);
+/* fn is called in interrupt context when the device has changed its configuration. Before virtio_ready; 0 or
+ * -errno. */
+int virtio_watch_config(struct virtio_device *d, void (*fn)(void *arg), void *arg);
 
 /* Gives the device a buffer; cookie comes back with it. 0 or -ENOSPC. */
 int virtq_add(struct virtq *q, paddr_t buffer, u32 len, bool device_writes, void *cookie);
+/* The same for several pieces, as a table of nr descriptors (chained by their next fields) at physical address
+ * `table`, which stays until the buffer comes back. Needs VIRTIO_RING_F_INDIRECT_DESC. */
+int virtq_add_table(struct virtq *q, paddr_t table, u32 nr, void *cookie);
 void virtq_kick(struct virtq *q);
+/* Has a buffer come back? */
+static inline bool virtq_has_used(const struct virtq *q)
+{
+	return READ_ONCE(q->last_used) != __atomic_load_n(&q->used->idx, __ATOMIC_ACQUIRE);
+}
 /* A buffer that came back: its cookie, *len = bytes the device wrote. NULL: none. */
 void *virtq_take(struct virtq *q, u32 *len);
 
 /* Drivers: called for a device of their kind. */
 void virtio_console_probe(const struct pci_device *pci);
 void virtio_rng_probe(const struct pci_device *pci);
+/* number: of the virtio device, counted from 0 in the order of the bus. */
+void virtio_blk_probe(const struct pci_device *pci, unsigned number);
 
 #endif

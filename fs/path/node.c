@@ -230,6 +230,30 @@ void node_delete(struct path_node *n)
 	spin_unlock(&vfs_lock);
 }
 
+/* A hashed node of i, unhashed, with a reference; NULL: none. */
+static struct path_node *take_node_of(struct inode *i)
+{
+	struct path_node *n = NULL;
+	spin_lock(&vfs_lock);
+	for (unsigned b = 0; b < NR_BUCKETS && !n; b++)
+		for (n = buckets[b]; n && n->inode != i; n = n->hash_next)
+			;
+	if (n) {
+		unhash_locked(n);
+		n->is_deleted = true;
+		node_get(n);
+	}
+	spin_unlock(&vfs_lock);
+	return n;
+}
+
+void node_delete_all(struct inode *i)
+{
+	struct path_node *n;
+	while ((n = take_node_of(i)) != NULL)
+		node_put(n);
+}
+
 int node_prepare_name(const char *name, size_t len, char **out)
 {
 	*out = NULL;

@@ -57,6 +57,7 @@ struct path_node *node_new_anon(const char *name, struct inode *inode); /* takes
 static inline void node_get(struct path_node *n) { __atomic_fetch_add(&n->refs, 1, __ATOMIC_RELAXED); }
 void node_put(struct path_node *n);
 void node_delete(struct path_node *n);                        /* the name was unlinked */
+void node_delete_all(struct inode *i); /* every name of i was, by the kernel itself: looks at the whole cache */
 int node_prepare_name(const char *name, size_t len, char **out); /* memory for node_move; *out may be NULL */
 /* n becomes parent/name; `replaced` (or NULL) is deleted, with `exchange` it takes n's old place. */
 void node_move(struct path_node *n, struct path_node *parent, const char *name, size_t len, char *longname,

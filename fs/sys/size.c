@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Size and space of files, advice, flushing. */
 #include "../path/path.h"
+#include <fs/blkdev.h>
 #include <linux/fadvise.h>
 #include <linux/falloc.h>
 
@@ -124,6 +125,7 @@ static bool sync_one(const struct mount_info *m, void *arg)
 SYSCALL0(sync)
 {
 	vfs_for_each_mount(sync_one, NULL);
+	blkdev_sync_all();
 	return 0;
 }
 

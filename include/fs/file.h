@@ -53,6 +53,7 @@ s64 file_seek_none(struct file *f, s64 offset, int whence); /* always position 0
 /* file->state, atomic */
 #define FILE_WRITER    (1u << 0) /* counts in inode->writers */
 #define FILE_EXEC_DENY (1u << 1) /* holds writers off while executed */
+#define FILE_EXCLUSIVE (1u << 2) /* a block device opened with O_EXCL */
 
 struct file {
 	s32 refs; /* atomic */

@@ -73,7 +73,9 @@ struct block_device {
 	bool is_read_only;
 	u64 dev;                         /* device number as in st_rdev */
 	char name[16];                   /* "vda", "vda1" */
+	u32 readahead_pages;             /* whole devices: for files opened from now on; settable */
 	void *priv;                      /* the driver's */
+	void *entry;                     /* the registry's (fs/blkdev) */
 	struct block_stats stats;
 	struct host_waitq waitq;         /* who reads one page of a file waits here */
 	struct mapping mapping;          /* its own pages: file-system metadata, reads of /dev/vda */
@@ -99,7 +101,8 @@ int block_rw(struct block_device *d, enum block_op op, u64 sector, struct frame 
 /* Makes everything written so far durable. 0 or -EIO. */
 int block_flush(struct block_device *d);
 
-/* The device has another size now. Pages beyond a smaller one are dropped. May sleep. */
+/* The device has another size now. Pages beyond a smaller one stay, what is read or written there fails. Any
+ * context. */
 void block_set_size(struct block_device *d, u64 nr_sectors);
 
 u64 block_nr_in_flight(const struct block_device *d);

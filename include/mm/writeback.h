@@ -54,6 +54,9 @@ void backing_store_init(struct backing_store *b, struct mapping *m, struct block
 /* A page of a mapping with a store changed (or is about to): marks it. The caller holds a reference to
  * the frame, which is in the index; spin locks below RANK_MAPPING_TREE may be held. */
 void mapping_dirty_page(struct mapping *m, struct frame *f);
+/* The same when only some 512-byte pieces of it did (bit 0: the first). Which ones matters for a device's own
+ * pages: the others are not written. */
+void mapping_dirty_sectors(struct mapping *m, struct frame *f, u8 sectors);
 /* The file's own record (inode) changed: ops->write_meta is called before long. Any context that may
  * take RANK_FLUSHER. */
 void mapping_dirty_meta(struct mapping *m);

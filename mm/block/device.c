@@ -4,6 +4,7 @@
 #include <hal/time.h>
 #include <lib/string.h>
 #include <mm/block.h>
+#include <mm/readahead.h>
 #include "internal.h"
 
 static u64 device_size(struct mapping *m)
@@ -39,6 +40,7 @@ void block_device_init(struct block_device *d)
 	ASSERT(d->max_segments >= 1 && d->max_sectors >= PAGE_SIZE / SECTOR_SIZE);
 	ASSERT(d->logical_block >= SECTOR_SIZE && d->logical_block <= d->physical_block);
 	memset(&d->stats, 0, sizeof(d->stats));
+	d->readahead_pages = READAHEAD_DEFAULT_PAGES;
 	mapping_init(&d->mapping, &device_mapping_ops, MAPPING_DEVICE);
 	backing_store_init(&d->store, &d->mapping, d, SECTOR_SHIFT);
 	host_waitq_init(&d->waitq);
@@ -55,10 +57,7 @@ void block_device_destroy(struct block_device *d)
 
 void block_set_size(struct block_device *d, u64 nr_sectors)
 {
-	u64 old = d->nr_sectors;
 	WRITE_ONCE(d->nr_sectors, nr_sectors);
-	if (nr_sectors < old)
-		mapping_truncate(&d->mapping, nr_sectors << SECTOR_SHIFT);
 }
 
 /* ---- figures ---- */

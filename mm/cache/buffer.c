@@ -75,8 +75,7 @@ int buffer_new(struct block_device *d, u64 block, unsigned shift, struct buffer 
 
 void buffer_dirty(struct buffer *b)
 {
-	__atomic_fetch_or(&b->frame->owner, block_mask(b->block, b->shift), __ATOMIC_ACQ_REL);
-	mapping_dirty_page(&b->dev->mapping, b->frame);
+	mapping_dirty_sectors(&b->dev->mapping, b->frame, block_mask(b->block, b->shift));
 }
 
 int buffer_write(struct buffer *b)

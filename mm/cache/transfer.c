@@ -23,7 +23,8 @@ struct transfer {
 	unsigned nr;
 	bool is_waited;              /* transfer_read_wait: pages stay busy, `done` is told */
 	bool is_done;                /* (the device's waitq.lock) */
-	const u8 *masks;             /* while requests are made */
+	bool has_masks;              /* only some sectors of each page are written */
+	u8 masks[TRANSFER_PAGES];
 	struct frame *bounce;        /* the last page with its tail zeroed; NULL: none */
 	struct frame *pages[TRANSFER_PAGES];
 };
@@ -73,7 +74,7 @@ static void end_write(struct transfer *t, unsigned i)
 	struct mapping *m = t->mapping;
 	bool is_failed = t->failed >> i & 1;
 	if (is_failed && t->err == -ENOMEM)
-		mapping_dirty_page(m, f); /* the disk was never asked */
+		mapping_dirty_sectors(m, f, t->has_masks ? t->masks[i] : 0xff); /* the disk was never asked */
 	else if (is_failed)
 		writeback_error_set(m, t->err);
 	end_page_write(m, f);
@@ -191,11 +192,13 @@ static struct part *add_piece(struct transfer *t, struct part *p, bool is_hole, 
 			memset((char *)frame_ptr(t->pages[i]) + offset, 0, len);
 		return p;
 	}
-	if (!t->is_write || !t->masks)
+	if (!t->has_masks)
 		return part_add(t, p, sector, i, offset, len);
-	for (u32 end = offset + len; offset < end; offset += SECTOR_SIZE, sector++) /* a device's own page: what is dirty */
-		if (t->masks[i] >> (offset >> SECTOR_SHIFT) & 1)
-			p = part_add(t, p, sector, i, offset, SECTOR_SIZE);
+	/* A device's own page: what is dirty, in blocks that the device can write. */
+	u32 block = t->mapping->store->dev->logical_block, nr = block >> SECTOR_SHIFT;
+	for (u32 end = offset + len; offset < end; offset += block, sector += nr)
+		if (t->masks[i] >> (offset >> SECTOR_SHIFT) & ((1u << nr) - 1))
+			p = part_add(t, p, sector, i, offset, block);
 	return p;
 }
 
@@ -297,12 +300,14 @@ void transfer_write(struct mapping *m, struct frame *const *pages, const u8 *mas
 	u64 size = m->ops->size(m);
 	if (!t) {
 		for (unsigned i = 0; i < nr; i++) {
-			mapping_dirty_page(m, pages[i]);
+			mapping_dirty_sectors(m, pages[i], masks ? masks[i] : 0xff);
 			end_page_write(m, pages[i]);
 		}
 		return;
 	}
-	t->masks = masks;
+	t->has_masks = masks != NULL;
+	if (masks)
+		memcpy(t->masks, masks, nr);
 	if (page_has_tail(m, pages[nr - 1], size))
 		t->bounce = make_bounce(pages[nr - 1], size);
 	transfer_run(t);

@@ -52,11 +52,19 @@ static long need_blocks(struct writer *w, u64 pos, u64 n)
 	return (long)n;
 }
 
-static void written(struct writer *w, struct frame *f, u64 end)
+/* The 512-byte pieces that bytes [pos, pos + n) of one page touch. */
+static u8 sector_mask(u64 pos, size_t n)
 {
-	if (end > w->mapping->ops->size(w->mapping))
-		w->grow(w->mapping, end);
-	mapping_dirty_page(w->mapping, f);
+	u32 first = (u32)(pos & ~PAGE_MASK) >> SECTOR_SHIFT, last = (u32)((pos & ~PAGE_MASK) + n - 1) >> SECTOR_SHIFT;
+	return (u8)((2u << last) - (1u << first));
+}
+
+/* n bytes of f from pos on hold what they shall. */
+static void written(struct writer *w, struct frame *f, u64 pos, size_t n)
+{
+	if (n && pos + n > w->mapping->ops->size(w->mapping))
+		w->grow(w->mapping, pos + n);
+	mapping_dirty_sectors(w->mapping, f, n ? sector_mask(pos, n) : 0);
 }
 
 /* Into a page that is up to date. Bytes moved or -errno. */
@@ -72,7 +80,7 @@ static long write_present(struct writer *w, struct frame *f, u64 pos, size_t n, 
 	else
 		moved = w->copier->move(w->copier, at, moved);
 	/* Also when nothing moved: a block that was a hole must not keep the disk's old bytes. */
-	written(w, f, moved ? pos + moved : 0);
+	written(w, f, pos, moved);
 	return (long)moved;
 }
 
@@ -110,7 +118,7 @@ static long write_new(struct writer *w, u64 pos, size_t n)
 		frame_get(f); /* the index's */
 		int err = mapping_insert(m, pos >> PAGE_SHIFT, ALLOC_USER, f, false);
 		if (!err) {
-			written(w, f, pos + (u64)result);
+			written(w, f, pos, (size_t)result);
 		} else {
 			f->refs = 1;
 			result = err == -EEXIST ? write_found(w, pos, (size_t)result, page + off) : err; /* a fault was faster */

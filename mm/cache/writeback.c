@@ -29,7 +29,7 @@ void backing_store_init(struct backing_store *b, struct mapping *m, struct block
 	m->store = b;
 }
 
-void mapping_dirty_page(struct mapping *m, struct frame *f)
+static void dirty_page(struct mapping *m, struct frame *f)
 {
 	struct backing_store *b = m->store;
 	/* An atomic operation even when it is set: the change must be visible before the mark is looked at. */
@@ -48,6 +48,15 @@ void mapping_dirty_page(struct mapping *m, struct frame *f)
 	if (is_first)
 		flusher_add(b);
 }
+
+void mapping_dirty_sectors(struct mapping *m, struct frame *f, u8 sectors)
+{
+	if (m->flags & MAPPING_DEVICE)
+		__atomic_fetch_or(&f->owner, sectors, __ATOMIC_ACQ_REL);
+	dirty_page(m, f);
+}
+
+void mapping_dirty_page(struct mapping *m, struct frame *f) { mapping_dirty_sectors(m, f, 0xff); }
 
 void mapping_dirty_meta(struct mapping *m)
 {

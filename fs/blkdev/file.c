@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Block special files: open, read, write, seek, map, fsync. The bytes are those of the device's own pages,
+ * which file systems on it use for their metadata, so both see the same.
+ */
+#include "internal.h"
+#include <linux/mman.h>
+#include <mm/cache.h>
+#include <mm/mman.h>
+#include <mm/writeback.h>
+
+bool blkdev_is_read_only(const struct blkdev *b)
+{
+	return READ_ONCE(b->dev->is_read_only) || READ_ONCE(b->whole->dev->is_read_only);
+}
+
+/* ---- moving bytes ---- */
+
+struct iov_copier {
+	struct cache_copier copier;
+	struct iov *iov;
+};
+
+static size_t copy_to_caller(struct cache_copier *c, void *page, size_t n)
+{
+	return iov_copy_to(container_of(c, struct iov_copier, copier)->iov, page, n);
+}
+
+static size_t copy_from_caller(struct cache_copier *c, void *page, size_t n)
+{
+	return iov_copy_from(container_of(c, struct iov_copier, copier)->iov, page, n);
+}
+
+/* Whole logical blocks, from and to memory aligned as Linux wants it for these drivers. */
+static bool is_aligned(const struct blkdev *b, u64 pos, const struct iov *iov)
+{
+	u64 mask = b->dev->logical_block - 1;
+	if ((pos | iov->left) & mask)
+		return false;
+	for (unsigned i = 0; iov->vec && i < iov->nr; i++)
+		if (((iov->vec[i].base + (i ? 0 : iov->offset)) & (SECTOR_SIZE - 1)) || (iov->vec[i].len & mask))
+			return false;
+	return true;
+}
+
+static long read_direct(struct blkdev *b, struct iov *iov, u64 pos, u64 len)
+{
+	if (!is_aligned(b, pos, iov))
+		return -EINVAL;
+	int err = mapping_writeback(&b->dev->mapping, pos, pos + len, WRITEBACK_WAIT);
+	return err ? err : blkdev_direct(b, BLOCK_READ, pos, len, iov);
+}
+
+static long write_direct(struct blkdev *b, struct iov *iov, u64 pos, u64 len)
+{
+	if (!is_aligned(b, pos, iov))
+		return -EINVAL;
+	struct mapping *m = &b->dev->mapping;
+	u64 start = pos & PAGE_MASK, end = (pos + len + PAGE_SIZE - 1) & PAGE_MASK;
+	int err = mapping_invalidate(m, start, end);
+	if (err)
+		return err;
+	long n = blkdev_direct(b, BLOCK_WRITE, pos, len, iov);
+	mapping_invalidate(m, start, end); /* who read meanwhile may have what was there before */
+	return n;
+}
+
+static long blkdev_read(struct file *f, struct iov *iov, u64 *ppos)
+{
+	struct blkdev *b = file_blkdev(f);
+	u64 pos = *ppos, size = blkdev_size(b);
+	if (pos >= size || !iov->left)
+		return 0;
+	u64 len = min((u64)iov->left, size - pos);
+	struct iov_copier c = { .copier = { .move = copy_to_caller }, .iov = iov };
+	long n = f->flags & O_DIRECT ? read_direct(b, iov, pos, len) : cache_read(&b->dev->mapping, &f->ra, pos, len, &c.copier);
+	if (n > 0)
+		*ppos = pos + (u64)n;
+	inode_touch_atime(f);
+	return n;
+}
+
+static long write_cached(struct blkdev *b, struct iov *iov, u64 pos, u64 len)
+{
+	struct iov_copier c = { .copier = { .move = copy_from_caller }, .iov = iov };
+	mutex_lock(&b->write_lock);
+	long n = cache_write(&b->dev->mapping, pos, len, &c.copier, NULL);
+	mutex_unlock(&b->write_lock);
+	if (n > 0)
+		writeback_throttle(&b->dev->mapping);
+	return n;
+}
+
+static int blkdev_fsync(struct file *f, bool data_only)
+{
+	struct blkdev *b = file_blkdev(f);
+	struct mapping *m = &b->dev->mapping;
+	int err = blkdev_sync(b);
+	int seen = writeback_error_check(m, &f->error_seen);
+	return err ? err : seen;
+}
+
+static long blkdev_write(struct file *f, struct iov *iov, u64 *ppos)
+{
+	struct blkdev *b = file_blkdev(f);
+	u64 pos = *ppos, size = blkdev_size(b);
+	if (blkdev_is_read_only(b))
+		return -EPERM;
+	if (!iov->left)
+		return 0;
+	if (pos >= size)
+		return -ENOSPC;
+	u64 len = min((u64)iov->left, size - pos);
+	long n = f->flags & O_DIRECT ? write_direct(b, iov, pos, len) : write_cached(b, iov, pos, len);
+	if (n <= 0)
+		return n;
+	*ppos = pos + (u64)n;
+	inode_touch_mtime(f->inode);
+	if (f->flags & O_DSYNC) { /* O_SYNC contains it */
+		int err = blkdev_fsync(f, true);
+		if (err)
+			return err;
+	}
+	return n;
+}
+
+/* ---- the rest ---- */
+
+static s64 blkdev_seek(struct file *f, s64 offset, int whence)
+{
+	s64 size = (s64)blkdev_size(file_blkdev(f));
+	switch (whence) {
+	case SEEK_SET:
+		break;
+	case SEEK_CUR:
+		offset += (s64)f->pos;
+		break;
+	case SEEK_END:
+		offset += size;
+		break;
+	default:
+		return -EINVAL;
+	}
+	if (offset < 0 || offset > size)
+		return -EINVAL;
+	f->pos = (u64)offset;
+	return offset;
+}
+
+static int blkdev_mmap(struct file *f, struct mmap_request *req)
+{
+	req->mapping = &file_blkdev(f)->dev->mapping;
+	return 0;
+}
+
+int blkdev_sync(struct blkdev *b)
+{
+	int err = mapping_writeback(&b->dev->mapping, 0, ~0ull, WRITEBACK_WAIT);
+	int flushed = block_flush(b->dev);
+	return err ? err : flushed == -EOPNOTSUPP ? 0 : flushed;
+}
+
+/* What was written is on its way when the last one closes it; nobody waits (the caller may not sleep). */
+static void blkdev_release(struct file *f)
+{
+	struct blkdev *b = file_blkdev(f);
+	if (FMODE_CAN_WRITE(f))
+		flusher_kick_all();
+	blkdev_close(b->dev, f->state & FILE_EXCLUSIVE ? f : NULL);
+}
+
+static const struct file_ops blkdev_fops = {
+	.read = blkdev_read,
+	.write = blkdev_write,
+	.seek = blkdev_seek,
+	.ioctl = blkdev_ioctl,
+	.mmap = blkdev_mmap,
+	.fsync = blkdev_fsync,
+	.release = blkdev_release,
+	.name = "block device",
+};
+
+int blkdev_open_file(struct inode *i, struct file *f)
+{
+	struct block_device *d;
+	const void *holder = f->flags & O_EXCL ? f : NULL;
+	int err = blkdev_open(i->rdev, holder, &d);
+	if (err)
+		return err;
+	f->ops = &blkdev_fops;
+	f->priv = blkdev_of(d);
+	f->state |= holder ? FILE_EXCLUSIVE : 0;
+	readahead_init(&f->ra, READ_ONCE(block_whole(d)->readahead_pages));
+	f->error_seen = writeback_error_sample(&d->mapping);
+	return 0;
+}
