@@ -30,6 +30,7 @@
 #include <linux/stat.h>
 #include <mm/frame.h>
 #include <mm/radix.h>
+#include <mm/reclaim.h>
 #include <mm/slab.h>
 #include <mm/space.h>
 
@@ -50,6 +51,7 @@ void kernel_main(void)
 	frame_init();
 	slab_init();
 	radix_init_cache();
+	reclaim_init();
 	space_init();
 	hal_log(LOG_INFO, "Memory: %lluK/%lluK available", (unsigned long long)frame_nr_free() * 4,
 	        (unsigned long long)hal_ram_total() / 1024);
@@ -159,6 +161,8 @@ static void init_main(void *arg)
 	if (vdso_init)
 		vdso_init();
 	fs_pseudo_init();
+	if (reclaim_start())
+		hal_panic("no memory for kswapd");
 	drivers_init();
 	for (const initcall_fn *fn = initcalls_start; fn < initcalls_end; fn++)
 		(*fn)();

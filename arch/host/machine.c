@@ -6,6 +6,7 @@
 #include <host/machine.h>
 #include <mm/frame.h>
 #include <mm/radix.h>
+#include <mm/reclaim.h>
 #include <mm/slab.h>
 #include <mm/stat.h>
 #include <sched.h>
@@ -116,6 +117,7 @@ void host_machine_create(const struct host_config *c)
 	frame_init();
 	slab_init();
 	radix_init_cache();
+	reclaim_init();
 	space_init();
 }
 

@@ -2,12 +2,14 @@
 /*
  * The memory of the machine: meminfo, vmstat, buddyinfo, zoneinfo, slabinfo. Every figure comes from
  * the counter table of mm/stat or from the allocators themselves. There is one zone for each node,
- * called Normal; pages are not aged yet, so what Linux splits into active and inactive is inactive.
+ * called Normal. Pages of files on disks are aged on two lists; tmpfs's have nowhere else to be and count
+ * with the anonymous ones, as inactive.
  */
 #include "proc.h"
 #include <mm/commit.h>
 #include <mm/frame.h>
 #include <mm/stat.h>
+#include <mm/writeback.h>
 
 static void line_kb(struct seq *s, const char *name, u64 kb)
 {
@@ -21,14 +23,15 @@ static u64 minus(u64 a, u64 b) { return a > b ? a - b : 0; }
 
 static void show_lists(struct seq *s)
 {
-	u64 shmem = stat_read(STAT_NR_SHMEM), file = minus(stat_read(STAT_NR_FILE_PAGES), shmem), locked = stat_read(STAT_NR_MLOCK);
+	u64 shmem = stat_read(STAT_NR_SHMEM), locked = stat_read(STAT_NR_MLOCK);
+	u64 active = stat_read(STAT_NR_ACTIVE_FILE), inactive = stat_read(STAT_NR_INACTIVE_FILE);
 	u64 anon = minus(stat_read(STAT_NR_ANON_PAGES) + shmem, locked);
-	line_pages(s, "Active", 0);
-	line_pages(s, "Inactive", anon + file);
+	line_pages(s, "Active", active);
+	line_pages(s, "Inactive", anon + inactive);
 	line_pages(s, "Active(anon)", 0);
 	line_pages(s, "Inactive(anon)", anon);
-	line_pages(s, "Active(file)", 0);
-	line_pages(s, "Inactive(file)", file);
+	line_pages(s, "Active(file)", active);
+	line_pages(s, "Inactive(file)", inactive);
 	line_pages(s, "Unevictable", locked);
 	line_pages(s, "Mlocked", locked);
 }
@@ -62,12 +65,12 @@ static void show_huge(struct seq *s)
 
 int show_meminfo(struct seq *s, struct pseudo_node *n)
 {
-	u64 shmem = stat_read(STAT_NR_SHMEM), cache = stat_read(STAT_NR_FILE_PAGES);
+	u64 shmem = stat_read(STAT_NR_SHMEM), buffers = stat_read(STAT_NR_BUFFERS);
 	line_pages(s, "MemTotal", frame_total());
 	line_pages(s, "MemFree", frame_nr_free());
 	line_pages(s, "MemAvailable", stat_available());
-	line_pages(s, "Buffers", 0);
-	line_pages(s, "Cached", cache);
+	line_pages(s, "Buffers", buffers);
+	line_pages(s, "Cached", minus(stat_read(STAT_NR_FILE_PAGES), buffers));
 	line_pages(s, "SwapCached", 0);
 	show_lists(s);
 	line_pages(s, "SwapTotal", 0);
@@ -95,12 +98,15 @@ int show_meminfo(struct seq *s, struct pseudo_node *n)
 int show_vmstat(struct seq *s, struct pseudo_node *n)
 {
 	u64 shmem = stat_read(STAT_NR_SHMEM), locked = stat_read(STAT_NR_MLOCK);
-	u64 anon = minus(stat_read(STAT_NR_ANON_PAGES) + shmem, locked), file = minus(stat_read(STAT_NR_FILE_PAGES), shmem);
+	u64 anon = minus(stat_read(STAT_NR_ANON_PAGES) + shmem, locked), background, hard;
+	u64 active = stat_read(STAT_NR_ACTIVE_FILE), inactive = stat_read(STAT_NR_INACTIVE_FILE);
 	seq_printf(s, "nr_free_pages %llu\nnr_zone_inactive_anon %llu\nnr_zone_active_anon 0\n", (unsigned long long)frame_nr_free(), (unsigned long long)anon);
-	seq_printf(s, "nr_zone_inactive_file %llu\nnr_zone_active_file 0\nnr_zone_unevictable %llu\n", (unsigned long long)file, (unsigned long long)locked);
+	seq_printf(s, "nr_zone_inactive_file %llu\nnr_zone_active_file %llu\nnr_zone_unevictable %llu\n", (unsigned long long)inactive,
+	           (unsigned long long)active, (unsigned long long)locked);
 	seq_printf(s, "nr_zone_write_pending %llu\n", (unsigned long long)(stat_read(STAT_NR_FILE_DIRTY) + stat_read(STAT_NR_WRITEBACK)));
-	seq_printf(s, "nr_inactive_anon %llu\nnr_active_anon 0\nnr_inactive_file %llu\nnr_active_file 0\nnr_unevictable %llu\n", (unsigned long long)anon,
-	           (unsigned long long)file, (unsigned long long)locked);
+	seq_printf(s, "nr_inactive_anon %llu\nnr_active_anon 0\nnr_unevictable %llu\n", (unsigned long long)anon, (unsigned long long)locked);
+	writeback_thresholds(&background, &hard);
+	seq_printf(s, "nr_dirty_threshold %llu\nnr_dirty_background_threshold %llu\n", (unsigned long long)hard, (unsigned long long)background);
 	for (unsigned c = 0; c < STAT_NR; c++)
 		seq_printf(s, "%s %llu\n", stat_name(c), (unsigned long long)stat_read(c));
 	return 0;
@@ -164,8 +170,8 @@ static void show_node_counters(struct seq *s)
 	seq_puts(s, "\n  per-node stats");
 	zone_counter(s, "nr_inactive_anon", minus(stat_read(STAT_NR_ANON_PAGES) + shmem, locked));
 	zone_counter(s, "nr_active_anon", 0);
-	zone_counter(s, "nr_inactive_file", minus(stat_read(STAT_NR_FILE_PAGES), shmem));
-	zone_counter(s, "nr_active_file", 0);
+	zone_counter(s, "nr_inactive_file", stat_read(STAT_NR_INACTIVE_FILE));
+	zone_counter(s, "nr_active_file", stat_read(STAT_NR_ACTIVE_FILE));
 	zone_counter(s, "nr_unevictable", locked);
 	for (unsigned i = 0; i < ARRAY_SIZE(counters); i++)
 		zone_counter(s, stat_name(counters[i]), stat_read(counters[i]));

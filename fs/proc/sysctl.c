@@ -13,6 +13,7 @@
 #include <mm/frame.h>
 #include <mm/host.h>
 #include <mm/stat.h>
+#include <mm/writeback.h>
 
 extern u32 randomize_va_space; /* kernel/exec */
 
@@ -154,6 +155,38 @@ static int store_drop_caches(struct pseudo_node *n, char *text, size_t len)
 	return 0;
 }
 
+/* A threshold is given in percent or in bytes: setting one form clears the other. */
+static int store_dirty(struct pseudo_node *n, char *text, size_t len)
+{
+	struct writeback_tunables *t = &writeback_tunables;
+	bool is_ratio = n->entry->max == 100;
+	int err = is_ratio ? store_u32(n, text, len) : store_u64(n, text, len);
+	if (err)
+		return err;
+	if (n->entry->data == &t->dirty_ratio)
+		t->dirty_bytes = 0;
+	else if (n->entry->data == &t->dirty_background_ratio)
+		t->dirty_background_bytes = 0;
+	else if (n->entry->data == &t->dirty_bytes)
+		t->dirty_ratio = 0;
+	else
+		t->dirty_background_ratio = 0;
+	return 0;
+}
+
+static int store_interval(struct pseudo_node *n, char *text, size_t len)
+{
+	int err = store_u32(n, text, len);
+	if (!err)
+		flusher_kick_all(); /* it may sleep for ever now */
+	return err;
+}
+
+#define DIRTY_RATIO(n, field) { .name = (n), .mode = S_IFREG | 0644, .show = show_u32, .store = store_dirty, \
+	                            .data = &writeback_tunables.field, .max = 100 }
+#define DIRTY_BYTES(n, field) { .name = (n), .mode = S_IFREG | 0644, .show = show_u64, .store = store_dirty, \
+	                            .data = &writeback_tunables.field, .min = 2 * PAGE_SIZE, .max = 0x7fffffffffffffff }
+
 static const struct pseudo_entry vm_entries[] = {
 	U32_ENTRY("overcommit_memory", mm_tunables.overcommit_memory, 0, 2),
 	U32_ENTRY("overcommit_ratio", mm_tunables.overcommit_ratio, 0, 0x7fffffff),
@@ -169,8 +202,13 @@ static const struct pseudo_entry vm_entries[] = {
 	TEXT_ENTRY("oom_dump_tasks", "0"),
 	TEXT_ENTRY("nr_hugepages", "0"),
 	TEXT_ENTRY("nr_overcommit_hugepages", "0"),
-	TEXT_ENTRY("dirty_ratio", "20"),
-	TEXT_ENTRY("dirty_background_ratio", "10"),
+	DIRTY_RATIO("dirty_ratio", dirty_ratio),
+	DIRTY_RATIO("dirty_background_ratio", dirty_background_ratio),
+	DIRTY_BYTES("dirty_bytes", dirty_bytes),
+	DIRTY_BYTES("dirty_background_bytes", dirty_background_bytes),
+	U32_ENTRY("dirty_expire_centisecs", writeback_tunables.dirty_expire_centisecs, 0, 0x7fffffff),
+	{ .name = "dirty_writeback_centisecs", .mode = S_IFREG | 0644, .show = show_u32, .store = store_interval,
+	  .data = &writeback_tunables.dirty_writeback_centisecs, .max = 0x7fffffff },
 	TEXT_ENTRY("vfs_cache_pressure", "100"),
 	TEXT_ENTRY("admin_reserve_kbytes", "8192"),
 	TEXT_ENTRY("user_reserve_kbytes", "131072"),

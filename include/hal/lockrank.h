@@ -29,6 +29,7 @@ enum lock_rank {
 	RANK_MAPPING_TREE,/* a file's index of pages */
 	RANK_FLUSHER,     /* a device's list of files with dirty pages */
 	RANK_FRAME_CHAIN, /* the slots that map one frame */
+	RANK_LRU,         /* one node's replacement lists */
 	RANK_SLAB,        /* one slab cache's lists */
 	RANK_BUDDY,       /* one node's free lists */
 

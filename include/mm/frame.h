@@ -47,6 +47,8 @@ enum frame_kind {
 #define FRAME_SHMEM     (1u << 5) /* FRAME_CACHE of a shmem mapping: counts as Shmem */
 #define FRAME_WRITEBACK (1u << 6) /* on its way to the disk: stays in its file's index until it is there */
 #define FRAME_WRITEBACK_WAIT (1u << 7) /* somebody waits for FRAME_WRITEBACK */
+#define FRAME_LRU       (1u << 9) /* (lru lock) on a replacement list */
+#define FRAME_ACTIVE    (1u << 10) /* (lru lock) on the active one */
 #define FRAME_READAHEAD (1u << 8) /* whoever comes here first starts the next read-ahead */
 
 /* A slot: which entry of which table maps something. 0 is "none" (table numbers start at 1). */

@@ -96,6 +96,10 @@ void mapping_punch(struct mapping *m, u64 start, u64 end);
 /* Takes one page out of the index and unmaps it everywhere; the caller holds a reference. May sleep. */
 void mapping_remove(struct mapping *m, struct frame *f);
 
+/* Takes the busy page f, which no slot maps, out of the index, under its tree lock. False: it is not in. The
+ * index's reference is the caller's to drop. */
+bool mapping_detach_locked(struct mapping *m, struct frame *f);
+
 const char *mapping_validate(struct mapping *m);
 
 #endif

@@ -108,6 +108,9 @@ void walk_back_unmap(struct frame *f);
 
 /* Takes W and D from every entry that maps f, in all sharers, and flushes (clean.c). */
 void walk_back_clean(struct frame *f);
+/* Clears A in every entry that maps f; was it set in one? No flush: a translation that stays in a TLB only
+ * hides later uses. */
+bool walk_back_test_accessed(struct frame *f);
 
 /* ---- walking down (walk.c) ---- */
 

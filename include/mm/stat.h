@@ -17,6 +17,8 @@
 	X(NR_MAPPED, "nr_mapped", "file and shmem pages that are mapped at least once")                          \
 	X(NR_FILE_PAGES, "nr_file_pages", "pages in the page cache, shmem included")                             \
 	X(NR_BUFFERS, "nr_buffers", "pages in the page cache that are a block device's own: Buffers")            \
+	X(NR_INACTIVE_FILE, "nr_inactive_file", "file pages not used lately: the next to be reclaimed")          \
+	X(NR_ACTIVE_FILE, "nr_active_file", "file pages used more than once")                                    \
 	X(NR_SHMEM, "nr_shmem", "pages of tmpfs, shared anonymous and SysV shared memory")                       \
 	X(NR_FILE_DIRTY, "nr_dirty", "file pages waiting to be written back")                                    \
 	X(NR_WRITEBACK, "nr_writeback", "file pages being written back")                                         \
@@ -48,6 +50,13 @@
 	X(NR_DIRTIED, "nr_dirtied", "pages of files on devices that became dirty")                               \
 	X(NR_WRITTEN, "nr_written", "pages whose write-back was started")                                        \
 	X(READAHEAD, "pgreadahead", "pages read ahead of their use")                                             \
+	X(PGSCAN_KSWAPD, "pgscan_kswapd", "pages the background worker looked at to reclaim them")               \
+	X(PGSCAN_DIRECT, "pgscan_direct", "pages that allocations in need looked at to reclaim them")            \
+	X(PGSTEAL_KSWAPD, "pgsteal_kswapd", "pages the background worker reclaimed")                             \
+	X(PGSTEAL_DIRECT, "pgsteal_direct", "pages that allocations in need reclaimed")                          \
+	X(PGACTIVATE, "pgactivate", "pages moved to the active list")                                            \
+	X(PGDEACTIVATE, "pgdeactivate", "pages moved to the inactive list")                                      \
+	X(SLABS_SCANNED, "slabs_scanned", "reclaimable objects looked at")                                       \
 	X(DROP_PAGECACHE, "drop_pagecache", "times the page cache was dropped on request")                       \
 	X(DROP_SLAB, "drop_slab", "times reclaimable slab was dropped on request")
 

@@ -25,10 +25,6 @@ int mapping_insert_busy(struct mapping *m, u64 index, unsigned alloc, struct fra
 /* Takes f (busy) out of the index, with every slot that maps it; not under write-back. */
 void mapping_remove_busy(struct mapping *m, struct frame *f);
 
-/* The same under the tree lock for a page that no slot maps; false: it is not in. Its reference is the
- * caller's to drop. */
-bool mapping_detach_locked(struct mapping *m, struct frame *f);
-
 #define TRANSFER_PAGES 64
 
 /* Reads nr (1..TRANSFER_PAGES) pages with neighbouring indexes, busy and in the index. Each becomes up to

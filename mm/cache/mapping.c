@@ -12,6 +12,7 @@
  */
 #include "internal.h"
 #include <mm/pagetable.h>
+#include <mm/reclaim.h>
 
 void mapping_init(struct mapping *m, const struct mapping_ops *ops, u32 flags)
 {
@@ -63,8 +64,11 @@ int mapping_insert(struct mapping *m, u64 index, unsigned alloc, struct frame *f
 		}
 		spin_lock(&m->tree_lock);
 		err = within_size && index >= mapping_size_pages(m) ? -ENODATA : radix_insert(&m->pages, index, f, &reserve);
-		if (!err)
+		if (!err) {
 			count_page(m, 1);
+			if (m->store)
+				lru_add(f);
+		}
 		spin_unlock(&m->tree_lock);
 		radix_release(&reserve);
 	} while (err == -EAGAIN);
@@ -114,6 +118,8 @@ bool mapping_detach_locked(struct mapping *m, struct frame *f)
 			m->store->nr_dirty--;
 			stat_add(STAT_NR_FILE_DIRTY, -1);
 		}
+		if (m->store)
+			lru_remove(f);
 		radix_remove(&m->pages, f->index);
 		f->mapping = NULL;
 		count_page(m, -1);

@@ -12,6 +12,7 @@
  */
 #include "internal.h"
 #include <lib/string.h>
+#include <mm/reclaim.h>
 #include <mm/stat.h>
 #include <mm/trace.h>
 
@@ -146,16 +147,30 @@ static struct frame *alloc_block(unsigned order, unsigned alloc)
 	return NULL;
 }
 
+/* From the lists, after which the worker may be needed. */
+static struct frame *take(unsigned order, unsigned alloc)
+{
+	struct pcp *p = &frame_pcps[hal_cpu_id()];
+	struct frame *f = order ? alloc_block(order, alloc) : p->top || pcp_refill(p, alloc) ? pcp_pop(p) : NULL;
+	if (watermark_is_low())
+		reclaim_wake();
+	return f;
+}
+
+#define RECLAIM_ROUNDS 16
+
 /* Blocks, and everything while failures are injected. */
 static __attribute__((noinline)) struct frame *alloc_slow(unsigned order, unsigned alloc, enum frame_kind kind)
 {
-	struct pcp *p = &frame_pcps[hal_cpu_id()];
 	struct frame *f = NULL;
 	if (!inject_strikes()) {
-		if (order)
-			f = alloc_block(order, alloc);
-		else if (p->top || pcp_refill(p, alloc))
-			f = pcp_pop(p);
+		f = take(order, alloc);
+		/* Reclaim may free single pages that do not make a block: a few rounds, each must free something. */
+		for (unsigned i = 0; !f && (alloc & ALLOC_WAIT) && i < RECLAIM_ROUNDS; i++)
+			if (reclaim_pages(max(1ul << order, (u64)PCP_BATCH), alloc))
+				f = take(order, alloc);
+			else
+				break;
 	}
 	if (!f) {
 		trace_point(TRACE_NO_MEMORY, order, alloc, kind, 0);

@@ -38,6 +38,8 @@ void buddy_give(struct node *n, struct frame *f, unsigned order);
 /* watermark.c */
 void watermark_init(void);
 extern u32 frame_pcp_high; /* frames that a CPU's stack holds at most */
+/* Is a node below its low watermark? A guess, without locks. */
+bool watermark_is_low(void);
 bool watermark_ok(const struct node *n, unsigned order, unsigned alloc);
 
 #endif

@@ -54,3 +54,11 @@ bool watermark_ok(const struct node *n, unsigned order, unsigned alloc)
 		return true;
 	return READ_ONCE(n->free_pages) >= n->wmark_min + (1ul << order);
 }
+
+bool watermark_is_low(void)
+{
+	for (unsigned i = 0; i < frame_node_count; i++)
+		if (READ_ONCE(frame_nodes[i].free_pages) < frame_nodes[i].wmark_low)
+			return true;
+	return false;
+}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Taking the right to write away from every mapping of a file's page, before it is written back: the
- * next write faults and is noticed (page marked dirty again).
+ * Changes to every entry that maps a frame, for all sharers: W and D taken away before a file's page is
+ * written back, so that the next write faults and is noticed; A read and cleared by reclaim.
  *
  * A slot that is missed would lose data, so chains longer than one batch go on from the last slot
  * visited as long as that one still maps the frame, else from the head. New slots come in at the head;
@@ -26,7 +26,7 @@ static bool maps(pte_t e, struct frame *f)
 }
 
 /* Clears W and D of an entry of the locked table t for all its sharers. */
-static void clean_entry(struct frame *t, unsigned index, pte_t e)
+static bool clean_entry(struct frame *t, unsigned index, pte_t e)
 {
 	pte_t *entry = &table_entries(t)[index];
 	while (e.bits & (PTE_WRITE | PTE_DIRTY)) {
@@ -34,18 +34,30 @@ static void clean_entry(struct frame *t, unsigned index, pte_t e)
 		if (hal_entry_cmpxchg(entry, &e, changed)) {
 			struct clean c = { (uaddr_t)index << PAGE_SHIFT };
 			table_for_each_space(t, flush_entry, &c);
-			return;
+			return true;
 		}
 	}
+	return false;
 }
 
-static void clean_slot(struct frame *f, struct pinned *p)
+static bool age_entry(struct frame *t, unsigned index, pte_t e)
 {
+	(void)e;
+	return hal_entry_test_and_clear(&table_entries(t)[index], PTE_ACCESSED).bits & PTE_ACCESSED;
+}
+
+/* What to do with an entry of the locked table t; true counts. */
+typedef bool (*entry_fn)(struct frame *t, unsigned index, pte_t e);
+
+static bool visit_slot(struct frame *f, struct pinned *p, entry_fn fn)
+{
+	bool yes = false;
 	table_lock_leaf(p->table);
 	pte_t e = hal_entry_load(&table_entries(p->table)[p->index]);
 	if (maps(e, f))
-		clean_entry(p->table, p->index, e);
+		yes = fn(p->table, p->index, e);
 	table_unlock_leaf(p->table);
+	return yes;
 }
 
 /* The slots behind p, if p still maps f: as chain_batch. 0 with *lost set: start again. */
@@ -67,13 +79,14 @@ static unsigned batch_after(struct frame *f, struct pinned *p, struct pinned *ou
 	return n;
 }
 
-void walk_back_clean(struct frame *f)
+static bool for_each_slot(struct frame *f, entry_fn fn)
 {
 	struct pinned slots[WALK_BATCH];
 	unsigned n = chain_batch(f, 0, slots);
+	bool any = false;
 	while (n) {
 		for (unsigned i = 0; i < n; i++)
-			clean_slot(f, &slots[i]);
+			any |= visit_slot(f, &slots[i], fn);
 		for (unsigned i = 0; i + 1 < n; i++)
 			frame_put(slots[i].table);
 		struct pinned last = slots[n - 1];
@@ -83,4 +96,8 @@ void walk_back_clean(struct frame *f)
 		if (lost)
 			n = chain_batch(f, 0, slots);
 	}
+	return any;
 }
+
+void walk_back_clean(struct frame *f) { for_each_slot(f, clean_entry); }
+bool walk_back_test_accessed(struct frame *f) { return for_each_slot(f, age_entry); }

@@ -9,6 +9,7 @@
 #include <host/disk.h>
 #include <mm/buffer.h>
 #include <mm/cache.h>
+#include <mm/reclaim.h>
 #include <mm/stat.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -415,7 +416,50 @@ static void old_pages_are_written_and_young_ones_wait(void **state)
 	down();
 }
 
+/* A file larger than memory is read through; what is used again stays, and nothing dirty is dropped. */
+static void reading_more_than_memory_reclaims_what_is_cold(void **state)
+{
+	static u8 page[PAGE_SIZE];
+	machine_up(2ul << 20, 1);
+	struct host_disk_config c = { .nr_sectors = 16384 };
+	disk = host_disk_create(&c);
+	dev = host_disk_device(disk);
+	for (u64 i = 0; i < 2048; i++)
+		memset(host_disk_bytes(disk) + i * PAGE_SIZE, (int)i, PAGE_SIZE);
+	struct mapping *m = &dev->mapping;
+	struct readahead ra;
+	readahead_init(&ra, READAHEAD_DEFAULT_PAGES);
+	struct buffer b;
+	assert_int_equal(buffer_read(dev, 2000, 12, &b), 0);
+	memset(b.data, 0xaa, PAGE_SIZE);
+	buffer_dirty(&b);
+	buffer_put(&b);
+	for (unsigned round = 0; round < 2; round++) {
+		for (u64 i = 0; i < 1900; i++) {
+			struct buffer_copier to = { .c.move = to_buffer, .at = page, .left = PAGE_SIZE };
+			assert_int_equal(cache_read(m, &ra, i * PAGE_SIZE, PAGE_SIZE, &to.c), PAGE_SIZE);
+			assert_int_equal(page[77], (u8)i);
+			to = (struct buffer_copier){ .c.move = to_buffer, .at = page, .left = PAGE_SIZE };
+			if (i % 8 == 0) /* the hot page */
+				assert_int_equal(cache_read(m, &ra, 5 * PAGE_SIZE, PAGE_SIZE, &to.c), PAGE_SIZE);
+		}
+		assert_null(lru_validate());
+		assert_null(mapping_validate(m));
+	}
+	assert_true(m->nr_pages < 512);
+	struct frame *hot = mapping_find(m, 5), *dirty = mapping_find(m, 2000);
+	assert_non_null(hot);
+	assert_non_null(dirty);
+	assert_int_equal(((u8 *)frame_ptr(dirty))[9], 0xaa);
+	frame_put(hot);
+	frame_put(dirty);
+	assert_true(stat_read(STAT_PGSTEAL_DIRECT) > 2000);
+	host_disk_destroy(disk);
+	machine_down();
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(reading_more_than_memory_reclaims_what_is_cold),
 	cmocka_unit_test(random_calls_on_4k_blocks),
 	cmocka_unit_test(random_calls_on_1k_blocks),
 	cmocka_unit_test(read_ahead_follows_the_reader),

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reclaim: pages of files that can be read again, and objects that caches can do without, are given back
+ * when free memory runs low. A worker starts at the low watermark and stops at the high one; who
+ * allocates below the minimum does it himself.
+ */
+#ifndef MM_RECLAIM_H
+#define MM_RECLAIM_H
+
+#include <hal/types.h>
+#include <lib/list.h>
+
+struct frame;
+
+/* A page of a file with a backing store entered or is about to leave its index (tree lock held). */
+void lru_add(struct frame *f);
+void lru_remove(struct frame *f);
+
+/* A cache of objects that can be made again. */
+struct shrinker {
+	const char *name;
+	u64 (*count)(struct shrinker *s);          /* objects that could go, roughly */
+	u64 (*scan)(struct shrinker *s, u64 nr);   /* looks at nr, frees what it can; how many went. Must not
+	                                            * wait for locks that an allocation may be made under */
+	struct list_head link;
+};
+void shrinker_register(struct shrinker *s);
+
+/* Tries to free nr pages; alloc: ALLOC_* of who needs them. Pages freed. May sleep. */
+u64 reclaim_pages(u64 nr, unsigned alloc);
+
+/* Frees what the shrinkers have, all of it (drop_caches 2). Objects freed. */
+u64 reclaim_slab_all(void);
+
+/* Free memory fell below a low watermark: wakes the worker. Any context that may take RANK_WAITQ. */
+void reclaim_wake(void);
+void reclaim_init(void);
+int reclaim_start(void); /* the worker, once threads exist: 0 or -ENOMEM */
+
+/* NULL, or what is broken. Nothing may be reclaimed meanwhile. */
+const char *lru_validate(void);
+
+#endif
