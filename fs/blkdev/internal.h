@@ -23,11 +23,14 @@ struct blkdev {
 	u32 nr_held_partitions;        /* (r) wholes */
 	u32 block_size;                /* BLKBSZGET: bytes */
 	struct blkdev_info info;       /* wholes */
+	char label[37];                /* partitions: name in the table, as ASCII; may be empty */
 	u64 sequence;                  /* wholes: BLKGETDISKSEQ */
 	struct mutex write_lock;       /* RANK_INODE: writes through the cache */
 	struct mutex scan_lock;        /* RANK_FS_NAMESPACE: wholes: the partition table is being read */
 	struct block_device partition_dev; /* partitions: dev points here */
 };
+
+#define BLKDEV_EXTENDED_MAJOR 259 /* of partitions that their disk has no number for, and of disks without own ones */
 
 static inline struct blkdev *blkdev_of(struct block_device *d) { return d->entry; }
 

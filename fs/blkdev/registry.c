@@ -12,8 +12,6 @@
 #include <lib/format.h>
 #include <mm/partition.h>
 
-#define MAJOR_EXTENDED 259
-
 static struct spinlock registry_lock = SPINLOCK_INIT(RANK_VFS);
 static struct rb_root by_number;                            /* (r) */
 static struct list_head wholes = LIST_HEAD_INIT(wholes);    /* (r) */
@@ -222,7 +220,7 @@ static struct blkdev *entry_new(struct block_device *d)
 	return b;
 }
 
-static u64 extended_number(void) { return dev_make(MAJOR_EXTENDED, __atomic_fetch_add(&next_extended, 1, __ATOMIC_RELAXED)); }
+static u64 extended_number(void) { return dev_make(BLKDEV_EXTENDED_MAJOR, __atomic_fetch_add(&next_extended, 1, __ATOMIC_RELAXED)); }
 
 /* ---- partitions ---- */
 
@@ -246,6 +244,7 @@ static void fill_partition(struct blkdev *b, struct blkdev *whole, const struct 
 	b->dev = d;
 	d->entry = b;
 	b->block_size = default_block_size(d);
+	strlcpy(b->label, p->label, sizeof(b->label));
 	block_device_init(d);
 }
 

@@ -137,6 +137,8 @@ int show_interrupts(struct seq *s, struct pseudo_node *n);
 int show_swaps(struct seq *s, struct pseudo_node *n);
 int show_partitions(struct seq *s, struct pseudo_node *n);
 int show_nothing(struct seq *s, struct pseudo_node *n);
+int show_diskstats(struct seq *s, struct pseudo_node *n);
+void show_block_drivers(struct seq *s); /* lines of /proc/devices */
 int show_consoles(struct seq *s, struct pseudo_node *n);
 extern const struct file_ops proc_kmsg_fops;
 

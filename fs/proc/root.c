@@ -97,7 +97,7 @@ static const struct pseudo_entry root_entries[] = {
 	FILE_ENTRY("interrupts", show_interrupts),
 	FILE_ENTRY("swaps", show_swaps),
 	FILE_ENTRY("partitions", show_partitions),
-	FILE_ENTRY("diskstats", show_nothing),
+	FILE_ENTRY("diskstats", show_diskstats),
 	FILE_ENTRY("consoles", show_consoles),
 	{ .name = "kmsg", .mode = S_IFREG | 0400, .fops = &proc_kmsg_fops },
 };

@@ -169,6 +169,7 @@ int show_devices(struct seq *s, struct pseudo_node *n)
 		chrdev_for_each(add_device, &w);
 	}
 	seq_puts(s, "\nBlock devices:\n");
+	show_block_drivers(s);
 	return 0;
 }
 
@@ -196,12 +197,6 @@ int show_interrupts(struct seq *s, struct pseudo_node *n)
 int show_swaps(struct seq *s, struct pseudo_node *n)
 {
 	seq_puts(s, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
-	return 0;
-}
-
-int show_partitions(struct seq *s, struct pseudo_node *n)
-{
-	seq_puts(s, "major minor  #blocks  name\n\n");
 	return 0;
 }
 

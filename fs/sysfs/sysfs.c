@@ -3,7 +3,7 @@
  * sysfs: what programs ask of the machine's processors and memory nodes. The tree is generated like
  * proc's; node->arg is the number of the CPU or memory node.
  */
-#include "../proc/proc.h"
+#include "sysfs.h"
 #include <fs/pseudo.h>
 #include <kernel/sched.h>
 #include <mm/frame.h>
@@ -224,11 +224,14 @@ static int show_active(struct seq *s, struct pseudo_node *n)
 
 static const struct pseudo_entry console_entries[] = { FILE_ENTRY("active", show_active), TEXT_ENTRY("dev", "5:1") };
 static const struct pseudo_entry tty_entries[] = { DIR_ENTRY("console", console_entries) };
-static const struct pseudo_entry class_entries[] = { DIR_ENTRY("tty", tty_entries) };
+static const struct pseudo_entry class_entries[] = { DIR_ENTRY("tty", tty_entries), DYNAMIC_DIR("block", sys_class_block) };
 
+static const struct pseudo_entry dev_entries[] = { DYNAMIC_DIR("block", sys_dev_block) };
 static const struct pseudo_entry fs_entries[0];
 static const struct pseudo_entry root_entries[] = {
-	DIR_ENTRY("devices", devices_entries), DIR_ENTRY("kernel", kernel_entries), DIR_ENTRY("class", class_entries), DIR_ENTRY("fs", fs_entries),
+	{ .name = "devices", .mode = S_IFDIR | 0555, PSEUDO_CHILDREN(devices_entries), .lookup = sys_places_lookup, .list = sys_places_list },
+	DIR_ENTRY("kernel", kernel_entries), DIR_ENTRY("class", class_entries), DIR_ENTRY("fs", fs_entries),
+	DYNAMIC_DIR("block", sys_block), DIR_ENTRY("dev", dev_entries),
 };
 static const struct pseudo_entry root_dir = DIR_ENTRY("sys", root_entries);
 

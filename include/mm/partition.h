@@ -9,6 +9,7 @@ struct partition {
 	u32 number; /* from 1 */
 	u64 start_sector, nr_sectors; /* of 512 bytes */
 	u8 type[16], id[16]; /* GUIDs as on the disk */
+	char label[37];      /* its name; what is not ASCII shows as '!' */
 };
 
 /* Calls found for each entry in use of a valid table, in order. The backup table is used when the primary one

@@ -140,6 +140,14 @@ struct result {
 	int nr_found, nr_bad;
 };
 
+static void copy_label(const u16 name[36], char label[37])
+{
+	unsigned n = 0;
+	for (; n < 36 && name[n]; n++)
+		label[n] = name[n] > ' ' && name[n] < 0x7f ? (char)name[n] : name[n] == ' ' ? ' ' : '!';
+	label[n] = 0;
+}
+
 static void take_entry(struct reader *r, const struct gpt_header *h, const struct gpt_entry *e, u32 number, struct result *out)
 {
 	u64 factor = r->block >> SECTOR_SHIFT;
@@ -152,6 +160,9 @@ static void take_entry(struct reader *r, const struct gpt_header *h, const struc
 	struct partition p = { .number = number, .start_sector = e->first * factor, .nr_sectors = (e->last - e->first + 1) * factor };
 	memcpy(p.type, e->type, 16);
 	memcpy(p.id, e->id, 16);
+	u16 name[36]; /* aligned */
+	memcpy(name, e->name, sizeof(name));
+	copy_label(name, p.label);
 	out->nr_found++;
 	out->found(&p, out->arg);
 }

@@ -3,7 +3,7 @@
  * Requests: checked, shifted from partition to whole device, counted, passed to the driver.
  *
  * A request that fails its check ends at once and is not counted. One that was passed on counts for its
- * partition and for the whole device, whatever its end.
+ * partition and for the whole device, whatever its end; a flush, which has no place, for the whole one only.
  */
 #include <asm/errno.h>
 #include <hal/log.h>
@@ -50,7 +50,7 @@ void block_submit(struct block_device *d, struct block_request *r)
 	}
 	r->start_ns = hal_clock_ns();
 	block_count_start(whole, r->op, r->start_ns);
-	if (d != whole) {
+	if (d != whole && r->op != BLOCK_FLUSH) {
 		block_count_start(d, r->op, r->start_ns);
 		r->sector += d->start_sector;
 	}
@@ -69,7 +69,7 @@ void block_done(struct block_request *r, int err)
 	struct block_device *d = r->dev, *whole = block_whole(d);
 	u64 now = hal_clock_ns();
 	count_paging(r->op, block_count_end(whole, r->op, r->nr_sectors, r->start_ns, now), r->nr_sectors);
-	if (d != whole) {
+	if (d != whole && r->op != BLOCK_FLUSH) {
 		block_count_end(d, r->op, r->nr_sectors, r->start_ns, now);
 		r->sector -= d->start_sector;
 	}
