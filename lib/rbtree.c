@@ -54,12 +54,6 @@ static void rotate_right(struct rb_root *root, struct rb_node *x, rb_update_fn u
 	}
 }
 
-void rb_propagate(struct rb_node *n, rb_update_fn update)
-{
-	while (n && update(n))
-		n = n->parent;
-}
-
 /* From n up to `stop`, whatever the summaries say: `stop` has new children. From there on as usual. */
 static void propagate_through(struct rb_node *n, struct rb_node *stop, rb_update_fn update)
 {
@@ -71,16 +65,8 @@ static void propagate_through(struct rb_node *n, struct rb_node *stop, rb_update
 	rb_propagate(stop->parent, update);
 }
 
-void rb_insert(struct rb_root *root, struct rb_node *n, struct rb_node *parent, struct rb_node **link, rb_update_fn update)
+void rb_insert_fixup(struct rb_root *root, struct rb_node *n, rb_update_fn update)
 {
-	n->parent = parent;
-	n->left = n->right = NULL;
-	n->is_red = true;
-	*link = n;
-	if (update) {
-		update(n);
-		rb_propagate(parent, update);
-	}
 	while (is_red(n->parent)) {
 		struct rb_node *p = n->parent, *g = p->parent;
 		bool on_left = p == g->left;

@@ -31,13 +31,15 @@ static u64 random_state, clock_now;
 
 struct host_context host_context = {
 	.has_ipc_lock = true,
-	.rlimit_stack = 8ul << 20,
-	.rlimit_as = ~0ul,
-	.rlimit_data = ~0ul,
-	.rlimit_memlock = ~0ul,
+};
+struct rlimit_pair host_limits[RLIM_NLIMITS] = {
+	[0 ... RLIMIT_DATA] = { ~0ul, ~0ul },
+	[RLIMIT_STACK] = { 8ul << 20, ~0ul },
+	[RLIMIT_STACK + 1 ... RLIM_NLIMITS - 1] = { ~0ul, ~0ul },
 };
 
 const struct host_context *host_current(void) { return &host_context; }
+const struct rlimit_pair *host_rlimits(void) { return host_limits; }
 
 void hal_cpu_pause(void) { sched_yield(); }
 

@@ -166,7 +166,7 @@ struct process {
 	u32 nr_stopping;                /* (s) threads that have yet to stop */
 	u32 notify_code;                /* (s) CLD_* that the parent has yet to be told, 0 = none */
 
-	struct rlimit_pair { u64 cur, max; } rlimits[16];
+	struct rlimit_pair rlimits[16];
 	s16 oom_score_adj;
 	struct posix_timers *timers;    /* setitimer, timer_create */
 	/* sums of exited threads and of waited-for children */

@@ -80,10 +80,15 @@ struct host_context {
 	bool may_use_reserves;
 	bool is_being_killed;   /* a fatal signal is pending: long loops stop early */
 	bool has_ipc_lock;      /* CAP_IPC_LOCK: no RLIMIT_MEMLOCK */
-	u64 rlimit_stack;       /* bytes; ~0 = unlimited */
-	u64 rlimit_as, rlimit_data, rlimit_memlock;
 };
 const struct host_context *host_current(void);
+
+/* The running task's resource limits, by RLIMIT_* of <asm/resource.h>; bytes, ~0 = unlimited. They may
+ * change at any time. */
+struct rlimit_pair {
+	u64 cur, max;
+};
+const struct rlimit_pair *host_rlimits(void);
 
 /* Overcommit policy, /proc/sys/vm/overcommit_{memory,ratio}, and other tunables; plain words that the
  * host may write at any time. */

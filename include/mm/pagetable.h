@@ -137,6 +137,14 @@ struct frame *upper_make(struct space *s, uaddr_t addr);
 /* Next address >= addr, < end, whose leaf table exists; end if none. Skips empty upper tables. */
 uaddr_t leaf_next(struct space *s, uaddr_t addr, uaddr_t end);
 
+/* What a range holds, at a quick look (look.c). Space lock held for writing. */
+enum range_look {
+	RANGE_EMPTY,  /* no entries, and no empty tables to free */
+	RANGE_OWN,    /* below one leaf table, which is the space's own */
+	RANGE_UNKNOWN,
+};
+enum range_look range_look(struct space *s, uaddr_t start, uaddr_t end);
+
 /* Sets an empty entry to map f (a reference is taken over), links the slot, counts kind in the table
  * and the space. The leaf is exclusive and locked; companion rules as slot_link. */
 void leaf_map(struct space *s, struct leaf *l, struct frame *f, u64 bits, enum rss_kind kind);

@@ -39,19 +39,20 @@ struct mapping;
 #define REGION_NOHUGEPAGE (1u << 20)
 
 struct region {
-	struct rb_node node; /* in space->regions, by address */
+	struct rb_node node;        /* in space->regions, by address */
+	struct region *prev, *next; /* neighbours by address */
 	uaddr_t start, end;
-	u64 gap;             /* bytes free between the region before and this one (less its guard gap) */
+	u64 gap;             /* bytes free before this one, see region.c */
 	u64 max_gap;         /* largest gap in this subtree */
 	u32 flags;
 	struct space *space;
 	struct mapping *mapping;       /* NULL: anonymous */
 	void *file;                    /* for ops->file_get/put and names; NULL: none */
 	u64 pgoff;                     /* page number in the mapping of `start`; anonymous: start's own */
-	struct list_head mapping_link; /* in mapping->regions */
-	u64 zap_stamp;                 /* (mapping->regions_lock) last truncation that visited it */
 	const pfn_t *special_pfns;     /* REGION_SPECIAL: one per page */
 	const char *name;              /* "[vdso]" ...; NULL: derived */
+	struct list_head mapping_link; /* in mapping->regions */
+	u64 zap_stamp;                 /* (mapping->regions_lock) last truncation that visited it */
 };
 
 static inline u64 region_pages(const struct region *r) { return (r->end - r->start) >> PAGE_SHIFT; }
@@ -70,12 +71,21 @@ static inline bool region_is_accessible(const struct region *r)
 
 /* The space's lock is held, for reading at least, until the caller is done with the region. */
 
+struct region *region_lookup_slow(struct space *s, uaddr_t addr);
+
 /* The first region with end > addr: the one that contains addr, or the first above it. NULL: none. */
-struct region *region_lookup(struct space *s, uaddr_t addr);
+static inline struct region *region_lookup(struct space *s, uaddr_t addr)
+{
+	struct region *r = READ_ONCE(s->cached);
+	if (likely(r && addr < r->end) && (addr >= r->start || !r->prev || addr >= r->prev->end))
+		return r;
+	return region_lookup_slow(s, addr);
+}
+
 /* In order of addresses; NULL at the end. */
-struct region *region_first(struct space *s);
-struct region *region_next(const struct region *r);
-struct region *region_prev(const struct region *r);
+static inline struct region *region_first(struct space *s) { return s->first; }
+static inline struct region *region_next(const struct region *r) { return r->next; }
+static inline struct region *region_prev(const struct region *r) { return r->prev; }
 
 /* Lets the stack at or above addr (page aligned) grow down to it, within the limits and with the guard
  * gap to what lies below. 0, also when addr is mapped already; -1: it may not. Lock held for writing. */

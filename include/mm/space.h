@@ -20,6 +20,9 @@ struct space {
 	struct rwlock lock; /* RANK_SPACE */
 	pfn_t root_pfn;
 	struct rb_root regions; /* (lock) */
+	struct region *first, *last; /* (lock) by address */
+	struct region *top_hole;     /* (lock) where the search for a hole begins, see gap.c; NULL: behind all */
+	u64 top_hole_len;
 	struct region *cached;  /* last region found; any reader may replace it */
 	u32 nr_regions;
 	u32 users;              /* atomic: space_get/put */

@@ -182,18 +182,20 @@ const struct host_context *host_current(void)
 	struct host_context *h = &t->host;
 	struct process *p = t->process;
 	if (unlikely(!p)) {
-		h->rlimit_as = h->rlimit_data = h->rlimit_memlock = h->rlimit_stack = ~0ull;
 		h->has_ipc_lock = true;
 		return h;
 	}
-	h->rlimit_stack = p->rlimits[RLIMIT_STACK].cur;
-	h->rlimit_as = p->rlimits[RLIMIT_AS].cur;
-	h->rlimit_data = p->rlimits[RLIMIT_DATA].cur;
-	h->rlimit_memlock = p->rlimits[RLIMIT_MEMLOCK].cur;
 	h->has_ipc_lock = t->cred->cap_effective >> CAP_IPC_LOCK & 1;
 	u32 work = READ_ONCE(t->work);
 	h->is_being_killed = (work & WORK_KILL) || ((work & WORK_SIGNAL) && signal_is_fatal_pending(t));
 	return h;
+}
+
+const struct rlimit_pair *host_rlimits(void)
+{
+	static const struct rlimit_pair unlimited[RLIM_NLIMITS] = { [0 ... RLIM_NLIMITS - 1] = { ~0ull, ~0ull } };
+	struct process *p = current->process;
+	return likely(p) ? p->rlimits : unlimited;
 }
 
 bool capable(unsigned cap) { return current->cred->cap_effective >> cap & 1; }

@@ -67,30 +67,35 @@ void account_pages(struct space *s, u32 flags, s64 nr_pages)
 		s->hiwater_vm = s->total_pages;
 }
 
-void account_region(struct space *s, const struct region *r, int sign)
+void account_range(struct space *s, const struct region *r, u64 len, int sign)
 {
-	s64 nr = (s64)region_pages(r) * sign;
+	s64 nr = (s64)(len >> PAGE_SHIFT) * sign;
 	account_pages(s, r->flags, nr);
 	if (sign < 0 && (r->flags & REGION_ACCOUNT))
 		space_commit_release((u64)-nr);
 }
 
+void account_region(struct space *s, const struct region *r, int sign)
+{
+	account_range(s, r, r->end - r->start, sign);
+}
+
 int account_may_expand(struct space *s, u32 flags, u64 nr_pages)
 {
-	const struct host_context *h = host_current();
-	if (s->total_pages + nr_pages > h->rlimit_as >> PAGE_SHIFT)
+	const struct rlimit_pair *l = host_rlimits();
+	if (s->total_pages + nr_pages > l[RLIMIT_AS].cur >> PAGE_SHIFT)
 		return -ENOMEM;
-	if (is_data(flags) && s->data_pages + nr_pages > h->rlimit_data >> PAGE_SHIFT)
+	if (is_data(flags) && s->data_pages + nr_pages > l[RLIMIT_DATA].cur >> PAGE_SHIFT)
 		return -ENOMEM;
 	return 0;
 }
 
 int account_may_lock(struct space *s, u64 nr_pages, int err)
 {
-	const struct host_context *h = host_current();
-	if (h->has_ipc_lock || s->locked_pages + nr_pages <= h->rlimit_memlock >> PAGE_SHIFT)
+	u64 limit = host_rlimits()[RLIMIT_MEMLOCK].cur;
+	if (host_current()->has_ipc_lock || s->locked_pages + nr_pages <= limit >> PAGE_SHIFT)
 		return 0;
-	return h->rlimit_memlock == 0 ? -EPERM : err;
+	return limit == 0 ? -EPERM : err;
 }
 
 void space_note_hiwater(struct space *s)

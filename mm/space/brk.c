@@ -26,7 +26,7 @@ static int brk_grow(struct space *s, uaddr_t from, uaddr_t to)
 	u32 flags = heap_flags(s);
 	if ((flags & REGION_LOCKED) && account_may_lock(s, (to - from) >> PAGE_SHIFT, -EAGAIN))
 		return -ENOMEM;
-	return map_anonymous_locked(s, from, to, flags, NULL);
+	return map_anonymous_locked(s, from, to, flags, next);
 }
 
 uaddr_t space_brk(struct space *s, uaddr_t brk)
@@ -35,9 +35,8 @@ uaddr_t space_brk(struct space *s, uaddr_t brk)
 	uaddr_t old = s->brk, from = PAGE_ALIGN_UP(old), to = PAGE_ALIGN_UP(brk);
 	bool populate = false;
 	/* The program's data and its heap share RLIMIT_DATA. */
-	u64 data = (brk - s->brk_start) + (s->data_end - s->data_start);
-	if (brk < s->brk_start || brk >= HAL_USER_END || s->is_dead ||
-	    (host_current()->rlimit_data != ~0ul && data > host_current()->rlimit_data))
+	u64 data = (brk - s->brk_start) + (s->data_end - s->data_start), limit = host_rlimits()[RLIMIT_DATA].cur;
+	if (brk < s->brk_start || brk >= HAL_USER_END || s->is_dead || (limit != ~0ul && data > limit))
 		goto out;
 	if (to < from) {
 		/* As Linux: where nothing is mapped any more there is nothing to give back. */

@@ -163,13 +163,14 @@ static int fork_regions(struct space *parent, struct space *child)
 		if (!copy)
 			return -ENOMEM;
 		if (r->flags & REGION_ACCOUNT && space_commit_charge(region_pages(r))) {
-			region_free(copy);
+			region_discard(copy);
 			return -ENOMEM;
 		}
-		region_init_copy(copy, r, r->start, r->end);
-		copy->flags &= ~(REGION_LOCKED | REGION_LOCKONFAULT);
+		struct region_spec spec = region_spec_of(r, r->start, r->end);
+		spec.flags &= ~(REGION_LOCKED | REGION_LOCKONFAULT);
+		region_init(copy, &spec);
 		account_pages(child, copy->flags, (s64)region_pages(copy));
-		region_insert(child, copy);
+		region_insert(child, copy, NULL);
 	}
 	return 0;
 }

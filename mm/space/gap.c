@@ -2,6 +2,13 @@
 /*
  * Finding free address ranges: top down below mmap_base, bottom up above it when that fails, guided by
  * the largest gap of each subtree. Order of search as Linux documents it for the default layout.
+ *
+ * The search from the top begins where the last one ended:
+ *
+ * G1  Below mmap_base and above the hole before space->top_hole (NULL: behind all regions) no hole has
+ *     top_hole_len bytes or more.
+ *
+ * It stays true when holes shrink or vanish; whoever makes one larger calls gap_grew.
  */
 #include "internal.h"
 
@@ -13,133 +20,118 @@ struct want {
 	uaddr_t low, high;
 };
 
-/* Does the hole before r, cut to the wanted window, hold len bytes? *at = its highest place. */
-static bool hole_fits_high(const struct region *r, const struct want *w, uaddr_t *at)
+struct hole {
+	uaddr_t start, end; /* cut to the wanted window */
+	struct region *after; /* what follows it; NULL: nothing */
+};
+
+/* The hole between `before` and `after` (either may be NULL). Does it hold what is wanted? */
+static inline bool hole_fits(struct region *before, struct region *after, const struct want *w, struct hole *h)
 {
-	uaddr_t end = r->flags & REGION_GROWSDOWN && r->start > STACK_GUARD_GAP ? r->start - STACK_GUARD_GAP : r->start;
-	uaddr_t start = max(end - min(r->gap, end), w->low);
-	end = min(end, w->high);
-	if (end < start || end - start < w->len)
-		return false;
-	*at = end - w->len;
-	return true;
+	uaddr_t end = HAL_USER_END;
+	if (after)
+		end = after->start - (after->flags & REGION_GROWSDOWN ? min(after->start, STACK_GUARD_GAP) : 0);
+	h->start = max(before ? before->end : 0, w->low);
+	h->end = min(end, w->high);
+	h->after = after;
+	return h->end >= h->start && h->end - h->start >= w->len;
 }
 
-/* Highest fitting hole in the subtree. */
-static bool search_high(struct rb_node *n, const struct want *w, uaddr_t *at)
+/* The highest (or lowest) fitting hole before a region of the subtree. Holes of GAP_MAX bytes all look
+ * alike to a search for more, so it may look at each of them; there are at most 128. */
+static bool search(struct rb_node *n, const struct want *w, bool from_top, struct hole *h)
 {
-	while (n) {
+	u64 gap = min(w->len, GAP_MAX);
+	while (n && of(n)->max_gap >= gap) {
 		struct region *r = of(n);
-		if (r->max_gap < w->len)
-			return false;
-		/* What lies right of r starts at r->end: useless when that is beyond the window. */
-		if (r->end < w->high && search_high(n->right, w, at))
+		/* Holes right of r begin at its end, holes left of it end before its start. */
+		struct rb_node *above = r->end < w->high ? n->right : NULL;
+		struct rb_node *below = r->start > w->low ? n->left : NULL;
+		if (search(from_top ? above : below, w, from_top, h) || (r->gap >= gap && hole_fits(r->prev, r, w, h)))
 			return true;
-		if (r->gap >= w->len && hole_fits_high(r, w, at))
-			return true;
-		if (r->start <= w->low)
-			return false;
-		n = n->left;
+		n = from_top ? below : above;
 	}
 	return false;
 }
 
-/* Lowest fitting hole in the subtree. */
-static bool search_low(struct rb_node *n, const struct want *w, uaddr_t *at)
+/* The hole behind the last region is in no node. */
+static bool search_space(struct space *s, const struct want *w, bool from_top, struct hole *h)
 {
-	while (n) {
-		struct region *r = of(n);
-		if (r->max_gap < w->len)
-			return false;
-		if (r->start > w->low && search_low(n->left, w, at))
-			return true;
-		if (r->gap >= w->len && hole_fits_high(r, w, at)) {
-			uaddr_t end = r->flags & REGION_GROWSDOWN && r->start > STACK_GUARD_GAP ? r->start - STACK_GUARD_GAP : r->start;
-			*at = max(end - min(r->gap, end), w->low);
-			return true;
-		}
-		if (r->end >= w->high)
-			return false;
-		n = n->right;
-	}
-	return false;
+	if (from_top)
+		return hole_fits(s->last, NULL, w, h) || search(s->regions.node, w, true, h);
+	return search(s->regions.node, w, false, h) || hole_fits(s->last, NULL, w, h);
 }
 
-static int find_top_down(struct space *s, u64 len, uaddr_t *out)
+static int find_top_down(struct space *s, u64 len, uaddr_t *out, struct region **after)
 {
 	struct want w = { .len = len, .low = max(mm_tunables.mmap_min_addr, PAGE_SIZE), .high = s->mmap_base };
-	struct region *last = of(rb_last(&s->regions));
-	uaddr_t after = last ? last->end : 0;
-	/* The hole behind the last region is in no node. */
-	if (after < w.high && w.high - max(after, w.low) >= len) {
-		*out = w.high - len;
+	struct region *top = s->top_hole;
+	struct hole first, h;
+	bool fits = hole_fits(top ? top->prev : s->last, top, &w, &first);
+	if (likely(fits && len >= s->top_hole_len)) {
+		*out = first.end - len;
+		*after = top;
 		return 0;
 	}
-	if (w.high > w.low && len <= w.high - w.low && search_high(s->regions.node, &w, out))
-		return 0;
-	return -ENOMEM;
+	if (!search_space(s, &w, true, &h))
+		return -ENOMEM;
+	/* A large request does not take the beginning away from small ones. */
+	if (len < s->top_hole_len || first.end <= first.start || first.end - first.start < s->top_hole_len) {
+		s->top_hole = h.after;
+		s->top_hole_len = len;
+	}
+	*out = h.end - len;
+	*after = h.after;
+	return 0;
 }
 
-static int find_bottom_up(struct space *s, u64 len, uaddr_t *out)
+static int find_bottom_up(struct space *s, u64 len, uaddr_t low, uaddr_t high, uaddr_t *out, struct region **after)
 {
-	struct want w = { .len = len, .low = max(s->mmap_base, PAGE_ALIGN_UP(mm_tunables.mmap_min_addr)), .high = HAL_USER_END };
-	if (search_low(s->regions.node, &w, out))
-		return 0;
-	struct region *last = of(rb_last(&s->regions));
-	uaddr_t at = max(last ? last->end : 0, w.low);
-	if (at > w.high || w.high - at < len)
+	struct want w = { .len = len, .low = low, .high = high };
+	struct hole h;
+	if (!search_space(s, &w, false, &h))
 		return -ENOMEM;
-	*out = at;
+	*out = h.start;
+	*after = h.after;
 	return 0;
 }
 
 /* Is [at, at+len) free, guard gap of what follows included? */
-static bool hint_fits(struct space *s, uaddr_t at, u64 len)
+static bool hint_fits(struct space *s, uaddr_t at, u64 len, struct region **after)
 {
+	struct want w = { .len = len, .low = at, .high = HAL_USER_END };
+	struct hole h;
 	if (at < mm_tunables.mmap_min_addr || at > HAL_USER_END || HAL_USER_END - at < len)
 		return false;
-	struct region *r = region_lookup(s, at);
-	if (!r)
-		return true;
-	u64 guard = r->flags & REGION_GROWSDOWN ? STACK_GUARD_GAP : 0;
-	return at + len <= r->start && r->start - (at + len) >= guard;
+	*after = region_lookup(s, at);
+	return hole_fits(*after ? (*after)->prev : s->last, *after, &w, &h);
 }
 
-/* MAP_32BIT: the second GiB, searched upwards. */
-int gap_find_32bit(struct space *s, uaddr_t hint, u64 len, uaddr_t *out)
+int gap_find_32bit(struct space *s, uaddr_t hint, u64 len, uaddr_t *out, struct region **after)
 {
-	struct want w = { .len = len, .low = 1ul << 30, .high = 1ul << 31 };
-	if (len > w.high - w.low)
-		return -ENOMEM;
+	const uaddr_t low = 1ul << 30, high = 1ul << 31;
 	hint = PAGE_ALIGN_UP(hint);
-	if (hint && hint <= w.high - len && hint_fits(s, hint, len)) {
+	if (len <= high - low && hint && hint <= high - len && hint_fits(s, hint, len, after)) {
 		*out = hint;
 		return 0;
 	}
-	if (search_low(s->regions.node, &w, out))
-		return 0;
-	struct region *last = of(rb_last(&s->regions));
-	uaddr_t at = max(last ? last->end : 0, w.low);
-	if (at > w.high || w.high - at < len)
-		return -ENOMEM;
-	*out = at;
-	return 0;
+	return find_bottom_up(s, len, low, high, out, after);
 }
 
-int gap_find(struct space *s, uaddr_t hint, u64 len, s64 congruent, uaddr_t *out)
+int gap_find(struct space *s, uaddr_t hint, u64 len, s64 congruent, uaddr_t *out, struct region **after)
 {
 	if (len > HAL_USER_END)
 		return -ENOMEM;
-	if (hint && hint_fits(s, PAGE_ALIGN_DOWN(hint), len)) {
+	if (hint && hint_fits(s, PAGE_ALIGN_DOWN(hint), len, after)) {
 		*out = PAGE_ALIGN_DOWN(hint);
 		return 0;
 	}
-	if (congruent >= 0 && find_top_down(s, len + LEAF_SPAN, out) == 0) {
+	if (congruent >= 0 && find_top_down(s, len + LEAF_SPAN, out, after) == 0) {
 		/* The highest address of the wanted residue inside the larger hole. */
 		*out += (LEAF_SPAN + (u64)congruent - (*out & (LEAF_SPAN - 1))) & (LEAF_SPAN - 1);
 		return 0;
 	}
-	if (find_top_down(s, len, out) == 0)
+	if (find_top_down(s, len, out, after) == 0)
 		return 0;
-	return find_bottom_up(s, len, out);
+	return find_bottom_up(s, len, max(s->mmap_base, PAGE_ALIGN_UP(mm_tunables.mmap_min_addr)), HAL_USER_END, out, after);
 }

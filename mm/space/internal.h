@@ -4,6 +4,7 @@
 #define MM_SPACE_INTERNAL_H
 
 #include <asm/errno.h>
+#include <asm/resource.h>
 #include <linux/mman.h>
 #include <mm/commit.h>
 #include <mm/inspect.h>
@@ -24,43 +25,90 @@ static inline u32 prot_flags(u32 prot)
 
 /* ---- region.c: objects and the tree ---- */
 
-struct region *region_alloc(void);
-void region_free(struct region *r); /* drops the file */
-/* A copy for [start, end) of r's content; takes a reference to the file. */
-void region_init_copy(struct region *copy, const struct region *r, uaddr_t start, uaddr_t end);
-void region_insert(struct space *s, struct region *r);
+/* What a region is to be. */
+struct region_spec {
+	uaddr_t start, end;
+	u32 flags;
+	u64 pgoff;
+	struct mapping *mapping;
+	void *file;
+	const pfn_t *special_pfns;
+	const char *name;
+};
+
+struct region *region_alloc(void); /* contents are arbitrary until region_init */
+void region_init(struct region *r, const struct region_spec *spec); /* takes a reference to the file */
+void region_free(struct region *r);                                 /* drops it */
+void region_discard(struct region *r);                              /* one that was never initialised */
+/* What a region for [start, end) of r's content would be. */
+struct region_spec region_spec_of(const struct region *r, uaddr_t start, uaddr_t end);
+
+/* Puts r before `after` (NULL: behind all), where its range is free. */
+void region_insert(struct space *s, struct region *r, struct region *after);
 void region_remove(struct space *s, struct region *r);
 /* Changes the bounds in place (order in the tree unchanged), pgoff with the start. */
 void region_resize(struct space *s, struct region *r, uaddr_t start, uaddr_t end);
+/* Brings in what spec describes, before `after`, where its range is free: as part of a neighbour that is
+ * alike, or as a region of its own. The region that holds it, or NULL without memory. */
+struct region *region_bring_in(struct space *s, const struct region_spec *spec, struct region *after);
 
 /* Regions that a split may need, set aside before anything changes. */
 struct region_spares {
 	struct region *r[2];
 };
-int spares_reserve(struct region_spares *sp);
+int spares_reserve(struct region_spares *sp, unsigned nr); /* 0 or -ENOMEM */
 void spares_release(struct region_spares *sp);
 
-/* Splits so that no region straddles `addr`. Cannot fail: takes from sp. */
-void region_split_at(struct space *s, uaddr_t addr, struct region_spares *sp);
-/* How many regions a change of [start, end) may add (0..2). */
-unsigned regions_split_count(struct space *s, uaddr_t start, uaddr_t end);
+/* Splits r at addr, if that lies inside. Cannot fail: takes from sp. Returns the region from addr on. */
+struct region *region_split(struct space *s, struct region *r, uaddr_t addr, struct region_spares *sp);
+/* How many regions giving [start, end) of r these flags adds before any merging: 0..2. */
+unsigned region_reflag_cuts(const struct region *r, uaddr_t start, uaddr_t end, u32 flags);
+/* Gives [start, end) of r other flags: splits at its edges and merges, or lets a neighbour that is alike
+ * then grow over it. Cannot fail: takes as many of sp as region_reflag_cuts said. Sizes are the caller's
+ * to account. Returns the region that holds the range now. */
+struct region *region_reflag(struct space *s, struct region *r, uaddr_t start, uaddr_t end, u32 flags,
+                             struct region_spares *sp);
 /* Merges r with its neighbours where they are alike; returns the region that holds r's range now. */
 struct region *region_merge(struct space *s, struct region *r);
 /* Does any region overlap [start, end)? */
-bool range_is_free(struct space *s, uaddr_t start, uaddr_t end);
+static inline bool range_is_free(struct space *s, uaddr_t start, uaddr_t end)
+{
+	struct region *r = region_lookup(s, start);
+	return !r || r->start >= end;
+}
+
+/* Bytes between the region before r and r, less the guard gap of one that grows down. */
+static inline u64 region_hole(const struct region *r)
+{
+	u64 hole = r->start - (r->prev ? r->prev->end : 0);
+	if (unlikely(r->flags & REGION_GROWSDOWN))
+		return hole > STACK_GUARD_GAP ? hole - STACK_GUARD_GAP : 0;
+	return hole;
+}
+#define GAP_MAX (1ul << 40) /* region->gap says no more than this */
 
 /* ---- gap.c ---- */
 
 /* A free range of len bytes: at hint when that is free and allowed, else as high as possible below
- * mmap_base, else above it. 0 or -ENOMEM. congruent: preferred address modulo LEAF_SPAN, or -1. */
-int gap_find(struct space *s, uaddr_t hint, u64 len, s64 congruent, uaddr_t *out);
-int gap_find_32bit(struct space *s, uaddr_t hint, u64 len, uaddr_t *out);
+ * mmap_base, else above it. 0 or -ENOMEM; *after = the region above it. congruent: preferred address
+ * modulo LEAF_SPAN, or -1. */
+int gap_find(struct space *s, uaddr_t hint, u64 len, s64 congruent, uaddr_t *out, struct region **after);
+/* For MAP_32BIT: in the second GiB, as low as possible. */
+int gap_find_32bit(struct space *s, uaddr_t hint, u64 len, uaddr_t *out, struct region **after);
+/* The hole before `after` (NULL: behind all regions) has become larger. */
+static inline void gap_grew(struct space *s, struct region *after)
+{
+	if (!after || (s->top_hole && after->start >= s->top_hole->start))
+		s->top_hole = after;
+}
 
 /* ---- account.c ---- */
 
 /* Adds a region's pages to VmSize & co (sign +1) or takes them away (-1). */
 void account_region(struct space *s, const struct region *r, int sign);
 void account_pages(struct space *s, u32 flags, s64 nr_pages);
+/* A part of a region, len bytes. */
+void account_range(struct space *s, const struct region *r, u64 len, int sign);
 /* May the space grow by these? 0, -ENOMEM. */
 int account_may_expand(struct space *s, u32 flags, u64 nr_pages);
 /* RLIMIT_MEMLOCK: 0 or -EAGAIN/-ENOMEM as given. */
@@ -69,15 +117,13 @@ void space_note_hiwater(struct space *s);
 
 /* ---- munmap.c ---- */
 
-/* Takes the whole regions in [start, end) off the tree, empties and frees; boundaries were split. */
-void unmap_regions(struct space *s, uaddr_t start, uaddr_t end);
 /* munmap with the lock held for writing. */
 int munmap_locked(struct space *s, uaddr_t start, u64 len);
 
 /* ---- mmap.c ---- */
 
-/* Brings in an anonymous region [start, end): for brk and the stack. Lock held for writing. */
-int map_anonymous_locked(struct space *s, uaddr_t start, uaddr_t end, u32 flags, struct region **out);
+/* Brings in anonymous memory [start, end), free, before `after`: for brk. Lock held for writing. */
+int map_anonymous_locked(struct space *s, uaddr_t start, uaddr_t end, u32 flags, struct region *after);
 
 /* ---- mlock.c ---- */
 

@@ -7,23 +7,17 @@
 
 int region_change_flags(struct space *s, struct region *r, uaddr_t start, uaddr_t end, u32 clear, u32 set, struct region **out)
 {
-	u32 flags = (r->flags & ~clear) | set;
+	u32 old = r->flags, flags = (old & ~clear) | set;
 	struct region_spares sp = { 0 };
 	*out = r;
-	if (flags == r->flags)
+	if (flags == old)
 		return 0;
-	if (start > r->start || end < r->end) {
-		if (s->nr_regions >= mm_tunables.max_map_count || spares_reserve(&sp))
-			return -ENOMEM;
-		region_split_at(s, start, &sp);
-		region_split_at(s, end, &sp);
-		spares_release(&sp);
-		r = region_lookup(s, start);
-	}
-	account_pages(s, r->flags, -(s64)region_pages(r));
-	r->flags = flags;
-	account_pages(s, r->flags, (s64)region_pages(r));
-	*out = region_merge(s, r);
+	unsigned cuts = region_reflag_cuts(r, start, end, flags);
+	if (cuts && (s->nr_regions >= mm_tunables.max_map_count || spares_reserve(&sp, cuts)))
+		return -ENOMEM;
+	*out = region_reflag(s, r, start, end, flags, &sp);
+	account_pages(s, old, -(s64)((end - start) >> PAGE_SHIFT));
+	account_pages(s, flags, (s64)((end - start) >> PAGE_SHIFT));
 	return 0;
 }
 
@@ -58,7 +52,7 @@ static u64 pages_locked(struct space *s, uaddr_t start, uaddr_t end)
 static int may_lock_range(struct space *s, uaddr_t start, uaddr_t end)
 {
 	const struct host_context *h = host_current();
-	u64 nr = (end - start) >> PAGE_SHIFT, limit = h->rlimit_memlock >> PAGE_SHIFT;
+	u64 nr = (end - start) >> PAGE_SHIFT, limit = host_rlimits()[RLIMIT_MEMLOCK].cur >> PAGE_SHIFT;
 	if (h->has_ipc_lock || s->locked_pages + nr <= limit)
 		return 0;
 	return s->locked_pages + nr - pages_locked(s, start, end) <= limit ? 0 : -ENOMEM;
@@ -76,7 +70,7 @@ static uaddr_t first_inaccessible(struct space *s, uaddr_t start, uaddr_t end)
 int space_mlock(struct space *s, uaddr_t addr, u64 len, bool on_fault)
 {
 	const struct host_context *h = host_current();
-	if (!h->has_ipc_lock && !h->rlimit_memlock)
+	if (!h->has_ipc_lock && !host_rlimits()[RLIMIT_MEMLOCK].cur)
 		return -EPERM;
 	len = PAGE_ALIGN_UP(len + (addr & ~PAGE_MASK));
 	addr &= PAGE_MASK;
@@ -128,11 +122,11 @@ int space_mlockall(struct space *s, int mcl)
 	const struct host_context *h = host_current();
 	if (!mcl || mcl & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) || mcl == MCL_ONFAULT)
 		return -EINVAL;
-	if (!h->has_ipc_lock && !h->rlimit_memlock)
+	if (!h->has_ipc_lock && !host_rlimits()[RLIMIT_MEMLOCK].cur)
 		return -EPERM;
 	rwlock_write(&s->lock);
 	int err = 0;
-	if (mcl & MCL_CURRENT && !h->has_ipc_lock && s->total_pages > h->rlimit_memlock >> PAGE_SHIFT)
+	if (mcl & MCL_CURRENT && !h->has_ipc_lock && s->total_pages > host_rlimits()[RLIMIT_MEMLOCK].cur >> PAGE_SHIFT)
 		err = -ENOMEM;
 	if (!err) {
 		s->def_flags_locked = !(mcl & MCL_FUTURE) ? 0 : mcl & MCL_ONFAULT ? 2 : 1;

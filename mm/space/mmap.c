@@ -69,69 +69,50 @@ static int check_request(struct space *s, const struct mmap_request *q, u64 len)
 	return 0;
 }
 
-static int choose_address(struct space *s, const struct mmap_request *q, u64 len, uaddr_t *out)
+/* *after = the region above the chosen place, unless something is mapped there (MAP_FIXED). */
+static int choose_address(struct space *s, const struct mmap_request *q, u64 len, uaddr_t *out, struct region **after)
 {
-	if (q->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
+	if (unlikely(q->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE))) {
 		*out = q->addr;
-		if ((q->flags & MAP_FIXED_NOREPLACE) && !range_is_free(s, q->addr, q->addr + len))
+		*after = region_lookup(s, q->addr);
+		if ((q->flags & MAP_FIXED_NOREPLACE) && *after && (*after)->start < q->addr + len)
 			return -EEXIST;
 		return 0;
 	}
-	if (q->flags & MAP_32BIT)
-		return gap_find_32bit(s, q->addr, len, out);
+	if (unlikely(q->flags & MAP_32BIT))
+		return gap_find_32bit(s, q->addr, len, out, after);
 	uaddr_t hint = q->addr && q->addr < mm_tunables.mmap_min_addr ? PAGE_ALIGN_UP(mm_tunables.mmap_min_addr) : q->addr;
-	return gap_find(s, PAGE_ALIGN_UP(hint), len, -1, out);
+	return gap_find(s, PAGE_ALIGN_UP(hint), len, -1, out, after);
 }
 
-/* The neighbour before `at` may simply grow over [at, at+len). */
-static bool extend_neighbour(struct space *s, uaddr_t at, u64 len, const struct region *like)
+/* Room in limits and commit for what q describes; on success REGION_ACCOUNT tells that it was charged. */
+static int charge(struct space *s, struct region_spec *q, u64 freed_pages)
 {
-	struct region *after = region_lookup(s, at);
-	struct region *before = after ? region_prev(after) : NULL;
-	if (!after) {
-		struct rb_node *n = rb_last(&s->regions);
-		before = n ? container_of(n, struct region, node) : NULL;
-	}
-	if (!before || before->end != at || before->flags != like->flags || before->mapping != like->mapping ||
-	    before->file != like->file || before->name != like->name || (like->flags & REGION_SPECIAL))
-		return false;
-	if (like->mapping && before->pgoff + region_pages(before) != like->pgoff)
-		return false;
-	region_resize(s, before, before->start, at + len);
-	if (after && after->start == at + len)
-		region_merge(s, before);
-	return true;
-}
-
-/* Inserts what `like` describes; the range is free. Charges are made already. */
-static int insert_region(struct space *s, const struct region *like)
-{
-	u64 len = like->end - like->start;
-	account_pages(s, like->flags, (s64)(len >> PAGE_SHIFT));
-	if (extend_neighbour(s, like->start, len, like))
-		return 0;
-	struct region *r = region_alloc();
-	if (!r) {
-		account_pages(s, like->flags, -(s64)(len >> PAGE_SHIFT));
+	u64 nr = (q->end - q->start) >> PAGE_SHIFT;
+	if (nr > freed_pages && account_may_expand(s, q->flags, nr - freed_pages))
 		return -ENOMEM;
+	if (is_accountable(q->flags)) {
+		if (space_commit_charge(nr))
+			return -ENOMEM;
+		q->flags |= REGION_ACCOUNT;
 	}
-	region_init_copy(r, like, like->start, like->end);
-	region_insert(s, r);
-	region_merge(s, r);
 	return 0;
 }
 
-/* Room in limits and commit for `like`; on success REGION_ACCOUNT tells that it was charged. */
-static int charge_region(struct space *s, struct region *like, u64 freed_pages)
+static void uncharge(const struct region_spec *q)
 {
-	u64 nr = region_pages(like);
-	if (nr > freed_pages && account_may_expand(s, like->flags, nr - freed_pages))
+	if (q->flags & REGION_ACCOUNT)
+		space_commit_release((q->end - q->start) >> PAGE_SHIFT);
+}
+
+/* Brings in what was charged, or takes the charge back. */
+static int bring_in_charged(struct space *s, const struct region_spec *q, struct region *after)
+{
+	if (unlikely(!region_bring_in(s, q, after))) {
+		uncharge(q);
 		return -ENOMEM;
-	if (is_accountable(like->flags)) {
-		if (space_commit_charge(nr))
-			return -ENOMEM;
-		like->flags |= REGION_ACCOUNT;
 	}
+	account_pages(s, q->flags, (s64)((q->end - q->start) >> PAGE_SHIFT));
 	return 0;
 }
 
@@ -143,41 +124,47 @@ static u64 pages_in_range(struct space *s, uaddr_t start, uaddr_t end)
 	return nr;
 }
 
+/* Takes away what lies where q is to be (MAP_FIXED); q is charged. */
+static int replace(struct space *s, const struct region_spec *q, struct region **after)
+{
+	int err = munmap_locked(s, q->start, q->end - q->start);
+	if (err)
+		uncharge(q);
+	*after = region_lookup(s, q->start);
+	return err;
+}
+
 static int mmap_locked(struct space *s, const struct mmap_request *q, u64 len, uaddr_t *out)
 {
-	struct region like = { .mapping = q->mapping, .file = q->file, .pgoff = q->offset >> PAGE_SHIFT };
-	uaddr_t at;
+	struct region_spec spec;
+	struct region *after;
 	if (s->is_dead)
 		return -ENOMEM;
 	int err = check_request(s, q, len);
 	if (!err)
-		err = choose_address(s, q, len, &at);
+		err = choose_address(s, q, len, &spec.start, &after);
 	if (!err)
-		err = region_flags_for(s, q, &like.flags);
+		err = region_flags_for(s, q, &spec.flags);
 	if (err)
 		return err;
 	if ((q->flags & MAP_LOCKED) && (err = account_may_lock(s, len >> PAGE_SHIFT, -EAGAIN)) != 0)
 		return err;
-	if ((like.flags & REGION_SHARED) && (like.flags & REGION_WRITE) && q->mapping && READ_ONCE(q->mapping->nr_writable) < 0)
+	if ((spec.flags & REGION_SHARED) && (spec.flags & REGION_WRITE) && q->mapping && READ_ONCE(q->mapping->nr_writable) < 0)
 		return -EPERM;
-	like.start = at;
-	like.end = at + len;
-	if (!q->mapping)
-		like.pgoff = at >> PAGE_SHIFT;
-	err = charge_region(s, &like, q->flags & MAP_FIXED ? pages_in_range(s, at, at + len) : 0);
-	if (err)
-		return err;
-	if (q->flags & MAP_FIXED)
-		err = munmap_locked(s, at, len);
+	spec.end = spec.start + len;
+	spec.pgoff = (q->mapping ? q->offset : spec.start) >> PAGE_SHIFT;
+	spec.mapping = q->mapping;
+	spec.file = q->file;
+	spec.special_pfns = NULL;
+	spec.name = NULL;
+	bool is_taken = (q->flags & MAP_FIXED) && after && after->start < spec.end;
+	err = charge(s, &spec, is_taken ? pages_in_range(s, spec.start, spec.end) : 0);
+	if (!err && unlikely(is_taken))
+		err = replace(s, &spec, &after);
 	if (!err)
-		err = insert_region(s, &like);
-	if (err) {
-		if (like.flags & REGION_ACCOUNT)
-			space_commit_release(len >> PAGE_SHIFT);
-		return err;
-	}
-	*out = at;
-	return 0;
+		err = bring_in_charged(s, &spec, after);
+	*out = spec.start;
+	return err;
 }
 
 int space_mmap(struct space *s, const struct mmap_request *q, uaddr_t *out)
@@ -198,31 +185,26 @@ int space_mmap(struct space *s, const struct mmap_request *q, uaddr_t *out)
 	return err;
 }
 
-int map_anonymous_locked(struct space *s, uaddr_t start, uaddr_t end, u32 flags, struct region **out)
+int map_anonymous_locked(struct space *s, uaddr_t start, uaddr_t end, u32 flags, struct region *after)
 {
-	struct region like = { .start = start, .end = end, .flags = flags, .pgoff = start >> PAGE_SHIFT };
-	int err = charge_region(s, &like, 0);
-	if (err)
-		return err;
-	err = insert_region(s, &like);
-	if (err && (like.flags & REGION_ACCOUNT))
-		space_commit_release(region_pages(&like));
-	if (!err && out)
-		*out = region_lookup(s, start);
-	return err;
+	struct region_spec spec = { .start = start, .end = end, .flags = flags, .pgoff = start >> PAGE_SHIFT };
+	int err = charge(s, &spec, 0);
+	return err ? err : bring_in_charged(s, &spec, after);
 }
 
 int space_map_special(struct space *s, uaddr_t addr, u64 len, u32 prot, const pfn_t *pfns, const char *name, uaddr_t *out)
 {
-	struct region like = { .flags = prot_flags(prot) | REGION_MAYREAD | REGION_MAYEXEC | REGION_SPECIAL | REGION_DONTDUMP,
-		                   .special_pfns = pfns,
-		                   .name = name };
+	struct region_spec spec = { .flags = prot_flags(prot) | REGION_MAYREAD | REGION_MAYEXEC | REGION_SPECIAL | REGION_DONTDUMP,
+		                        .special_pfns = pfns,
+		                        .name = name };
+	struct region *after;
 	rwlock_write(&s->lock);
-	int err = gap_find(s, addr, PAGE_ALIGN_UP(len), -1, &like.start);
-	like.end = like.start + PAGE_ALIGN_UP(len);
-	if (!err)
-		err = insert_region(s, &like);
+	int err = gap_find(s, addr, PAGE_ALIGN_UP(len), -1, &spec.start, &after);
+	if (!err) {
+		spec.end = spec.start + PAGE_ALIGN_UP(len);
+		*out = spec.start;
+		err = bring_in_charged(s, &spec, after);
+	}
 	rwlock_write_unlock(&s->lock);
-	*out = like.start;
 	return err;
 }

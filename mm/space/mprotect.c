@@ -27,38 +27,35 @@ static int charge_new_writable(struct space *s, struct region *r, u32 flags, u64
 /* Changes [start, end), which lies within r; *out = the region that holds it afterwards. */
 static int protect_one(struct space *s, struct region *r, uaddr_t start, uaddr_t end, u32 rights, struct region **out)
 {
-	u32 flags = (r->flags & ~(REGION_READ | REGION_WRITE | REGION_EXEC)) | rights;
+	u32 old = r->flags, flags = (old & ~(REGION_READ | REGION_WRITE | REGION_EXEC)) | rights;
+	u64 nr = (end - start) >> PAGE_SHIFT;
 	struct region_spares sp = { 0 };
 	*out = r;
-	if (flags == r->flags)
+	if (flags == old)
 		return 0;
-	if ((start > r->start || end < r->end) && s->nr_regions >= mm_tunables.max_map_count)
-		return -ENOMEM;
-	int charged = charge_new_writable(s, r, flags, (end - start) >> PAGE_SHIFT);
+	int charged = charge_new_writable(s, r, flags, nr);
 	if (charged < 0)
 		return charged;
-	if ((start > r->start || end < r->end) && spares_reserve(&sp))
+	if (charged)
+		flags |= REGION_ACCOUNT;
+	unsigned cuts = region_reflag_cuts(r, start, end, flags);
+	if (cuts && (s->nr_regions >= mm_tunables.max_map_count || spares_reserve(&sp, cuts)))
 		goto no_memory;
-	if (range_unshare(s, start, end, false))
+	enum range_look look = range_look(s, start, end);
+	if (look == RANGE_UNKNOWN && range_unshare(s, start, end, false))
 		goto no_memory;
 
-	region_split_at(s, start, &sp);
-	region_split_at(s, end, &sp);
-	spares_release(&sp);
-	r = region_lookup(s, start);
-	account_pages(s, r->flags, -(s64)region_pages(r));
-	if ((r->flags ^ flags) & REGION_WRITE && r->flags & REGION_SHARED && r->mapping)
-		__atomic_fetch_add(&r->mapping->nr_writable, flags & REGION_WRITE ? 1 : -1, __ATOMIC_RELAXED);
-	r->flags = flags | (charged ? REGION_ACCOUNT : 0);
-	account_pages(s, r->flags, (s64)region_pages(r));
-	protect_range(s, start, end, r->flags);
-	*out = region_merge(s, r);
+	*out = region_reflag(s, r, start, end, flags, &sp);
+	account_pages(s, old, -(s64)nr);
+	account_pages(s, flags, (s64)nr);
+	if (look != RANGE_EMPTY)
+		protect_range(s, start, end, flags);
 	return 0;
 
 no_memory:
 	spares_release(&sp);
 	if (charged)
-		space_commit_release((end - start) >> PAGE_SHIFT);
+		space_commit_release(nr);
 	return -ENOMEM;
 }
 

@@ -90,21 +90,20 @@ static int move_region(struct space *s, struct region *r, const struct remap *q,
 	/* The edges of the source must be able to leave, before anything moves. */
 	struct region_spares sp = { 0 };
 	struct region *copy = region_alloc();
-	if (!copy || spares_reserve(&sp) || move_reserve(s, q->old, to, moved) ||
+	if (!copy || spares_reserve(&sp, 2) || move_reserve(s, q->old, to, moved) ||
 	    (q->old_len && range_unshare(s, q->old, q->old + q->old_len, true)))
 		goto no_memory;
 	if (q->old_len) {
-		region_split_at(s, q->old, &sp);
-		region_split_at(s, q->old + q->old_len, &sp);
-		r = region_lookup(s, q->old);
+		r = region_split(s, r, q->old, &sp);
+		region_split(s, r, q->old + q->old_len, &sp);
 	}
 	spares_release(&sp);
-	region_init_copy(copy, r, r->start, r->end);
-	copy->pgoff = region_index(r, q->old);
-	copy->start = to;
-	copy->end = to + q->new_len;
+	struct region_spec spec = region_spec_of(r, q->old, 0);
+	spec.start = to;
+	spec.end = to + q->new_len;
+	region_init(copy, &spec);
 	account_pages(s, copy->flags, (s64)nr);
-	region_insert(s, copy);
+	region_insert(s, copy, region_lookup(s, to));
 	if (moved)
 		move_range(s, q->old, to, moved);
 	if (q->old_len)
@@ -114,7 +113,7 @@ static int move_region(struct space *s, struct region *r, const struct remap *q,
 
 no_memory:
 	if (copy)
-		region_free(copy);
+		region_discard(copy);
 	spares_release(&sp);
 	if (flags & REGION_ACCOUNT)
 		space_commit_release(nr);
@@ -171,7 +170,8 @@ static int remap_any(struct space *s, const struct remap *q, uaddr_t *out)
 	if (!(q->flags & MREMAP_MAYMOVE))
 		return -ENOMEM;
 	uaddr_t hint = q->flags & MREMAP_DONTUNMAP ? q->new_addr : 0;
-	err = gap_find(s, hint, q->new_len, q->new_len >= LEAF_SPAN ? (s64)(q->old & (LEAF_SPAN - 1)) : -1, out);
+	struct region *after;
+	err = gap_find(s, hint, q->new_len, q->new_len >= LEAF_SPAN ? (s64)(q->old & (LEAF_SPAN - 1)) : -1, out, &after);
 	return err ? err : move_region(s, r, q, *out);
 }
 

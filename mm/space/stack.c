@@ -21,7 +21,7 @@ int stack_grow_locked(struct space *s, uaddr_t addr)
 		return -1;
 	if (prev && addr < prev->end)
 		return -1;
-	if (r->end - addr > host_current()->rlimit_stack || account_may_expand(s, r->flags, more) ||
+	if (r->end - addr > host_rlimits()[RLIMIT_STACK].cur || account_may_expand(s, r->flags, more) ||
 	    ((r->flags & REGION_LOCKED) && account_may_lock(s, more, -EAGAIN)))
 		return -1;
 	if ((r->flags & REGION_ACCOUNT) && space_commit_charge(more))

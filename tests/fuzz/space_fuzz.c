@@ -194,7 +194,7 @@ static void run_wild(void)
 	s = space_create();
 	host_switch(s);
 	host_context.has_ipc_lock = take_byte() & 1;
-	host_context.rlimit_memlock = 64 * PAGE_SIZE;
+	host_limits[RLIMIT_MEMLOCK].cur = 64 * PAGE_SIZE;
 	while (input_left) {
 		ops[take_byte() % ARRAY_SIZE(ops)]();
 		assert_valid(s);

@@ -56,10 +56,10 @@ static void mmap_refuses_what_linux_refuses(void **state)
 	assert_int_equal(try_mmap(AT, PAGE_SIZE, RW, anon | MAP_FIXED_NOREPLACE), 0);
 	assert_int_equal(try_mmap(AT, PAGE_SIZE, RW, anon | MAP_FIXED_NOREPLACE), -EEXIST);
 	assert_int_equal(try_mmap(AT - PAGE_SIZE, 2 * PAGE_SIZE, RW, anon | MAP_FIXED_NOREPLACE), -EEXIST);
-	host_context.rlimit_as = 8 * PAGE_SIZE;
+	host_limits[RLIMIT_AS].cur = 8 * PAGE_SIZE;
 	assert_int_equal(try_mmap(0, 8 * PAGE_SIZE, RW, anon), -ENOMEM);
 	assert_int_equal(try_mmap(0, 7 * PAGE_SIZE, RW, anon), 0);
-	host_context.rlimit_as = ~0ul;
+	host_limits[RLIMIT_AS].cur = ~0ul;
 	down();
 }
 
@@ -177,7 +177,7 @@ static void lock_limits_are_kept(void **state)
 	up();
 	map(s, AT, 8 * PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
 	host_context.has_ipc_lock = false;
-	host_context.rlimit_memlock = 4 * PAGE_SIZE;
+	host_limits[RLIMIT_MEMLOCK].cur = 4 * PAGE_SIZE;
 	assert_int_equal(space_mlock(s, AT, 5 * PAGE_SIZE, false), -ENOMEM);
 	assert_int_equal(space_mlock(s, AT, 4 * PAGE_SIZE, false), 0);
 	assert_int_equal(space_mlock(s, AT + PAGE_SIZE, 2 * PAGE_SIZE, false), 0); /* counted once */
@@ -185,10 +185,10 @@ static void lock_limits_are_kept(void **state)
 	assert_int_equal(space_mlockall(s, MCL_CURRENT), -ENOMEM);
 	assert_int_equal(space_mlockall(s, MCL_ONFAULT), -EINVAL);
 	assert_int_equal(space_mlockall(s, 64), -EINVAL);
-	host_context.rlimit_memlock = 0;
+	host_limits[RLIMIT_MEMLOCK].cur = 0;
 	assert_int_equal(space_mlock(s, AT, PAGE_SIZE, false), -EPERM);
 	host_context.has_ipc_lock = true;
-	host_context.rlimit_memlock = ~0ul;
+	host_limits[RLIMIT_MEMLOCK].cur = ~0ul;
 	assert_int_equal(space_mlock(s, AT, 9 * PAGE_SIZE, false), -ENOMEM); /* a hole at the end */
 	assert_int_equal(s->locked_pages, 8);
 	assert_int_equal(stat_read(STAT_NR_MLOCK), 8);

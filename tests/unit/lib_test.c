@@ -31,7 +31,7 @@ static void tree_add(struct rb_root *root, struct item *i)
 		parent = *link;
 		link = i->key < container_of(parent, struct item, node)->key ? &parent->left : &parent->right;
 	}
-	i->sum = 0;
+	i->sum = i->key;
 	rb_insert(root, &i->node, parent, link, sum_up);
 }
 

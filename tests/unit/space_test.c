@@ -147,9 +147,9 @@ static void stack_grows_down_to_its_limit(void **state)
 	put_byte(top - 20 * PAGE_SIZE, 3);
 	assert_int_equal(s->total_pages, 20);
 	assert_valid(s);
-	host_context.rlimit_stack = 30 * PAGE_SIZE;
+	host_limits[RLIMIT_STACK].cur = 30 * PAGE_SIZE;
 	assert_int_equal(try_write(top - 31 * PAGE_SIZE).code, SEGV_MAPERR);
-	host_context.rlimit_stack = 8ul << 20;
+	host_limits[RLIMIT_STACK].cur = 8ul << 20;
 	map(s, top - 400 * PAGE_SIZE, PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
 	assert_int_equal(try_write(top - 200 * PAGE_SIZE).code, SEGV_MAPERR); /* inside the guard gap */
 	down(s);

@@ -3,6 +3,7 @@
 #ifndef HOST_MACHINE_H
 #define HOST_MACHINE_H
 
+#include <asm/resource.h>
 #include <hal/types.h>
 #include <mm/fault.h>
 #include <mm/host.h>
@@ -42,7 +43,8 @@ struct host_mmu_stat {
 };
 extern struct host_mmu_stat host_mmu_stat;
 
-/* What host_current() answers; tests set limits in it. */
+/* What host_current() and host_rlimits() answer; tests set it. */
 extern struct host_context host_context;
+extern struct rlimit_pair host_limits[];
 
 #endif
