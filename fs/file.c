@@ -32,6 +32,7 @@ struct file *file_new(const struct file_ops *ops, struct inode *inode, u32 flags
 	f->flags = flags;
 	f->ops = ops;
 	f->inode = inode;
+	f->mapping = &inode->mapping;
 	list_init(&f->watches);
 	mutex_init(&f->pos_lock, RANK_INODE);
 	return f;
@@ -250,14 +251,17 @@ static u64 inode_mapping_size(struct mapping *m)
 {
 	return READ_ONCE(container_of(m, struct inode, mapping)->size);
 }
-static void mapping_file_get(void *file) { file_get(file); }
-static void mapping_file_put(void *file) { file_put(file); }
+void vfs_mapping_get(void *file) { file_get(file); }
+void vfs_mapping_put(void *file) { file_put(file); }
+struct readahead *vfs_mapping_readahead(void *file) { return &((struct file *)file)->ra; }
 
-const struct mapping_ops inode_mapping_ops = {
-	.size = inode_mapping_size,
-	.file_get = mapping_file_get,
-	.file_put = mapping_file_put,
-};
+int vfs_mapping_fsync(void *file, u64 start, u64 end)
+{
+	struct file *f = file;
+	return f->ops->fsync ? f->ops->fsync(f, false) : 0;
+}
+
+const struct mapping_ops inode_mapping_ops = { .size = inode_mapping_size, VFS_MAPPING_OPS };
 
 int file_prepare_mmap(struct file *f, struct mmap_request *req)
 {

@@ -180,6 +180,15 @@ static const struct file_ops blkdev_fops = {
 	.name = "block device",
 };
 
+/* Regions that show a device hold the open file behind them. */
+void blkdev_file_init(void)
+{
+	block_mapping_ops.file_get = vfs_mapping_get;
+	block_mapping_ops.file_put = vfs_mapping_put;
+	block_mapping_ops.readahead = vfs_mapping_readahead;
+	block_mapping_ops.fsync = vfs_mapping_fsync;
+}
+
 int blkdev_open_file(struct inode *i, struct file *f)
 {
 	struct block_device *d;
@@ -189,6 +198,7 @@ int blkdev_open_file(struct inode *i, struct file *f)
 		return err;
 	f->ops = &blkdev_fops;
 	f->priv = blkdev_of(d);
+	f->mapping = &d->mapping;
 	f->state |= holder ? FILE_EXCLUSIVE : 0;
 	readahead_init(&f->ra, READ_ONCE(block_whole(d)->readahead_pages));
 	f->error_seen = writeback_error_sample(&d->mapping);

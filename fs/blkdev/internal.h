@@ -50,6 +50,7 @@ void blkdev_node_add(struct blkdev *b);
 void blkdev_node_remove(struct blkdev *b);
 
 /* file.c, direct.c, ioctl.c */
+void blkdev_file_init(void); /* before the first device can be opened; again does no harm */
 int blkdev_open_file(struct inode *i, struct file *f);
 static inline struct blkdev *file_blkdev(struct file *f) { return f->priv; }
 static inline u64 blkdev_size(const struct blkdev *b) { return READ_ONCE(b->dev->nr_sectors) << SECTOR_SHIFT; }

@@ -319,6 +319,7 @@ int blkdev_register(struct block_device *whole, const struct blkdev_info *info)
 	struct blkdev *b = entry_new(whole);
 	if (!b)
 		return -ENOMEM;
+	blkdev_file_init();
 	b->info = *info;
 	b->sequence = __atomic_add_fetch(&next_sequence, 1, __ATOMIC_RELAXED);
 	b->block_size = default_block_size(whole);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Size and space of files, advice, flushing. */
+/* Size and space of files. */
 #include "../path/path.h"
-#include <fs/blkdev.h>
-#include <linux/fadvise.h>
 #include <linux/falloc.h>
 
 SYSCALL2(truncate, uname, len)
@@ -76,80 +74,6 @@ SYSCALL4(fallocate, fd, mode, offset, len)
 	if (!f)
 		return -EBADF;
 	long err = do_fallocate(f, (u32)mode, (s64)offset, (s64)len);
-	file_put(f);
-	return err;
-}
-
-SYSCALL4(fadvise64, fd, offset, len, advice)
-{
-	struct file *f = fd_get((int)fd);
-	if (!f)
-		return -EBADF;
-	long err = S_ISFIFO(f->inode->mode) ? -ESPIPE : (s64)len < 0 || (int)advice < 0 || (int)advice > POSIX_FADV_NOREUSE ? -EINVAL : 0;
-	file_put(f);
-	return err;
-}
-
-SYSCALL3(readahead, fd, offset, count)
-{
-	struct file *f = fd_get((int)fd);
-	if (!f)
-		return -EBADF;
-	long err = !FMODE_CAN_READ(f) ? -EBADF : !S_ISREG(f->inode->mode) ? -EINVAL : 0;
-	file_put(f);
-	return err;
-}
-
-/* Flushing. */
-
-static long flush(u64 fd, bool data_only)
-{
-	struct file *f = fd_get((int)fd);
-	if (!f)
-		return -EBADF;
-	long err = f->ops->fsync ? f->ops->fsync(f, data_only) : -EINVAL;
-	file_put(f);
-	return err;
-}
-
-SYSCALL1(fsync, fd) { return flush(fd, false); }
-SYSCALL1(fdatasync, fd) { return flush(fd, true); }
-
-static bool sync_one(const struct mount_info *m, void *arg)
-{
-	if (m->super->ops && m->super->ops->sync)
-		m->super->ops->sync(m->super);
-	return true;
-}
-
-SYSCALL0(sync)
-{
-	vfs_for_each_mount(sync_one, NULL);
-	blkdev_sync_all();
-	return 0;
-}
-
-SYSCALL1(syncfs, fd)
-{
-	struct file *f = fd_get((int)fd);
-	if (!f)
-		return -EBADF;
-	struct super *s = f->inode->super;
-	long err = s->ops && s->ops->sync ? s->ops->sync(s) : 0;
-	file_put(f);
-	return err;
-}
-
-SYSCALL4(sync_file_range, fd, offset, len, flags)
-{
-	struct file *f = fd_get((int)fd);
-	if (!f)
-		return -EBADF;
-	long err = 0;
-	if (((u32)flags & ~7u) || (s64)offset < 0 || (s64)(offset + len) < 0 || (s64)len < 0)
-		err = -EINVAL;
-	else if (!S_ISREG(f->inode->mode) && !S_ISBLK(f->inode->mode) && !S_ISDIR(f->inode->mode) && !S_ISLNK(f->inode->mode))
-		err = -ESPIPE;
 	file_put(f);
 	return err;
 }

@@ -60,6 +60,7 @@ struct file {
 	u32 flags;  /* O_* as given to open, changeable by F_SETFL */
 	const struct file_ops *ops;
 	struct inode *inode;      /* never NULL; anonymous files have one too */
+	struct mapping *mapping;  /* its bytes: the inode's, or for a block device the device's */
 	struct path_node *node;   /* NULL: no name (pipe, socket, memfd show inode->anon_name) */
 	struct mount *mount;      /* with node: through which it was opened */
 	struct mutex pos_lock;
@@ -96,6 +97,13 @@ long file_pwrite(struct file *f, struct iov *iov, u64 pos);
 /* Fills mapping, file and rights of a mapping request (prot, flags, offset are set). 0, -ENODEV,
  * -EACCES, -EPERM. */
 int file_prepare_mmap(struct file *f, struct mmap_request *req);
+
+/* What mm/ asks of the file behind a region (void *file is a struct file), for every mapping_ops. */
+void vfs_mapping_get(void *file);
+void vfs_mapping_put(void *file);
+struct readahead *vfs_mapping_readahead(void *file);
+int vfs_mapping_fsync(void *file, u64 start, u64 end);
+#define VFS_MAPPING_OPS .file_get = vfs_mapping_get, .file_put = vfs_mapping_put, .readahead = vfs_mapping_readahead, .fsync = vfs_mapping_fsync
 
 /* Kernel-side I/O on an open file, kernel buffers. Bytes or -errno. */
 long file_read_at(struct file *f, void *buf, size_t len, u64 pos);

@@ -83,6 +83,9 @@ struct block_device {
 	struct flusher flusher;          /* writes dirty pages of every file on the (whole) device */
 };
 
+/* Of every device's own pages. Whoever opens devices as files adds file_get, file_put, readahead and fsync. */
+extern struct mapping_ops block_mapping_ops;
+
 /* Before first use: ops or parent, sizes, limits, name, dev, is_read_only and priv are set by the caller; the
  * rest is made ready. Then a flusher may be started with flusher_start. */
 void block_device_init(struct block_device *d);

@@ -53,6 +53,8 @@ struct mapping_ops {
 	/* Reference counts of the open file behind a region. */
 	void (*file_get)(void *file);
 	void (*file_put)(void *file);
+	/* As fsync(2) of bytes [start, end): msync(MS_SYNC). NULL: nothing to do. May sleep. */
+	int (*fsync)(void *file, u64 start, u64 end);
 };
 
 #define MAPPING_SHMEM  (1u << 0) /* pages have no backing file: never dropped, counted as Shmem */

@@ -27,7 +27,7 @@ static int device_map_blocks(struct mapping *m, u64 block, u32 max, bool create,
 static bool device_pin(struct mapping *m) { return true; }
 static void device_unpin(struct mapping *m) {}
 
-static const struct mapping_ops device_mapping_ops = {
+struct mapping_ops block_mapping_ops = {
 	.size = device_size,
 	.map_blocks = device_map_blocks,
 	.pin = device_pin,
@@ -41,7 +41,7 @@ void block_device_init(struct block_device *d)
 	ASSERT(d->logical_block >= SECTOR_SIZE && d->logical_block <= d->physical_block);
 	memset(&d->stats, 0, sizeof(d->stats));
 	d->readahead_pages = READAHEAD_DEFAULT_PAGES;
-	mapping_init(&d->mapping, &device_mapping_ops, MAPPING_DEVICE);
+	mapping_init(&d->mapping, &block_mapping_ops, MAPPING_DEVICE);
 	backing_store_init(&d->store, &d->mapping, d, SECTOR_SHIFT);
 	host_waitq_init(&d->waitq);
 	flusher_init(&d->flusher);

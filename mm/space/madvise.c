@@ -7,6 +7,7 @@
  * caller must expect zeros from then until its next write. Holes are skipped and end in ENOMEM.
  */
 #include "internal.h"
+#include <mm/readahead.h>
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
@@ -17,6 +18,7 @@ enum advice_way {
 	WAY_FLAGS,    /* changes region flags: lock for writing */
 	WAY_DROP,     /* empties page-table entries: lock for reading */
 	WAY_REMOVE,   /* punches a hole into the file */
+	WAY_READ,     /* reads file pages ahead */
 	WAY_POPULATE,
 	WAY_NOTHING,  /* accepted */
 };
@@ -61,6 +63,7 @@ static struct advice advice_decode(int advice)
 	case MADV_POPULATE_WRITE:
 		return (struct advice){ WAY_POPULATE, 0, 0 };
 	case MADV_WILLNEED:
+		return (struct advice){ WAY_READ, 0, 0 };
 	case MADV_COLD:
 	case MADV_PAGEOUT:
 	case MADV_MERGEABLE:
@@ -105,6 +108,8 @@ static int advise_remove(struct space *s, struct region *r, uaddr_t at, uaddr_t 
 		return -EINVAL;
 	if ((r->flags & (REGION_SHARED | REGION_MAYWRITE)) != (REGION_SHARED | REGION_MAYWRITE))
 		return -EACCES;
+	if (m->store)
+		return -EOPNOTSUPP; /* no file system on a disk here punches holes */
 	void *file = r->file;
 	u64 start = region_index(r, at) << PAGE_SHIFT, end = start + (to - at);
 	if (file && m->ops->file_get)
@@ -115,6 +120,12 @@ static int advise_remove(struct space *s, struct region *r, uaddr_t at, uaddr_t 
 		m->ops->file_put(file);
 	rwlock_read(&s->lock);
 	return 0;
+}
+
+/* Starts reading what is not in memory yet. */
+static int advise_read(struct region *r, uaddr_t at, uaddr_t to)
+{
+	return r->mapping && r->mapping->store ? readahead_force(r->mapping, region_index(r, at), (to - at) >> PAGE_SHIFT) : 0;
 }
 
 static int advise_populate(struct space *s, struct region *r, uaddr_t at, uaddr_t to, int advice)
@@ -137,6 +148,8 @@ static int advise_region(struct space *s, struct region *r, uaddr_t at, uaddr_t 
 	case WAY_REMOVE:
 		*out = NULL; /* the lock was dropped: look again */
 		return advise_remove(s, r, at, to);
+	case WAY_READ:
+		return advise_read(r, at, to);
 	case WAY_POPULATE:
 		return advise_populate(s, r, at, to, advice);
 	default:

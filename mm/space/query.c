@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Questions about a range that change nothing: mincore, msync (shmem has nothing to write), pagemap. */
+/* Questions about a range, and msync, which change no mapping: mincore, msync, pagemap. */
 #include "internal.h"
 
 static bool page_is_resident(struct space *s, struct region *r, uaddr_t addr)
@@ -38,6 +38,22 @@ int space_mincore(struct space *s, uaddr_t addr, u64 nr_pages, u8 *vec)
 	return err;
 }
 
+/* The part of shared region r up to `end` reaches the disk; the lock is not held meanwhile. */
+static int sync_region(struct space *s, struct region *r, uaddr_t at, uaddr_t end)
+{
+	struct mapping *m = r->mapping;
+	void *file = r->file;
+	if (!(r->flags & REGION_SHARED) || !m || !m->store || !file || !m->ops->fsync)
+		return 0;
+	u64 start = region_index(r, at) << PAGE_SHIFT, len = min(r->end, end) - at;
+	m->ops->file_get(file);
+	rwlock_read_unlock(&s->lock);
+	int err = m->ops->fsync(file, start, start + len);
+	m->ops->file_put(file);
+	rwlock_read(&s->lock);
+	return err;
+}
+
 int space_msync(struct space *s, uaddr_t addr, u64 len, int flags)
 {
 	int err = 0;
@@ -65,8 +81,11 @@ int space_msync(struct space *s, uaddr_t addr, u64 len, int flags)
 		}
 		if ((flags & MS_INVALIDATE) && (r->flags & REGION_LOCKED))
 			err = -EBUSY;
-		at = r->end;
-		r = region_next(r);
+		uaddr_t behind = r->end;
+		int failed = flags & MS_SYNC ? sync_region(s, r, at, end) : 0;
+		err = failed ? failed : err;
+		at = behind;
+		r = region_lookup(s, at); /* the lock may have been dropped */
 	}
 	rwlock_read_unlock(&s->lock);
 	return err;
