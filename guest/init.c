@@ -2,13 +2,15 @@
 /*
  * PID 1 inside: mounts what programs expect, starts programs for the quire command over a virtio port
  * (protocol.h), reaps orphans, powers off. Booted without that port it is a small init: a shell on the
- * console, with job control. Runs on Quire and on Linux alike.
+ * console, with job control. With root= it first enters the root on a disk (root.c). Runs on Quire and on
+ * Linux alike.
  *
  * One loop polls everything: the port, the output of each session, and the input that a session's
  * program has not taken yet. A session ends when its program has ended and its output is drained.
  */
 #define _GNU_SOURCE
 #include "protocol.h"
+#include "root.h"
 #include "session.h"
 #include <dirent.h>
 #include <errno.h>
@@ -47,15 +49,21 @@ static void mount_at(const char *type, const char *at, const char *data)
 		fprintf(stderr, "init: mount %s on %s: %s\n", type, at, strerror(errno));
 }
 
-static void mount_all(void)
+static void mount_first(void)
 {
 	mount_at("devtmpfs", "/dev", "mode=0755");
 	mount_at("proc", "/proc", "");
 	mount_at("sysfs", "/sys", "");
+}
+
+/* on_disk: /tmp is the disk's, as in Debian, so that large files there are no shared memory. */
+static void mount_rest(bool on_disk)
+{
 	mount_at("devpts", "/dev/pts", "mode=0620,ptmxmode=0666");
 	mount_at("tmpfs", "/dev/shm", "mode=1777");
 	mount_at("tmpfs", "/run", "mode=0755");
-	mount_at("tmpfs", "/tmp", "mode=1777");
+	if (!on_disk)
+		mount_at("tmpfs", "/tmp", "mode=1777");
 	symlink("/proc/self/fd", "/dev/fd");
 	symlink("/proc/self/fd/0", "/dev/stdin");
 	symlink("/proc/self/fd/1", "/dev/stdout");
@@ -103,6 +111,7 @@ static int open_port(void)
 
 static void power_off(void)
 {
+	root_leave();
 	sync();
 	reboot(RB_POWER_OFF);
 	for (;;)
@@ -220,18 +229,21 @@ int main(void)
 		fprintf(stderr, "init: meant to be process 1 of a guest\n");
 		return 1;
 	}
-	mount_all();
+	mount_first();
 	read_command_line();
+	load_modules();
+	if (!root_enter(command_line))
+		power_off();
+	mount_rest(root_option(command_line, "root", NULL, 0));
 	sethostname("quire", 5);
 	signal(SIGPIPE, SIG_IGN);
-	if (!strstr(command_line, "quire.agent"))
+	if (!root_option(command_line, "quire.agent", NULL, 0))
 		shell_on_console();
 	if (pipe2(child_pipe, O_CLOEXEC | O_NONBLOCK)) {
 		perror("init: pipe");
 		power_off();
 	}
 	signal(SIGCHLD, on_child);
-	load_modules();
 	int port = open_port();
 	if (port < 0) {
 		fprintf(stderr, "init: no /dev/vport0p1: %s\n", strerror(errno));

@@ -22,7 +22,7 @@ struct frame_header {
 #define INPUT_WINDOW (256u * 1024)
 
 /* to the guest */
-#define MSG_RUN      1 /* "key=value" strings, NUL-terminated: tty (a bit for each stream) rows cols cwd user env arg */
+#define MSG_RUN      1 /* "key=value" strings, NUL-terminated: tty (a bit for each stream) rows cols cwd user env arg; no arg: the login shell */
 #define MSG_INPUT    2
 #define MSG_EOF      3
 #define MSG_WINSIZE  4 /* "rows cols" */

@@ -108,6 +108,17 @@ static int become(const char *name)
 	return 0;
 }
 
+/* The user's own shell, as a login shell: what a request without a program asks for. */
+static void exec_login_shell(void)
+{
+	char name[256];
+	const struct passwd *pw = getpwuid(getuid());
+	const char *shell = pw && *pw->pw_shell ? pw->pw_shell : "/bin/sh", *base = strrchr(shell, '/');
+	snprintf(name, sizeof(name), "-%s", base ? base + 1 : shell);
+	setenv("SHELL", shell, 1);
+	execl(shell, name, NULL);
+}
+
 static void run_child(const struct request *r, const int streams[3], int slave, int report)
 {
 	setsid();
@@ -130,7 +141,10 @@ static void run_child(const struct request *r, const int streams[3], int slave, 
 	if (!failed && chdir(r->cwd && *r->cwd ? r->cwd : "/"))
 		failed = errno;
 	if (!failed) {
-		execvp(r->argv[0], r->argv);
+		if (r->argc)
+			execvp(r->argv[0], r->argv);
+		else
+			exec_login_shell();
 		failed = errno;
 	}
 	if (write(report, &failed, sizeof(failed)) < 0) {

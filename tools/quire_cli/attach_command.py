@@ -11,7 +11,7 @@ def main(words):
                                 epilog="example: ./quire attach   # in another terminal; Ctrl-A x leaves")
     p.parse_args(words)
     try:
-        return run_session(["/bin/sh", "-l"], [], "/root", "", "auto")
+        return run_session([], [], "/root", "", "auto")
     except Failure as e:
         say(str(e))
         return 125

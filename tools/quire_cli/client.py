@@ -9,7 +9,7 @@ import socket
 from . import protocol as P
 from .common import Failure
 from .run_command import RUN_DIR
-from .session import Interrupted, Session, default_env, report, signal_socket, terminal_size, use_tty
+from .session import Interrupted, Session, default_env, program_name, report, signal_socket, terminal_size, use_tty
 
 
 def connect():
@@ -56,7 +56,7 @@ class Client:
         if not data:
             raise Gone
         for kind, _, payload in self.decoder.feed(data):
-            self.session.handle(kind, payload, self.argv[0])
+            self.session.handle(kind, payload, program_name(self.argv))
 
     def on_winch(self, *_):
         self.resized = True

@@ -29,7 +29,10 @@ PACKAGES = {
     "grub-common": ("/usr/bin/grub-mkrescue", "boot images"),
     "xorriso": ("/usr/bin/xorriso", "boot images"),
     "mtools": ("/usr/bin/mformat", "boot images"),
-    "mmdebstrap": ("/usr/bin/mmdebstrap", "a minimal Debian to install on"),
+    "mmdebstrap": ("/usr/bin/mmdebstrap", "takes Debian's packages for the Debian image"),
+    "e2fsprogs": ("/sbin/mke2fs", "makes and checks ext2 file systems"),
+    "uidmap": ("/usr/bin/newuidmap", "lets mmdebstrap work without root"),
+    "fakeroot": ("/usr/bin/fakeroot", "keeps the files' owners without root"),
     "ovmf": ("/usr/share/OVMF/OVMF_CODE.fd", "UEFI firmware"),
 }
 RUN_PACKAGES = ["gcc", "libc6-dev", "make", "gawk", "musl-tools", "busybox-static", "qemu-system-x86"]

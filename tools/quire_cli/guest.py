@@ -21,9 +21,16 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
+END_S = 6          # for a guest to power off whose disks are thrown away
+END_KEEPING_S = 300  # for one that writes to them
+
+
 class Guest:
-    def __init__(self, options):
+    """options: of `quire run`; disks: what it boots from (disks.py)."""
+
+    def __init__(self, options, disks):
         self.options = options
+        self.disks = disks
         self.temporary = tempfile.TemporaryDirectory(prefix="quire-")
         self.log = options.log or os.path.join(BUILD, "log", f"run-{os.getpid()}.log")
         os.makedirs(os.path.dirname(os.path.abspath(self.log)), exist_ok=True)
@@ -35,16 +42,12 @@ class Guest:
 
     def initrd(self, modules):
         o = self.options
-        if o.image == "busybox":
-            base = image.default_image()
-        else:
-            image.check_image(o.image)
-            base = o.image
+        base = self.disks.initrd()
         if not o.add and not modules:
             return base
         extra = os.path.join(self.temporary.name, "extra.cpio")
         both = os.path.join(self.temporary.name, "initrd")
-        image.additions(extra, o.add, modules)
+        image.additions(extra, o.add, modules, self.disks.root is not None)
         with open(both, "wb") as out:
             for part in (base, extra):
                 with open(part, "rb") as f:
@@ -69,22 +72,24 @@ class Guest:
         o = self.options
         modules = []
         if o.kernel == "linux":
-            kernel, modules = linux.linux_kernel()
+            kernel, modules = linux.linux_kernel("port", *self.disks.linux_parts())
         else:
             make("kernel")
             kernel = kernel_path()
-        append = "console=ttyS0 quiet quire.agent panic=-1"
+        self.disks.place(self.temporary.name)
+        machine, ram_kib = self.disks.machine()
+        append = "console=ttyS0 quiet quire.agent panic=-1" + self.disks.kernel_words()
         if o.seed is not None:
             append += f" quire.seed={o.seed}"
         if o.append:
             append += " " + o.append
         accel = {"auto": "tcg,thread=multi", "tcg": "tcg,thread=multi", "kvm": "kvm"}[o.accel]
-        q = ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg" if o.icount else accel, "-cpu", o.cpu,
-             "-m", f"{o.ram >> 10}K", "-smp", str(1 if o.icount else o.cpus), "-nodefaults", "-no-user-config", "-no-reboot",
+        q = ["qemu-system-x86_64", "-machine", "q35" + machine, "-accel", "tcg" if o.icount else accel, "-cpu", o.cpu,
+             "-m", f"{ram_kib}K", "-smp", str(1 if o.icount else o.cpus), "-nodefaults", "-no-user-config", "-no-reboot",
              "-display", "none", "-monitor", "none", "-serial", f"file:{self.log}",
              "-device", "virtio-serial-pci,max_ports=4", "-chardev", f"socket,id=agent,fd={agent_fd}",
              "-device", "virtserialport,chardev=agent,name=org.quire.agent,nr=1",
-             "-device", "isa-debug-exit,iobase=0x501,iosize=4",
+             "-device", "isa-debug-exit,iobase=0x501,iosize=4", *self.disks.qemu(),
              "-kernel", kernel, "-initrd", self.check_ram(self.initrd(modules)), "-append", append]
         if o.icount:
             q += ["-icount", "shift=0,sleep=off", "-rtc", "base=2020-01-01,clock=vm"]
@@ -145,9 +150,9 @@ class Guest:
             if "Kernel panic" in line:
                 return "\n".join([line.strip()] + lines[i + 1:i + 40]) + f"\n(the whole log: {self.log})"
         self.errors.seek(0)
-        errors = self.errors.read().decode(errors="replace").strip()
+        errors = [line for line in self.errors.read().decode(errors="replace").splitlines() if line.strip() and "warning:" not in line]
         if errors:
-            return "QEMU: " + errors.splitlines()[-1]
+            return "QEMU: " + errors[-1]
         last = f"; its last words: {lines[-1].strip()}" if lines else ""
         return f"the guest ended by itself (QEMU's status {status}){last} (log: {self.log})"
 
@@ -158,19 +163,23 @@ class Guest:
             return None
 
     def end(self):
-        """Powers the guest off; kills it when it does not go."""
+        """Powers the guest off; kills it when it does not go. False: disks that are kept may lack what was written last."""
+        complete = True
         if self.process and self.process.poll() is None:
+            seconds = END_KEEPING_S if self.disks.keeps else END_S
             self.outgoing.clear()
             self.send(P.POWEROFF, 0)
-            deadline = time.monotonic() + 3
+            deadline = time.monotonic() + seconds / 2
             with selectors.SelectSelector() as s:
                 s.register(self.port, selectors.EVENT_WRITE)
                 while not self.flush() and time.monotonic() < deadline:
                     s.select(0.1)
-            if self.wait(3) is None:
+            if self.wait(seconds / 2) is None:
                 self.process.kill()
                 self.process.wait()
+                complete = not self.disks.keeps
         self.temporary.cleanup()
+        return complete
 
 
 def status_of(wait_status):

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Initial RAM disks: the default image (busybox), and what a run adds to it.
+"""Initial RAM disks: the default image (busybox), the small one that mounts a disk, and what a run adds.
 
 Archives are newc cpio; the kernel unpacks several that follow each other, so a run's additions are a
-second archive behind the cached first.
+second archive behind the cached first. When the root is on a disk, init copies them there from ADDED
+and, where the disk does not have them, from LIBRARIES.
 """
 import os
 import shutil
@@ -13,6 +14,7 @@ from .common import BUILD, Failure, make
 
 DIRECTORIES = ["bin", "dev", "etc", "lib", "lib64", "mnt", "proc", "root", "run", "sbin", "sys", "tmp", "usr",
                "usr/bin", "usr/sbin", "usr/lib", "var", "var/log", "home"]
+ADDED, LIBRARIES = "added", "libraries"  # guest/root.c has the same names
 FILES = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n",
     "etc/group": "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n",
@@ -115,6 +117,24 @@ def default_image():
     return out
 
 
+def disk_initrd():
+    """build/disk.cpio: init alone."""
+    init, out = os.path.join(BUILD, "guest/init"), os.path.join(BUILD, "disk.cpio")
+    make("guest")
+    if not os.path.exists(out) or any(os.path.getmtime(out) < os.path.getmtime(s) for s in (init, os.path.abspath(__file__))):
+        with open(out + ".new", "wb") as f:
+            a = Archive(f)
+            for d in ("dev", "proc", "sys", "root"):
+                a.directory(d)
+            a.node("dev/console", stat.S_IFCHR | 0o600, 5, 1)
+            a.node("dev/null", stat.S_IFCHR | 0o666, 1, 3)
+            with open(init, "rb") as source:
+                a.file("init", source.read(), 0o755)
+            a.end()
+        os.rename(out + ".new", out)
+    return out
+
+
 def is_elf(path):
     try:
         with open(path, "rb") as f:
@@ -136,31 +156,32 @@ def libraries(path):
     return found
 
 
-def add_program_libraries(archive, path, have):
+def add_program_libraries(archive, path, have, below):
     for lib in libraries(path):
         if lib not in have:
             have.add(lib)
             with open(lib, "rb") as f:
-                archive.file(lib.lstrip("/"), f.read(), 0o755)
+                archive.file(os.path.join(below, lib.lstrip("/")), f.read(), 0o755)
 
 
-def additions(path, adds, modules=()):
+def additions(path, adds, modules=(), to_disk=False):
     """Writes the second archive: [(host path, guest path)] and Linux modules, in loading order."""
     have = set()
+    added, below = (ADDED, LIBRARIES) if to_disk else ("", "")
     with open(path, "wb") as f:
         a = Archive(f)
-        a.seen.update(["", *DIRECTORIES])
+        a.seen.update(["", "dev", "root"] if to_disk else ["", *DIRECTORIES])
         for host, guest in adds:
             if not os.path.lexists(host):
                 raise Failure(f"--add {host}: there is no such file")
-            a.tree(host, guest.strip("/"))
+            a.tree(host, os.path.join(added, guest.strip("/")))
             if os.path.isdir(host):
                 for folder, _, names in os.walk(host):
                     for name in names:
                         if is_elf(os.path.join(folder, name)):
-                            add_program_libraries(a, os.path.join(folder, name), have)
+                            add_program_libraries(a, os.path.join(folder, name), have, below)
             elif is_elf(host):
-                add_program_libraries(a, host, have)
+                add_program_libraries(a, host, have, below)
         if modules:
             a.file("lib/modules/order", "".join(os.path.basename(m) + "\n" for m in modules).encode())
             for m in modules:
@@ -169,12 +190,8 @@ def additions(path, adds, modules=()):
         a.end()
 
 
-def check_image(path):
-    """One clear line for an image that is none."""
-    try:
-        with open(path, "rb") as f:
-            magic = f.read(6)
-    except OSError as e:
-        raise Failure(f"--image {path}: {e.strerror}")
-    if magic not in (b"070701", b"070702") and magic[:2] != b"\x1f\x8b":
-        raise Failure(f"--image {path}: neither a newc cpio archive nor a gzip file")
+def is_archive(path):
+    """A newc cpio archive, plain or gzip."""
+    with open(path, "rb") as f:
+        magic = f.read(6)
+    return magic in (b"070701", b"070702") or magic[:2] == b"\x1f\x8b"

@@ -7,9 +7,10 @@ import subprocess
 
 from .common import CACHE, Failure, say
 
-# Loading order for the agent's port.
-MODULES = ["virtio/virtio_ring.ko", "virtio/virtio.ko", "virtio/virtio_pci_legacy_dev.ko", "virtio/virtio_pci_modern_dev.ko",
-           "virtio/virtio_pci.ko", "char/virtio_console.ko"]
+# What the guest's init needs; what these need is found in the modules themselves.
+MODULES = {"port": ["virtio_pci", "virtio_console"],
+           "disk": ["virtio_pci", "virtio_blk", "crc32c_generic", "ext4"],
+           "ram-disk": ["nd_e820", "nd_pmem", "crc32c_generic", "ext4"]}
 
 
 def image_package():
@@ -36,15 +37,48 @@ def fetch():
     os.unlink(debs[-1])
 
 
-def linux_kernel():
-    """(vmlinuz, [modules])"""
+def module_files(where):
+    """{name: path} of all modules below a directory."""
+    found = {}
+    for folder, _, names in os.walk(where):
+        for name in names:
+            if name.endswith(".ko"):
+                found[name[:-3].replace("-", "_")] = os.path.join(folder, name)
+    return found
+
+
+def needs_of(path):
+    """The names of the modules that one needs, as it says itself."""
+    with open(path, "rb") as f:
+        said = re.search(rb"\0depends=([^\0]*)\0", f.read())
+    return [n.replace("-", "_") for n in said[1].decode().split(",") if n] if said else []
+
+
+def in_loading_order(wanted, files):
+    """Paths of the modules and of what they need, each after its needs. What is no module is built in."""
+    order = []
+
+    def visit(name):
+        path = files.get(name)
+        if path and path not in order:
+            for need in needs_of(path):
+                visit(need)
+            order.append(path)
+
+    for name in wanted:
+        visit(name)
+    return order
+
+
+def linux_kernel(*parts):
+    """(vmlinuz, the modules in loading order for these parts of MODULES)"""
     where = os.path.join(CACHE, "linux")
     if not glob.glob(os.path.join(where, "boot/vmlinuz-*")):
         fetch()
     kernel = sorted(glob.glob(os.path.join(where, "boot/vmlinuz-*")))[-1]
     version = os.path.basename(kernel)[len("vmlinuz-"):]
     for prefix in ("lib/modules", "usr/lib/modules"):
-        drivers = os.path.join(where, prefix, version, "kernel/drivers")
-        if os.path.isdir(drivers):
-            return kernel, [os.path.join(drivers, m) for m in MODULES if os.path.exists(os.path.join(drivers, m))]
+        modules = os.path.join(where, prefix, version)
+        if os.path.isdir(modules):
+            return kernel, in_loading_order([name for part in parts for name in MODULES[part]], module_files(modules))
     raise Failure(f"{kernel} came without modules")

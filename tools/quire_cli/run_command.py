@@ -9,8 +9,9 @@ import sys
 
 from . import protocol as P
 from .common import BUILD, RUN_PACKAGES, Failure, need, parse_size, say
+from .disks import Disks
 from .guest import Guest
-from .session import Interrupted, Session, default_env, report, signal_socket, terminal_size, use_tty
+from .session import Interrupted, Session, default_env, program_name, report, signal_socket, terminal_size, use_tty
 
 RUN_DIR = os.path.join(BUILD, "run")
 
@@ -22,10 +23,18 @@ def parser():
                     "byte for byte; the exit status is the program's (128+N: killed by signal N; 124: --timeout; 125: Quire\n"
                     "failed; 126: not executable; 127: not found). In the shell, Ctrl-A x ends Quire.",
         epilog="examples:\n  ./quire run\n  ./quire run --ram 64M --cpus 2 -- sh -c 'free; ps'\n"
-               "  ./quire run -- ./my-program   # the host's, with its libraries")
+               "  ./quire run -- ./my-program   # the host's, with its libraries\n"
+               "  ./quire run --image debian    # bash, procps, util-linux, python3, sysstat on ext2\n"
+               "  ./quire run --image debian --package sqlite3 --keep -- sqlite3 /root/my.db\n"
+               "  ./quire run --image disk.img --disk data.qcow2,ro -- ls /mnt")
     p.add_argument("--ram", default="256M", help="memory of the guest (default 256M)")
     p.add_argument("--cpus", type=int, default=1)
-    p.add_argument("--image", default="busybox", help="busybox, or a newc cpio archive")
+    p.add_argument("--image", default="busybox", metavar="busybox|debian|FILE",
+                   help="what is booted: busybox in RAM; debian: Debian 12 on a disk, made when it is first asked for; or a\n"
+                        "file: an ext2 disk image (raw or qcow2, whole or with a GPT), or a newc cpio archive")
+    p.add_argument("--package", action="append", default=[], metavar="NAME", help="a further package in --image debian")
+    p.add_argument("--disk", action="append", default=[], metavar="FILE[,ro]", help="a further disk (raw or qcow2)")
+    p.add_argument("--keep", action="store_true", help="what is written to image and disks stays (else it is thrown away)")
     p.add_argument("--add", action="append", default=[], metavar="HOST:GUEST", help="adds a file or directory")
     p.add_argument("--kernel", choices=["quire", "linux"], default="quire")
     p.add_argument("--append", default="", help="further kernel arguments")
@@ -87,13 +96,13 @@ def bring_program(o, argv):
 class Runner:
     """The loop: the guest's port, this terminal, and further clients (exec, attach, stop)."""
 
-    def __init__(self, o, argv):
+    def __init__(self, o, argv, disks):
         self.o = o
-        self.argv = argv or ["/bin/sh", "-l"]
+        self.argv = argv  # empty: the user's login shell
         if not argv and not o.cwd:
             o.cwd = "/root"
         self.tty = use_tty(o.tty)
-        self.guest = Guest(o)
+        self.guest = Guest(o, disks)
         self.session = Session(self.send_first, self.tty)
         self.early = []  # what there is to say to the program before it was asked for; None: it was
         self.clients = {}  # channel -> [socket, decoder, outgoing, whether its program runs]
@@ -204,7 +213,7 @@ class Runner:
                 for message in early or []:
                     self.guest.send(*message)
             elif channel == 0:
-                self.session.handle(kind, payload, self.argv[0])
+                self.session.handle(kind, payload, program_name(self.argv))
             else:
                 self.to_client(channel, kind, payload)
 
@@ -256,9 +265,11 @@ class Runner:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             self.session.close_terminal()
-            self.guest.end()
+            complete = self.guest.end()
             self.listener.close()
             os.unlink(self.path)
+        if not complete:
+            return report((125, "the guest did not power off; what it wrote last may be missing on the disks that are kept"))
         return report(self.session.result or self.ended or (0, None))
 
 
@@ -272,7 +283,7 @@ def main(words):
         refused = bring_program(o, argv)
         if refused:
             return report(refused)
-        return Runner(o, argv).run()
+        return Runner(o, argv, Disks(o)).run()
     except Failure as e:
         say(str(e))
         return 125

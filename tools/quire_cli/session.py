@@ -151,6 +151,11 @@ def default_env(with_tty):
     return env
 
 
+def program_name(argv):
+    """For messages."""
+    return argv[0] if argv else "the login shell"
+
+
 def report(result):
     status, message = result
     if message:

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""What a run boots from and which disks it has: --image, --package, --disk, --keep as words for QEMU and the kernel.
+
+Disks are virtio disks (/dev/vda, ...). Under --icount, where a virtio disk's timing would not repeat, each lies in
+RAM above the machine's own: /dev/pmem0, ... by the kernel parameter memmap=SIZE!START, on Linux and Quire alike.
+"""
+import os
+
+from . import debian, image
+from .common import Failure
+from .disk import MAX_RAM_DISK, Disk, root_partition
+
+LOW_RAM = 2 << 30  # at most so much of the machine's own RAM lies below 4 GiB; disks in RAM come behind the rest
+HIGH = 4 << 30
+ALIGN = 2 << 20
+
+
+class Disks:
+    """From the options of a run. Holds the locks on the files until the run ends."""
+
+    def __init__(self, o):
+        self.icount, self.ram = o.icount, o.ram
+        self.archive = None  # the whole image as an initial RAM disk
+        self.root = None     # the root's partition on the first disk; 0: the whole disk; None: the root is the archive
+        self.disks = []
+        if o.package and o.image != "debian":
+            raise Failure("--package adds to --image debian")
+        if o.keep and o.icount:
+            raise Failure("--keep writes to a virtio disk, --icount has none: its image lies in RAM")
+        if o.keep and not o.disk and o.image == "busybox":
+            raise Failure("--keep: nothing here can be kept; it goes with --image debian, --image FILE or --disk")
+        self.boot_from(o)
+        for words in o.disk:
+            path, comma, mode = words.rpartition(",")
+            if comma and mode == "ro":
+                self.disks.append(Disk(path, readonly=True))
+            else:
+                self.disks.append(Disk(words, keep=o.keep))
+
+    def boot_from(self, o):
+        if o.image == "busybox":
+            return
+        path = o.image
+        if path == "debian":
+            path = debian.image(o.package, o.keep)
+            if o.icount:
+                path = debian.small(path)
+        elif not os.path.isfile(path):
+            raise Failure(f"--image {path}: there is no such file")
+        try:
+            if image.is_archive(path):
+                self.archive = path
+                return
+            self.root = root_partition(path)
+        except (Failure, OSError) as e:
+            raise Failure(f"--image {path}: {e.strerror if isinstance(e, OSError) else e}")
+        self.disks.append(Disk(path, keep=o.keep, option="--image"))
+
+    def initrd(self):
+        if self.root is not None:
+            return image.disk_initrd()
+        return self.archive or image.default_image()
+
+    @property
+    def keeps(self):
+        return any(d.keep for d in self.disks)
+
+    def linux_parts(self):
+        """What Linux needs modules for."""
+        return ([] if not self.disks else ["ram-disk"] if self.icount else ["disk"])
+
+    def place(self, folder):
+        """Prepares files; call it once, before the words are asked for."""
+        self.regions = []  # [(raw file, size in RAM, first address)]
+        if not self.icount or not self.disks:
+            return
+        at = HIGH + self.ram - min(self.ram, LOW_RAM)
+        at = -(-at // ALIGN) * ALIGN
+        for number, disk in enumerate(self.disks):
+            path = disk.raw(folder, number)
+            size = os.path.getsize(path)
+            if size > MAX_RAM_DISK:
+                raise Failure(f"{disk.path}: {size >> 20} MiB; under --icount a disk lies in RAM and may have {MAX_RAM_DISK >> 20} MiB")
+            size = -(-size // ALIGN) * ALIGN
+            self.regions.append((path, size, at))
+            at += size
+
+    def machine(self):
+        """(-machine words behind the type, -m in KiB)"""
+        if not self.regions:
+            return "", self.ram >> 10
+        low = min(self.ram, LOW_RAM)
+        path, size, start = self.regions[-1]
+        return f",max-ram-below-4g={low}", (low + start + size - HIGH) >> 10
+
+    def qemu(self):
+        if self.regions:
+            return [word for path, _, start in self.regions for word in
+                    ("-device", f"loader,file={path.replace(',', ',,')},addr={start:#x},force-raw=on")]
+        return [word for number, disk in enumerate(self.disks) for word in disk.virtio(number)]
+
+    def kernel_words(self):
+        words = "".join(f" memmap={size >> 20}M!{start >> 20}M" for _, size, start in self.regions)
+        if self.root is not None:
+            part = "" if not self.root else f"p{self.root}" if self.regions else str(self.root)
+            words += f" root=/dev/{'pmem0' if self.regions else 'vda'}{part} rootfstype=ext2 rw"
+        return words
