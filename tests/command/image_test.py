@@ -148,8 +148,8 @@ class Files(Folder):
                 f.write(byte * (1 << 20))
         write = "echo X | dd of=/dev/{} conv=notrunc 2>/dev/null && sync && echo written || echo refused"
         out = self.ok("--disk", data + ",ro", "--disk", other, "--", "sh", "-c",
-                      "head -c 3 /dev/vda; head -c 3 /dev/vdb; echo; cat /sys/block/vda/size;" + write.format("vda") + ";" + write.format("vdb"))
-        self.assertEqual(out, "dddooo\n2048\nrefused\nwritten\n")
+                      "head -c 3 /dev/vda; head -c 3 /dev/vdb; echo; wc -c < /dev/vda;" + write.format("vda") + ";" + write.format("vdb"))
+        self.assertEqual(out, "dddooo\n1048576\nrefused\nwritten\n")
         with open(other, "rb") as f:
             self.assertEqual(f.read(2), b"oo")
         self.ok("--disk", other, "--keep", "--", "sh", "-c", write.format("vda"))

@@ -33,6 +33,8 @@ PACKAGES = {
     "e2fsprogs": ("/sbin/mke2fs", "makes and checks ext2 file systems"),
     "uidmap": ("/usr/bin/newuidmap", "lets mmdebstrap work without root"),
     "fakeroot": ("/usr/bin/fakeroot", "keeps the files' owners without root"),
+    "qemu-utils": ("/usr/bin/qemu-img", "test images"),
+    "fdisk": ("/sbin/sfdisk", "test images"),
     "ovmf": ("/usr/share/OVMF/OVMF_CODE.fd", "UEFI firmware"),
 }
 RUN_PACKAGES = ["gcc", "libc6-dev", "make", "gawk", "musl-tools", "busybox-static", "qemu-system-x86"]

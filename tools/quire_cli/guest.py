@@ -153,7 +153,8 @@ class Guest:
         errors = [line for line in self.errors.read().decode(errors="replace").splitlines() if line.strip() and "warning:" not in line]
         if errors:
             return "QEMU: " + errors[-1]
-        last = f"; its last words: {lines[-1].strip()}" if lines else ""
+        said = [line for line in lines if line.strip() and "reboot: " not in line]
+        last = f"; its last words: {said[-1].strip()}" if said else ""
         return f"the guest ended by itself (QEMU's status {status}){last} (log: {self.log})"
 
     def wait(self, seconds):
