@@ -69,14 +69,7 @@ void host_clock_pass(u64 ns)
 		;
 }
 
-u64 hal_random(void)
-{
-	/* Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators" (2014). */
-	u64 z = __atomic_add_fetch(&random_state, 0x9e3779b97f4a7c15ull, __ATOMIC_RELAXED);
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-	return z ^ (z >> 31);
-}
+u64 hal_random(void) { return hal_random_mix64(__atomic_add_fetch(&random_state, HAL_RANDOM_STEP, __ATOMIC_RELAXED)); }
 
 void hal_log(enum log_level level, const char *fmt, ...)
 {

@@ -1,21 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Randomness: RDRAND where the CPU has it, mixed into a counter-based generator that also takes what
- * drivers (virtio-rng) and the clock give. With quire.seed=N the generator alone, repeatable.
- * Source of the mixing: Steele, Lea, Flood, "Fast splittable pseudorandom number generators" (2014).
+ * drivers (virtio-rng) and the clock give. With quire.seed=N the generator alone, repeatable,
+ * one stream for each task (kernel_random_state).
  */
 #include "internal.h"
 #include <hal/time.h>
+#include <kernel/entry.h>
 
 static u64 state;
 static bool is_seeded;
-
-static u64 mix(u64 z)
-{
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-	return z ^ (z >> 31);
-}
 
 static u64 hardware_random(void)
 {
@@ -32,15 +26,18 @@ void random_init(void)
 	is_seeded = seed != ~0ull;
 	state = is_seeded ? seed : rdtsc();
 	if (!is_seeded)
-		state ^= mix((u64)hal_boot_time_s() << 20 ^ rdtsc());
+		state ^= hal_random_mix64((u64)hal_boot_time_s() << 20 ^ rdtsc());
 }
 
 u64 hal_random(void)
 {
-	u64 z = __atomic_add_fetch(&state, 0x9e3779b97f4a7c15ull, __ATOMIC_RELAXED);
+	u64 *own = is_seeded ? kernel_random_state() : NULL;
+	if (own)
+		return hal_random_mix64(*own += HAL_RANDOM_STEP);
+	u64 z = __atomic_add_fetch(&state, HAL_RANDOM_STEP, __ATOMIC_RELAXED);
 	if (is_seeded)
-		return mix(z);
-	return mix(z ^ (cpu_has_rdrand ? hardware_random() : 0) ^ mix(rdtsc()));
+		return hal_random_mix64(z);
+	return hal_random_mix64(z ^ (cpu_has_rdrand ? hardware_random() : 0) ^ hal_random_mix64(rdtsc()));
 }
 
 /* Entropy from a device. */
@@ -51,6 +48,6 @@ void hal_random_mix(const void *data, size_t len)
 	if (is_seeded)
 		return;
 	for (size_t i = 0; i < len; i++)
-		h = mix(h ^ p[i] ^ 0x100);
+		h = hal_random_mix64(h ^ p[i] ^ 0x100);
 	__atomic_fetch_xor(&state, h, __ATOMIC_RELAXED);
 }

@@ -5,6 +5,7 @@
  */
 #include "proc.h"
 #include <hal/time.h>
+#include <kernel/init.h>
 #include <kernel/klog.h>
 #include <kernel/sched.h>
 #include <kernel/shm.h>
@@ -52,15 +53,19 @@ static int show_uuid(struct seq *s, struct pseudo_node *n)
 	return 0;
 }
 
+static u64 boot_id[2];
+
+static void draw_boot_id(void)
+{
+	boot_id[0] = hal_random();
+	boot_id[1] = hal_random();
+}
+
+INITCALL(core, draw_boot_id);
+
 static int show_boot_id(struct seq *s, struct pseudo_node *n)
 {
-	static u64 id[2];
-	if (!id[0]) {
-		u64 none = 0;
-		id[1] = hal_random();
-		__atomic_compare_exchange_n(&id[0], &none, hal_random() | 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-	}
-	add_uuid(s, id[0], id[1]);
+	add_uuid(s, boot_id[0], boot_id[1]);
 	return 0;
 }
 

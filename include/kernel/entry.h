@@ -33,6 +33,10 @@ void kernel_exit_to_user(struct hal_regs *regs);
  * enables interrupts only after it returns. */
 void kernel_context_started(void);
 
+/* The state of the running task's own stream of random numbers, for a machine with a seed; NULL: it has
+ * none (the kernel has not started its first task). */
+u64 *kernel_random_state(void);
+
 void kernel_timer(void); /* timer interrupt; interrupts off */
 void kernel_kick(void);  /* another CPU asked for attention; interrupts off */
 

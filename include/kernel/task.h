@@ -109,6 +109,8 @@ struct task {
 
 	u32 exit_code;            /* wait status of this thread */
 	u32 pdeath_signal;
+	u64 random_id, random_state; /* (c) who it is on a seeded machine, and how far its stream is (random.c) */
+	u64 nr_random_children;      /* (c) */
 	u64 personality;
 	bool no_new_privs;        /* prctl(PR_SET_NO_NEW_PRIVS), inherited */
 	u64 min_faults, maj_faults;

@@ -14,6 +14,7 @@
 #include <fs/vfs.h>
 #include <hal/uaccess.h>
 #include <kernel/pidfd.h>
+#include <kernel/random.h>
 #include <kernel/sched.h>
 #include <kernel/signal.h>
 #include <kernel/syscall.h>
@@ -77,6 +78,7 @@ static void inherit(struct task *t, const struct task *from)
 	t->mempolicy = from->mempolicy;
 	t->mempolicy_nodes = from->mempolicy_nodes;
 	t->ioprio = from->ioprio;
+	random_inherit(t);
 }
 
 static long copy_context(struct task *t, const struct clone_args_k *a, const struct hal_regs *regs)
@@ -219,6 +221,7 @@ static long join_tree(struct task *t, struct pid *pid, u64 flags)
 		return -ERESTARTNOINTR;
 	}
 	tree_add_task(t, pid);
+	random_child_joined();
 	if (!(flags & CLONE_THREAD)) {
 		struct process *parent = me;
 		if (flags & CLONE_PARENT) {

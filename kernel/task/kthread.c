@@ -6,6 +6,7 @@
 #include "task.h"
 #include <fs/file.h>
 #include <fs/vfs.h>
+#include <kernel/random.h>
 #include <kernel/sched.h>
 #include <kernel/signal.h>
 #include <lib/string.h>
@@ -40,6 +41,7 @@ static int fill(struct task *t, void (*fn)(void *), void *arg, const char *name)
 {
 	t->cred = cred_get(&cred_root);
 	t->flags = TASK_KTHREAD;
+	random_begin(t);
 	strlcpy(t->comm, name, sizeof(t->comm));
 	t->restart.args[0] = (u64)fn;
 	t->restart.args[1] = (u64)arg;

@@ -175,6 +175,24 @@ class Inside(unittest.TestCase):
         self.assertEqual(first, run(*words)[1])
 
 
+    def test_seed_repeats_for_programs_at_the_same_time(self):
+        """Each process and thread has numbers and a layout of its own, whoever is faster."""
+        if KERNEL:
+            self.skipTest("Linux knows no seed")
+        with tempfile.TemporaryDirectory() as d:
+            program = os.path.join(d, "p")
+            subprocess.run(["gcc", "-O1", "-static", "-pthread", "-o", program, os.path.join(ROOT, "tests/command/seeded.c")], check=True)
+            words = ("--cpus", "2", "--seed", "7", "--", "./p")
+            status, first, _ = run(*words, cwd=d)
+            self.assertEqual(status, 0)
+            lines = first.split(b"\n")[:-1]
+            self.assertEqual(len(lines), 8 * 3, first)
+            self.assertEqual(len(set(line.split(b": ")[1] for line in lines)), len(lines))
+            for _ in range(3):
+                self.assertEqual(run(*words, cwd=d)[1], first)
+            self.assertNotEqual(run("--cpus", "2", "--seed", "8", "--", "./p", cwd=d)[1], first)
+
+
 class Ending(unittest.TestCase):
     def guest(self, *words):
         return subprocess.Popen([QUIRE, "run", *KERNEL, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
