@@ -146,7 +146,7 @@ bool fs_capable(unsigned cap) { return !current->cred || capable(cap); }
 
 bool cred_in_group(u32 gid)
 {
-	const struct cred *c = current->cred;
+	const struct cred *c = cred_acting();
 	if (!c || c->fsgid == gid)
 		return true;
 	for (u32 n = 0; n < c->nr_groups; n++)

@@ -50,8 +50,8 @@ int inode_truncate(struct inode *i, u64 size);                   /* lock is take
 void inode_drop_setid(struct inode *i);                          /* after a write by the unprivileged */
 bool inode_owner_or_capable(const struct inode *i);
 extern struct super *anon_super;
-static inline u32 cred_fsuid(void) { return current->cred ? current->cred->fsuid : 0; }
-static inline u32 cred_fsgid(void) { return current->cred ? current->cred->fsgid : 0; }
+static inline u32 cred_fsuid(void) { return current->cred ? cred_acting()->fsuid : 0; }
+static inline u32 cred_fsgid(void) { return current->cred ? cred_acting()->fsgid : 0; }
 bool cred_in_group(u32 gid);
 bool fs_capable(unsigned cap); /* true also before the first task has credentials */
 

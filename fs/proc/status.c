@@ -8,9 +8,7 @@
 
 static void show_ids(struct seq *s, struct task *t)
 {
-	spin_lock(&tasklist_lock);
-	const struct cred *c = cred_get(t->cred);
-	spin_unlock(&tasklist_lock);
+	const struct cred *c = task_get_cred(t);
 	seq_printf(s, "Uid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid, c->suid, c->fsuid);
 	seq_printf(s, "Gid:\t%u\t%u\t%u\t%u\n", c->gid, c->egid, c->sgid, c->fsgid);
 	struct files *f = task_get_files(t);
@@ -58,7 +56,7 @@ static void show_signals(struct seq *s, struct task *t)
 	}
 	u64 own = t->pending.set, shared = p->pending.set, blocked = t->blocked;
 	spin_unlock_irq(&p->signal_lock, flags);
-	seq_printf(s, "Threads:\t%u\nSigQ:\t%u/%llu\n", p->nr_threads, signal_queued_count(t->cred->uid),
+	seq_printf(s, "Threads:\t%u\nSigQ:\t%u/%llu\n", p->nr_threads, signal_queued_count(READ_ONCE(p->real_uid)),
 	           (unsigned long long)p->rlimits[RLIMIT_SIGPENDING].cur);
 	show_set(s, "SigPnd", own);
 	show_set(s, "ShdPnd", shared);
@@ -69,9 +67,7 @@ static void show_signals(struct seq *s, struct task *t)
 
 static void show_capabilities(struct seq *s, struct task *t)
 {
-	spin_lock(&tasklist_lock);
-	const struct cred *c = cred_get(t->cred);
-	spin_unlock(&tasklist_lock);
+	const struct cred *c = task_get_cred(t);
 	show_set(s, "CapInh", c->cap_inheritable);
 	show_set(s, "CapPrm", c->cap_permitted);
 	show_set(s, "CapEff", c->cap_effective);
@@ -135,7 +131,8 @@ int process_status(struct seq *s, struct pseudo_node *n)
 	}
 	show_signals(s, t);
 	show_capabilities(s, t);
-	seq_puts(s, "NoNewPrivs:\t0\nSeccomp:\t0\nSeccomp_filters:\t0\nSpeculation_Store_Bypass:\tvulnerable\nSpeculationIndirectBranch:\talways enabled\n");
+	seq_printf(s, "NoNewPrivs:\t%u\n", t->no_new_privs);
+	seq_puts(s, "Seccomp:\t0\nSeccomp_filters:\t0\nSpeculation_Store_Bypass:\tvulnerable\nSpeculationIndirectBranch:\talways enabled\n");
 	show_places(s, t);
 	task_put(t);
 	return 0;

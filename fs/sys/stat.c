@@ -3,6 +3,7 @@
 #include "../path/path.h"
 #include <asm/stat.h>
 #include <asm/statfs.h>
+#include <linux/securebits.h>
 
 #define STAT_AT_FLAGS (AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH)
 
@@ -84,16 +85,23 @@ SYSCALL5(statx, dirfd, uname, flags, mask, ubuf)
 	return copy_to_user(ubuf, &x, sizeof(x)) ? -EFAULT : 0;
 }
 
-/* access(2) asks for the real user: for the time of the question the task wears other credentials. */
-static void wear_real(struct cred *c, const struct cred **saved)
+/* Capabilities do not count for access(2) unless the real user is root. */
+static u64 real_caps(const struct cred *c)
 {
-	*saved = current->cred;
-	*c = **saved;
-	c->refs = 1u << 30;
+	if (c->securebits & (1u << SECURE_NO_SETUID_FIXUP))
+		return c->cap_effective;
+	return c->uid ? 0 : c->cap_permitted;
+}
+
+/* access(2) asks for the real user: for the time of the question the task acts as that one. Others see
+ * nothing of it. */
+static void act_as_real(struct cred *c)
+{
+	*c = *current->cred;
 	c->fsuid = c->uid;
 	c->fsgid = c->gid;
-	c->cap_effective = c->uid ? 0 : c->cap_permitted;
-	current->cred = c;
+	c->cap_effective = real_caps(c);
+	current->acting = c;
 }
 
 static int ask_access(const struct target *t, u32 mode)
@@ -111,20 +119,19 @@ static int ask_access(const struct target *t, u32 mode)
 
 static long access_at(int dirfd, uaddr_t uname, u32 mode, u32 flags)
 {
-	const struct cred *c = current->cred, *saved = NULL;
+	const struct cred *c = current->cred;
 	struct cred real;
 	struct target t;
 	if ((mode & ~7u) || (flags & ~(u32)(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)))
 		return -EINVAL;
-	if (!(flags & AT_EACCESS) && (c->uid != c->fsuid || c->gid != c->fsgid))
-		wear_real(&real, &saved);
+	if (!(flags & AT_EACCESS) && (c->uid != c->fsuid || c->gid != c->fsgid || c->cap_effective != real_caps(c)))
+		act_as_real(&real);
 	int err = target_get(&t, dirfd, uname, flags, !(flags & AT_SYMLINK_NOFOLLOW));
 	if (!err) {
 		err = ask_access(&t, mode);
 		target_put(&t);
 	}
-	if (saved)
-		current->cred = saved;
+	current->acting = NULL;
 	return err;
 }
 

@@ -60,7 +60,8 @@ struct task {
 	struct process *process;
 	struct files *files;
 	struct fs_context *fs;
-	const struct cred *cred;
+	const struct cred *cred;  /* written by the task itself, under (t); others read it under (t), or with task_get_cred() */
+	const struct cred *acting; /* (c) what it acts with while access(2) asks for somebody else; NULL: cred */
 	u32 tid;
 	u32 flags;                /* TASK_* below */
 	char comm[16];
@@ -140,6 +141,7 @@ struct process {
 	struct list_head sibling;       /* (t) */
 	struct list_head threads;       /* (t) and (s) */
 	struct task *leader;            /* (t) */
+	u32 real_uid;                   /* atomic: the leader's, for those who cannot take (t) */
 	u32 nr_threads;                 /* (t) */
 	u32 pgid, sid;                  /* (t) */
 	struct list_head pgrp_link, session_link; /* (t) */
@@ -226,6 +228,10 @@ static inline const struct cred *cred_get(const struct cred *c)
 	return c;
 }
 void cred_put(const struct cred *c);
+/* The credentials of another task, with a reference. Takes tasklist_lock. */
+const struct cred *task_get_cred(struct task *t);
+/* What the running task acts with: permissions are asked of these. NULL only before the first task. */
+static inline const struct cred *cred_acting(void) { return current->acting ? current->acting : current->cred; }
 extern struct cred cred_root; /* uid 0, all capabilities */
 
 /* A kernel thread, running at once. NULL: no memory. */

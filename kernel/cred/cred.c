@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Credentials are never changed in place: a call copies them, changes the copy and commits it. Others
- * look at a task's credentials under tasklist_lock, under which they are exchanged.
+ * Whose credentials are whose. Credentials are never changed in place: a call copies them, changes the
+ * copy and commits it. Only a task exchanges its own (task->cred), and it does so under tasklist_lock. So
+ * a task reads its own without a lock; another one holds that lock while it looks, or takes a reference
+ * (task_get_cred). What must be known where the lock cannot be taken is a word of its own
+ * (process->real_uid).
  */
 #include <kernel/cred.h>
 #include <kernel/sched.h>
@@ -27,6 +30,14 @@ static bool has_changed(const struct cred *a, const struct cred *b)
 	       (a->cap_permitted & ~b->cap_permitted);
 }
 
+const struct cred *task_get_cred(struct task *t)
+{
+	spin_lock(&tasklist_lock);
+	const struct cred *c = cred_get(t->cred);
+	spin_unlock(&tasklist_lock);
+	return c;
+}
+
 int cred_commit(struct cred *c)
 {
 	struct task *t = current;
@@ -38,6 +49,8 @@ int cred_commit(struct cred *c)
 	u32 old_uid = old->uid, new_uid = c->uid;
 	spin_lock(&tasklist_lock);
 	t->cred = c;
+	if (t->process->leader == t)
+		WRITE_ONCE(t->process->real_uid, new_uid);
 	spin_unlock(&tasklist_lock);
 	if (old_uid != new_uid)
 		uid_move_task(old_uid, new_uid);

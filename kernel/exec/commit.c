@@ -79,6 +79,7 @@ static void change_cred(struct exec *e, struct task *t)
 	const struct cred *old = t->cred;
 	spin_lock(&tasklist_lock);
 	t->cred = e->cred;
+	WRITE_ONCE(t->process->real_uid, t->cred->uid);
 	spin_unlock(&tasklist_lock);
 	e->cred = old; /* dropped with the rest */
 	t->process->dumpable = !e->is_secure;

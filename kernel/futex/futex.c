@@ -83,7 +83,9 @@ SYSCALL3(get_robust_list, tid, uhead, ulen)
 	struct task *t = tid ? task_find((u32)tid) : current;
 	if (!t)
 		return -ESRCH;
-	bool may = t->process == current->process || t->cred->uid == current->cred->euid || capable(CAP_SYS_PTRACE);
+	const struct cred *c = task_get_cred(t);
+	bool may = t->process == current->process || c->uid == current->cred->euid || capable(CAP_SYS_PTRACE);
+	cred_put(c);
 	head = t->robust_list;
 	if (tid)
 		task_put(t);

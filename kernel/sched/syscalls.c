@@ -19,10 +19,18 @@ static struct task *get_task(u64 tid)
 	return current;
 }
 
-static bool may_change(const struct task *t)
+static bool may_change_locked(const struct task *t)
 {
 	const struct cred *me = current->cred;
 	return me->euid == t->cred->euid || me->euid == t->cred->uid || capable(CAP_SYS_NICE);
+}
+
+static bool may_change(const struct task *t)
+{
+	spin_lock(&tasklist_lock);
+	bool may = may_change_locked(t);
+	spin_unlock(&tasklist_lock);
+	return may;
 }
 
 SYSCALL0(sched_yield)
@@ -290,73 +298,57 @@ SYSCALL4(sched_getattr, pid, uattr, size, flags)
 
 enum { PRIO_PROCESS_, PRIO_PGRP_, PRIO_USER_ };
 
-static bool is_meant(const struct task *t, u64 which, u32 who)
+static bool is_meant_locked(const struct task *t, u64 which, u32 who)
 {
 	if (which == PRIO_PGRP_)
 		return t->process->pgid == (who ? who : current->process->pgid);
 	return t->cred->uid == (who ? who : current->cred->uid);
 }
 
-static long set_one(struct task *t, s32 nice)
+/* Calls fn for the tasks that which and who mean. -ESRCH: there is none. */
+static long for_each_meant(u64 which, u32 who, void (*fn)(struct task *t, long *ret, s32 nice), s32 nice)
 {
-	const struct cred *me = current->cred;
-	if (me->euid != t->cred->uid && me->euid != t->cred->euid && !capable(CAP_SYS_NICE))
-		return -EPERM;
-	if (nice < t->nice && !may_nice(t, nice))
-		return -EACCES;
-	struct setting s = setting_of(t);
-	s.nice = nice;
-	sched_change(t, apply, &s);
-	return 0;
+	long ret = -ESRCH;
+	struct task *t;
+	if (which > PRIO_USER_)
+		return -EINVAL;
+	spin_lock(&tasklist_lock);
+	if (which == PRIO_PROCESS_) {
+		t = who ? task_find_locked(who) : current;
+		if (t)
+			fn(t, &ret, nice);
+	} else {
+		list_for_each_entry(t, &all_tasks, all_link)
+			if (is_meant_locked(t, which, who))
+				fn(t, &ret, nice);
+	}
+	spin_unlock(&tasklist_lock);
+	return ret;
 }
+
+/* The last failure is the result; else 0. */
+static void set_one_locked(struct task *t, long *ret, s32 nice)
+{
+	long err = !may_change_locked(t) ? -EPERM : nice < t->nice && !may_nice(t, nice) ? -EACCES : 0;
+	if (!err) {
+		struct setting s = setting_of(t);
+		s.nice = nice;
+		sched_change(t, apply, &s);
+	}
+	if (err || *ret == -ESRCH)
+		*ret = err;
+}
+
+/* The largest of 20 - nice, so that the result is never negative. */
+static void get_one_locked(struct task *t, long *ret, s32 unused) { *ret = max(*ret, (long)(20 - t->nice)); }
 
 SYSCALL3(setpriority, which, who, unice)
 {
 	s32 nice = (s32)unice < -20 ? -20 : (s32)unice > 19 ? 19 : (s32)unice;
-	struct task *t;
-	long ret = -ESRCH;
-	if (which > PRIO_USER_)
-		return -EINVAL;
-	if (which == PRIO_PROCESS_) {
-		t = get_task(who);
-		if (!t)
-			return -ESRCH;
-		ret = set_one(t, nice);
-		task_put(t);
-		return ret;
-	}
-	spin_lock(&tasklist_lock);
-	list_for_each_entry(t, &all_tasks, all_link)
-		if (is_meant(t, which, (u32)who)) {
-			long err = set_one(t, nice);
-			ret = err || ret == -ESRCH ? err : ret;
-		}
-	spin_unlock(&tasklist_lock);
-	return ret;
+	return for_each_meant(which, (u32)who, set_one_locked, nice);
 }
 
-/* The largest of 20 - nice, so that the result is never negative. */
-SYSCALL2(getpriority, which, who)
-{
-	struct task *t;
-	long ret = -ESRCH;
-	if (which > PRIO_USER_)
-		return -EINVAL;
-	if (which == PRIO_PROCESS_) {
-		t = get_task(who);
-		if (!t)
-			return -ESRCH;
-		ret = 20 - t->nice;
-		task_put(t);
-		return ret;
-	}
-	spin_lock(&tasklist_lock);
-	list_for_each_entry(t, &all_tasks, all_link)
-		if (is_meant(t, which, (u32)who))
-			ret = max(ret, (long)(20 - t->nice));
-	spin_unlock(&tasklist_lock);
-	return ret;
-}
+SYSCALL2(getpriority, which, who) { return for_each_meant(which, (u32)who, get_one_locked, 0); }
 
 /* ---- I/O priority: remembered; no disk scheduler looks at it ---- */
 

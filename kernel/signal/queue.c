@@ -55,8 +55,7 @@ u32 signal_queued_count(u32 uid)
 
 struct queued_signal *queued_signal_alloc(const struct process *p, bool beyond_limit)
 {
-	const struct task *leader = p->leader;
-	struct signal_user *u = user_find_or_make(leader && leader->cred ? leader->cred->uid : 0);
+	struct signal_user *u = user_find_or_make(READ_ONCE(p->real_uid));
 	if (!u)
 		return NULL;
 	u32 nr = __atomic_add_fetch(&u->nr, 1, __ATOMIC_RELAXED);

@@ -142,9 +142,10 @@ static long space_of(u64 pid, struct space **out)
 	struct task *t = pid ? task_find((u32)pid) : current;
 	if (!t)
 		return -ESRCH;
-	const struct cred *me = current->cred, *c = t->cred;
+	const struct cred *me = current->cred, *c = task_get_cred(t);
 	bool ok = t->process == current->process || me->euid == c->suid || me->euid == c->uid || me->uid == c->suid || me->uid == c->uid ||
 	          capable(CAP_SYS_PTRACE);
+	cred_put(c);
 	*out = ok ? task_get_space(t) : NULL;
 	if (pid)
 		task_put(t);

@@ -50,11 +50,13 @@ static long import_iov(uaddr_t uvec, u64 nr, struct iovec_k **out)
 /* May the running task look into t? ptrace(2), "Ptrace access mode checking". */
 static bool may_access(struct task *t)
 {
-	const struct cred *me = current->cred, *c = t->cred;
+	const struct cred *me = current->cred;
 	if (t->process == current->process)
 		return true;
+	const struct cred *c = task_get_cred(t);
 	bool same = me->uid == c->uid && me->uid == c->euid && me->uid == c->suid && me->gid == c->gid && me->gid == c->egid &&
 	            me->gid == c->sgid;
+	cred_put(c);
 	return (same && t->process->dumpable) || capable(CAP_SYS_PTRACE);
 }
 

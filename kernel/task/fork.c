@@ -147,6 +147,7 @@ static long copy_process(struct task *t, const struct clone_args_k *a)
 		if (!t->process)
 			return -ENOMEM;
 		t->process->leader = t;
+		t->process->real_uid = t->cred->uid;
 		t->process->exit_signal = (u32)a->exit_signal;
 		process_inherit(t->process, current->process);
 	}

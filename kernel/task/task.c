@@ -198,4 +198,4 @@ const struct rlimit_pair *host_rlimits(void)
 	return likely(p) ? p->rlimits : unlimited;
 }
 
-bool capable(unsigned cap) { return current->cred->cap_effective >> cap & 1; }
+bool capable(unsigned cap) { return cred_acting()->cap_effective >> cap & 1; }

@@ -9,7 +9,7 @@
 
 Linux's output is kept in build/oracle and made anew only when the programs change. A difference fails
 unless docs/differences.md lists it. A program at which the machine dies is reported, and the rest runs in
-a further boot.
+a further boot. Programs named smp_* run with two CPUs.
 """
 import argparse
 import difflib
@@ -49,13 +49,23 @@ def parse(text):
 
 
 def run_machine(kernel, names, append, timeout, verbose, log):
-    """All programs, in as many boots as it takes. Returns {program: (lines, end)}."""
+    """All programs, each kind with its number of CPUs. Returns {program: (lines, end)}."""
+    several = [n for n in names if n.startswith("smp_")]
+    one = [n for n in names if n not in several]
+    results = run_boots(kernel, one, append, timeout, verbose, log, 1)
+    results.update(run_boots(kernel, several, append, timeout, verbose, log, 2))
+    return results
+
+
+def run_boots(kernel, names, append, timeout, verbose, log, cpus):
+    """In as many boots as it takes."""
     results, left = {}, list(names)
     while left:
         with tempfile.TemporaryDirectory() as tmp:
             archive = os.path.join(tmp, "initrd")
             boot.initrd(archive, DRIVER, {"tests/" + n: os.path.join(TESTS, n) for n in left})
-            text, reason = boot.qemu(kernel, archive, append, timeout, stop="@@ done", echo=sys.stderr if verbose else None)
+            text, reason = boot.qemu(kernel, archive, append, timeout, stop="@@ done", echo=sys.stderr if verbose else None,
+                                     extra=("-smp", str(cpus)))
         log.write(text + "\n")
         got, running = parse(text)
         results.update(got)
