@@ -6,8 +6,8 @@
  * descriptor's union means follows from the kind. References: the owner's one, one per slot that
  * maps a user frame, and one for each user in flight; the last put frees the frame.
  *
- * `table_lock` and `chain_lock` are never reinitialised, whatever becomes of the frame: a walker may
- * lock a table that was freed under it, and then sees by re-reading the entry above that it came late.
+ * `table_lock` is never reinitialised, whatever becomes of the frame: a walker may lock a table that
+ * was freed under it, and then sees by re-reading the entry above that it came late.
  */
 #ifndef MM_FRAME_H
 #define MM_FRAME_H
@@ -51,7 +51,8 @@ enum frame_kind {
 #define FRAME_ACTIVE    (1u << 10) /* (lru lock) on the active one */
 #define FRAME_READAHEAD (1u << 8) /* whoever comes here first starts the next read-ahead */
 
-/* A slot: which entry of which table maps something. 0 is "none" (table numbers start at 1). */
+/* A slot: which entry (bits 22..30) of which table (its number, bits 0..21) maps something. 0 is "none":
+ * table numbers start at 1. Bit 31 is used in frame->chain alone: the chain's lock. */
 typedef u32 slot_t;
 
 struct frame {
@@ -59,15 +60,19 @@ struct frame {
 	u8 order;       /* of a free or allocated block's head */
 	u8 node;
 	u8 table_lock;  /* FRAME_TABLE: guards the 512 entries and the counts below */
-	u8 chain_lock;  /* guards `slot`, `nr_slots` and the chain behind them */
 	u8 table_level; /* TABLE: 1 = last level .. HAL_LEVELS = root */
 	u16 nr_entries; /* TABLE (table_lock): entries that are not empty */
 	u32 flags;      /* atomic */
 	s32 refs;       /* atomic */
-	slot_t slot;    /* (chain_lock) first slot that maps this frame; a table: the entry above it */
 	union {
-		u32 nr_slots;  /* (chain_lock) length of the chain; a leaf table: its sharers */
-		u32 slab_used; /* SLAB: objects handed out */
+		struct { /* (chain lock, which is bit 31 of `chain`; of a leaf table: table_lock) */
+			slot_t slot; /* first slot that maps this frame; a table: the entry above it */
+			union {
+				u32 nr_slots;  /* length of the chain; a leaf table: its sharers */
+				u32 slab_used; /* SLAB: objects handed out */
+			};
+		};
+		u64 chain; /* both at once */
 	};
 	union {
 		struct list_head list;   /* FREE: free list. SLAB: its cache's list. Else the owner's */
@@ -79,7 +84,10 @@ struct frame {
 		struct {                /* TABLE (table_lock) */
 			u32 table_nr;       /* its number in slots */
 			u32 companion_pfn;  /* 0 = none */
-			u16 rss[4];         /* leaf: entries per enum rss_kind */
+			union {
+				u16 rss[4];  /* leaf: entries per enum rss_kind */
+				u64 rss_all; /* the four at once */
+			};
 		};
 	};
 	union {
@@ -93,6 +101,8 @@ struct frame {
 	u64 owner; /* the owner's own; CACHE of a block device: its dirty sectors, one bit for 512 bytes (atomic) */
 };
 _Static_assert(sizeof(struct frame) == 64, "frame descriptor is one cache line");
+
+#define FRAME_SHIFT 6 /* log2 of the size of a descriptor */
 
 static inline struct frame *pfn_frame(pfn_t pfn) { return hal_frames() + pfn; }
 static inline pfn_t frame_pfn(const struct frame *f) { return (pfn_t)(f - hal_frames()); }
@@ -132,6 +142,8 @@ static inline void frame_put(struct frame *f)
 	if (__atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL) == 0)
 		frame_put_last(f);
 }
+/* The same for several user pages. */
+void frame_put_many(struct frame *const *frames, unsigned nr);
 
 /* The busy bit: a sleeping lock on a frame's content (RANK_FRAME_BUSY). */
 void frame_busy_lock(struct frame *f);

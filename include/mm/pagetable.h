@@ -24,7 +24,17 @@ static inline unsigned table_index(uaddr_t addr, unsigned level)
 	return (addr >> (PAGE_SHIFT + HAL_INDEX_BITS * (level - 1))) & (TABLE_ENTRIES - 1);
 }
 static inline pte_t *table_entries(struct frame *t) { return frame_ptr(t); }
-static inline struct frame *pte_frame(pte_t e) { return pfn_frame(pte_pfn(e)); }
+/* pfn_frame(pte_pfn(e)) with one shift less. */
+static inline struct frame *pte_frame(pte_t e)
+{
+	return (struct frame *)((u8 *)hal_frames() + ((e.bits & PTE_PFN) >> (PAGE_SHIFT - FRAME_SHIFT)));
+}
+
+/* pte_make(frame_pfn(f), rights); linear in f. */
+static inline pte_t pte_make_frame(const struct frame *f, u64 rights)
+{
+	return (pte_t){ ((u64)f << (PAGE_SHIFT - FRAME_SHIFT)) + (rights - ((u64)hal_frames() << (PAGE_SHIFT - FRAME_SHIFT))) };
+}
 
 /* ---- tables (table.c) ---- */
 
@@ -33,14 +43,23 @@ static inline struct frame *pte_frame(pte_t e) { return pfn_frame(pte_pfn(e)); }
 struct frame *table_alloc(struct space *s, unsigned level, unsigned alloc);
 /* Frees an empty table that no slot leads to any more; a pinned one goes with its last reference. */
 void table_free(struct frame *t);
+/* A pin: the frame, the number and the companion stay this table's, whatever becomes of its entries. */
+static inline void table_get(struct frame *t) { frame_get(t); }
+void table_put_last(struct frame *t);
+static inline void table_put(struct frame *t)
+{
+	if (unlikely(__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL) == 0))
+		table_put_last(t);
+}
 /* Makes sure t has a companion: 0, or -1 without memory. May sleep; t's lock is not held. */
 int table_need_companion(struct frame *t, unsigned alloc);
 struct frame *companion_alloc(unsigned alloc);
 void companion_attach_locked(struct frame *t, struct frame *companion); /* t's table_lock held, none yet */
 
 /* Table numbers: a two-level map to pfns (table.c). */
+#define TABLE_NUMBER_BITS 22 /* 2^22 tables map 8 TiB */
 #define TABLE_CHUNK_SHIFT 10 /* numbers per chunk: one page of u32 */
-#define TABLE_NR_CHUNKS   (1u << (32 - HAL_INDEX_BITS - TABLE_CHUNK_SHIFT))
+#define TABLE_NR_CHUNKS   (1u << (TABLE_NUMBER_BITS - TABLE_CHUNK_SHIFT))
 extern u32 *table_chunks[TABLE_NR_CHUNKS];
 static inline struct frame *table_by_number(u32 nr)
 {
@@ -57,12 +76,14 @@ static inline void table_unlock_upper(struct frame *t) { byte_unlock(&t->table_l
 
 /* ---- chains (chain.c) ---- */
 
+#define SLOT_STEP (1u << TABLE_NUMBER_BITS) /* from one entry's slot to the next one's, within a table */
+
 static inline slot_t slot_make(const struct frame *table, unsigned index)
 {
-	return table->table_nr << HAL_INDEX_BITS | index;
+	return index << TABLE_NUMBER_BITS | table->table_nr;
 }
-static inline unsigned slot_index(slot_t s) { return s & (TABLE_ENTRIES - 1); }
-static inline struct frame *slot_table(slot_t s) { return table_by_number(s >> HAL_INDEX_BITS); }
+static inline unsigned slot_index(slot_t s) { return s >> TABLE_NUMBER_BITS; }
+static inline struct frame *slot_table(slot_t s) { return table_by_number(s & (SLOT_STEP - 1)); }
 
 /* A frame got its first slot (n = 1) or lost its last (-1). */
 static inline void count_first_mapping(const struct frame *f, s64 n)
@@ -83,13 +104,12 @@ void slot_move(struct frame *f, struct frame *from, unsigned i, struct frame *to
 /* As slot_link for a frame that nobody else can know yet. */
 static inline void slot_link_first(struct frame *f, struct frame *table, unsigned index)
 {
-	f->slot = slot_make(table, index);
-	WRITE_ONCE(f->nr_slots, 1);
+	f->chain = 1ull << 32 | slot_make(table, index);
 	count_first_mapping(f, 1);
 }
 
-/* Calls fn for every space that shows `table` (each sharer), with the address its first entry has
- * there, under the table's chain lock: until fn returns false. fn must not sleep. */
+/* Calls fn for every space that shows the leaf table `table` (each sharer), whose lock is held, with the
+ * address its first entry has there: until fn returns false. fn must not sleep. */
 void table_for_each_space(struct frame *table, bool (*fn)(struct space *s, uaddr_t base, void *arg), void *arg);
 
 /* How often f is mapped, each sharer of a shared table counted. */
@@ -148,17 +168,25 @@ enum range_look range_look(struct space *s, uaddr_t start, uaddr_t end);
 /* Sets an empty entry to map f (a reference is taken over), links the slot, counts kind in the table
  * and the space. The leaf is exclusive and locked; companion rules as slot_link. */
 void leaf_map(struct space *s, struct leaf *l, struct frame *f, u64 bits, enum rss_kind kind);
-/* Several of one table: each entry (empty) is set and linked, then all are counted. */
-void leaf_map_uncounted(struct leaf *l, unsigned index, struct frame *f, u64 bits);
-void leaf_count(struct space *s, struct leaf *l, unsigned nr, enum rss_kind kind);
+/* May a page of a file be mapped without being asked for? The trigger of read-ahead may not. */
+static inline bool frame_is_ready(const struct frame *f)
+{
+	return (frame_flags(f) & (FRAME_UPTODATE | FRAME_BUSY | FRAME_READAHEAD)) == FRAME_UPTODATE;
+}
+/* Maps those of nr neighbouring pages of one file that are there and ready, and whose entries, from `index`
+ * on, are empty; takes references and counts them (around.c). The leaf is exclusive and locked and has a
+ * companion; the pages cannot leave the file meanwhile. */
+void leaf_map_around(struct space *s, struct leaf *l, unsigned index, struct frame *const *pages, unsigned nr, u64 bits,
+                     enum rss_kind kind);
 /* The same for a special entry. */
 void leaf_map_special(struct leaf *l, pfn_t pfn, u64 bits);
 
 /* ---- shared tables (share.c) ---- */
 
-/* fork: shares leaf table *src_entry (of src) at dst_entry (of dst); both uppers have companions; the
- * parent's space lock is held for writing. Adds the table's counts to dst's. */
-void leaf_share(struct frame *src, pte_t *src_entry, struct frame *dst, pte_t *dst_entry, s64 rss[RSS_NR]);
+/* fork: shares the leaf tables below entries [first, last) of src that are not empty at the same places of
+ * dst, which has none there; both uppers have companions; the parent's space lock is held for writing.
+ * Adds the tables' counts to rss; returns how many tables they are. */
+unsigned leaf_share_stretch(struct frame *src, struct frame *dst, unsigned first, unsigned last, s64 rss[RSS_NR]);
 /* Makes the leaf table for addr this space's own. 0 or -ENOMEM; nothing to do is 0. */
 int leaf_unshare(struct space *s, uaddr_t addr);
 /* Unshares every shared leaf table that overlaps [start, end) and holds entries; with only_edges, only
@@ -172,7 +200,7 @@ struct gather {
 	struct space *space;
 	uaddr_t start, end;    /* what has to be flushed so far */
 	unsigned nr_frames, nr_tables;
-	u32 frames[GATHER_FRAMES]; /* pfns that lose a reference after the flush */
+	struct frame *frames[GATHER_FRAMES]; /* lose a reference after the flush */
 	u32 tables[16];            /* pfns of tables to free after the flush */
 	bool flush_tables;
 	s64 rss[RSS_NR];       /* to subtract from the space */

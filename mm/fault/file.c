@@ -28,48 +28,22 @@ static u64 cache_rights(const struct region *r, const struct mapping *m, unsigne
 	return rights_of(r->flags, writable);
 }
 
-/* Links f at entry `index` of the locked leaf, under the tree lock. False: truncated meanwhile. */
-static bool map_cache_frame(struct space *s, struct leaf *l, struct mapping *m, struct frame *f, u64 bits)
-{
-	bool valid = f->mapping == m && f->index < mapping_nr_pages(m);
-	if (valid)
-		leaf_map(s, l, f, bits, frame_flags(f) & FRAME_SHMEM ? RSS_SHMEM : RSS_FILE);
-	return valid;
-}
-
-static bool is_ready(const struct frame *f)
-{
-	return (frame_flags(f) & (FRAME_UPTODATE | FRAME_BUSY | FRAME_READAHEAD)) == FRAME_UPTODATE;
-}
-
-/* Maps what the cache holds of the window around addr; the leaf is locked. What stands in the index
- * below the file's size is valid while the tree lock is held. */
-static void map_around(struct space *s, struct region *r, uaddr_t addr, struct leaf *l, u64 bits)
+/* Maps what the cache holds of the window around addr; the leaf and the tree are locked. What stands in the
+ * index below the file's size of nr_pages is valid while the tree lock is held. */
+static void map_around_locked(struct space *s, struct region *r, uaddr_t addr, struct leaf *l, u64 bits, u64 nr_pages)
 {
 	struct mapping *m = r->mapping;
 	uaddr_t start = max(addr & ~(AROUND_BYTES - 1), r->start), end = min((addr & ~(AROUND_BYTES - 1)) + AROUND_BYTES, r->end);
-	u64 index = region_index(r, start), last = index + ((end - start) >> PAGE_SHIFT);
-	pte_t *entries = table_entries(l->table);
-	unsigned at = table_index(start, 1), nr_mapped = 0;
-	spin_lock(&m->tree_lock);
-	last = min(last, mapping_nr_pages(m));
+	u64 index = region_index(r, start), last = min(index + ((end - start) >> PAGE_SHIFT), nr_pages);
+	unsigned at = table_index(start, 1);
 	while (index < last) {
 		void *const *items;
 		unsigned nr = radix_stretch(&m->pages, index, (unsigned)(last - index), &items);
-		for (unsigned i = 0; items && i < nr; i++) {
-			struct frame *f = items[i];
-			if (!f || !pte_is_none(hal_entry_load(&entries[at + i])) || !is_ready(f)) /* the trigger of read-ahead stays out */
-				continue;
-			frame_get(f);
-			leaf_map_uncounted(l, at + i, f, bits);
-			nr_mapped++;
-		}
+		if (items)
+			leaf_map_around(s, l, at, (struct frame *const *)items, nr, bits, m->flags & MAPPING_SHMEM ? RSS_SHMEM : RSS_FILE);
 		index += nr;
 		at += nr;
 	}
-	spin_unlock(&m->tree_lock);
-	if (nr_mapped)
-		leaf_count(s, l, nr_mapped, m->flags & MAPPING_SHMEM ? RSS_SHMEM : RSS_FILE);
 }
 
 /* Locks the leaf with a companion, which cache frames need. */
@@ -81,10 +55,10 @@ static int leaf_lock_for_cache(struct space *s, uaddr_t addr, struct leaf *l)
 		if (l->table->companion_pfn)
 			return 0;
 		struct frame *t = l->table;
-		frame_get(t);
+		table_get(t);
 		leaf_unlock(l);
 		int err = table_need_companion(t, ALLOC_KERNEL);
-		frame_put(t);
+		table_put(t);
 		if (err)
 			return err;
 	}
@@ -108,13 +82,18 @@ static struct fault_verdict map_cache(struct space *s, struct region *r, uaddr_t
 	u64 bits = cache_rights(r, m, access);
 	if (pte_is_none(hal_entry_load(l.entry))) {
 		spin_lock(&m->tree_lock);
-		used = map_cache_frame(s, &l, m, f, bits | PTE_ACCESSED | (access & FAULT_WRITE ? PTE_DIRTY : 0));
+		u64 nr_pages = mapping_nr_pages(m);
+		used = f->mapping == m && f->index < nr_pages; /* else truncated meanwhile */
+		if (used) {
+			leaf_map(s, &l, f, bits | PTE_ACCESSED | (access & FAULT_WRITE ? PTE_DIRTY : 0),
+			         m->flags & MAPPING_SHMEM ? RSS_SHMEM : RSS_FILE);
+			if (!(access & FAULT_WRITE) && !(r->flags & REGION_RAND_READ))
+				map_around_locked(s, r, addr, &l, bits, nr_pages);
+		}
 		spin_unlock(&m->tree_lock);
 		if (access & FAULT_WRITE)
 			mark_written(m, f);
 	}
-	if (used && !(access & FAULT_WRITE) && !(r->flags & REGION_RAND_READ))
-		map_around(s, r, addr, &l, bits);
 	leaf_unlock(&l);
 	if (!used)
 		frame_put(f); /* truncated, or another CPU was faster: the access is repeated */

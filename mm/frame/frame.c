@@ -63,8 +63,7 @@ static inline void prepare(struct frame *f, unsigned order, enum frame_kind kind
 	f->order = (u8)order;
 	f->flags = 0;
 	f->refs = 1;
-	f->slot = 0;
-	f->nr_slots = 0;
+	f->chain = 0;
 }
 
 static inline void pcp_push(struct pcp *p, struct frame *f)
@@ -116,11 +115,44 @@ static bool pcp_refill(struct pcp *p, unsigned alloc)
 	return p->nr != 0;
 }
 
+/* Pops frames as long as they are neighbours in memory, up or down, and more than `keep` are left: a
+ * process's pages come and go in order. Returns the lowest of *nr frames. */
+static struct frame *pcp_pop_run(struct pcp *p, u32 keep, u32 *nr)
+{
+	struct frame *first = pcp_pop(p), *last = first, *top = p->top;
+	u32 max_nr = p->nr - keep;
+	long step = top == first + 1 && top->node == first->node ? 1 : -1;
+	u32 more = 0;
+	for (; more < max_nr && top == last + step && top->node == first->node; more++) {
+		last = top;
+		top = top->next_free;
+	}
+	p->top = top;
+	p->nr -= more;
+	*nr = more + 1;
+	return step > 0 ? first : last;
+}
+
+/* Gives back nr neighbours as the largest blocks that they make up. */
+static void give_run(struct node *n, struct frame *f, u32 nr)
+{
+	while (nr) {
+		unsigned order = min(31u - (unsigned)__builtin_clz(nr), (unsigned)FRAME_MAX_ORDER);
+		pfn_t pfn = frame_pfn(f);
+		if (pfn)
+			order = min(order, (unsigned)__builtin_ctzl(pfn));
+		buddy_give(n, f, order);
+		f += 1ul << order;
+		nr -= 1u << order;
+	}
+}
+
 static __attribute__((noinline)) void pcp_drain(struct pcp *p, u32 keep)
 {
 	struct node *locked = NULL;
 	while (p->nr > keep) {
-		struct frame *f = pcp_pop(p);
+		u32 nr;
+		struct frame *f = pcp_pop_run(p, keep, &nr);
 		struct node *n = &frame_nodes[f->node];
 		if (n != locked) {
 			if (locked)
@@ -128,7 +160,7 @@ static __attribute__((noinline)) void pcp_drain(struct pcp *p, u32 keep)
 			spin_lock(&n->lock);
 			locked = n;
 		}
-		buddy_give(n, f, 0);
+		give_run(n, f, nr);
 	}
 	if (locked)
 		spin_unlock(&locked->lock);
@@ -237,7 +269,30 @@ void frame_free(struct frame *f, unsigned order)
 
 void frame_put_last(struct frame *f)
 {
+	ASSERT(f->kind != FRAME_TABLE); /* table_put gives its number back */
 	frame_free(f, 0);
+}
+
+void frame_put_many(struct frame *const *frames, unsigned nr)
+{
+	unsigned cpu = hal_cpu_id(), nr_freed = 0;
+	struct pcp *p = &frame_pcps[cpu];
+	struct frame *top = p->top;
+	for (struct frame *const *end = frames + nr; frames < end; frames++) {
+		struct frame *f = *frames;
+		if (__atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL) != 0)
+			continue;
+		ASSERT((f->kind == FRAME_ANON || f->kind == FRAME_CACHE) && f->nr_slots == 0);
+		WRITE_ONCE(f->kind, FRAME_PCP);
+		f->next_free = top;
+		top = f;
+		nr_freed++;
+	}
+	p->top = top;
+	p->nr += nr_freed;
+	mm_stat_cpus[cpu].count[STAT_PGFREE] += nr_freed;
+	if (unlikely(p->nr > frame_pcp_high))
+		pcp_drain(p, frame_pcp_high / 2);
 }
 
 void frame_drain_pcp(void)

@@ -12,81 +12,74 @@
  *     == 0 and links[last].next == 0; the links of a frame's only slot mean nothing.
  * I2  Every slot of a chain has a companion, unless it is the only one.
  * I3  A table that has an entry cannot be freed, and its path to the root is stable as long as one of
- *     its slots cannot be unlinked: whoever holds a leaf table's chain lock may climb without locks.
+ *     its slots cannot be unlinked: whoever holds a leaf table's lock may climb without further locks.
  *
- * Locking: the frame's chain_lock for the chain; the entry itself belongs to the table's lock. A walk
- * back takes them one after the other: it copies a batch of slots under the chain lock and pins their
- * tables, then visits each under its table's lock and checks that the entry still maps the frame.
+ * Locking: the chain lock, a bit of frame->chain, for the chain of a page; a page's only slot may also go or
+ * be replaced by one compare-exchange of slot, length and lock bit. A leaf table's chain (its sharers) is
+ * under its own table lock; an upper table's only slot never changes. The entry itself belongs to its
+ * table's lock. A walk back takes the two one after the other: it copies a batch of slots under the chain
+ * lock and pins their tables, then visits each under its table's lock and checks that the entry still maps
+ * the frame.
  */
 #include "internal.h"
 #include <lib/string.h>
 #include <mm/pagetable.h>
 #include <mm/stat.h>
 
+void chain_wait(struct frame *f)
+{
+	do {
+		while (READ_ONCE(f->chain) & CHAIN_LOCKED)
+			hal_cpu_pause();
+	} while (__atomic_fetch_or(&f->chain, CHAIN_LOCKED, __ATOMIC_ACQUIRE) & CHAIN_LOCKED);
+}
+
 void slot_link(struct frame *f, struct frame *table, unsigned index)
 {
 	slot_t slot = slot_make(table, index);
 	chain_lock(f);
-	slot_t head = f->slot;
-	u32 before = f->nr_slots;
+	slot_t head = chain_head(f);
+	u32 nr = READ_ONCE(f->nr_slots);
 	DEBUG_ASSERT(table->companion_pfn || !head);
-	if (before == 0) {
+	if (nr == 0) {
 		count_first_mapping(f, 1);
 	} else {
 		struct links *h = slot_links(head);
-		table_links(table)[index] = (struct links){ .next = head, .prev = 0 };
-		if (before == 1)
+		table_links(table)[index].both = head;
+		if (nr == 1)
 			h->next = 0; /* meant nothing until now */
 		h->prev = slot;
 	}
-	f->slot = slot;
-	WRITE_ONCE(f->nr_slots, before + 1); /* read without the lock by those who only guess */
-	chain_unlock(f);
+	chain_unlock_as(f, (nr + 1) * CHAIN_ONE | slot);
+	chain_rank_leave();
 }
 
 u32 slot_unlink(struct frame *f, struct frame *table, unsigned index)
 {
 	chain_lock(f);
-	u32 left = f->nr_slots - 1;
-	if (likely(left == 0)) {
-		DEBUG_ASSERT(f->slot == slot_make(table, index));
-		f->slot = 0;
+	u32 nr = READ_ONCE(f->nr_slots);
+	slot_t head = chain_head(f);
+	if (likely(nr == 1)) {
+		DEBUG_ASSERT(head == slot_make(table, index));
+		head = 0;
 		count_first_mapping(f, -1);
 	} else {
-		struct links *l = &table_links(table)[index];
-		if (left == 1) { /* whoever stays is alone: its links mean nothing any more */
-			f->slot = l->next ? l->next : l->prev;
-		} else {
-			if (l->prev)
-				slot_links(l->prev)->next = l->next;
-			else
-				f->slot = l->next;
-			if (l->next)
-				slot_links(l->next)->prev = l->prev;
-		}
+		head = links_remove(nr, head, &table_links(table)[index]);
 	}
-	WRITE_ONCE(f->nr_slots, left);
-	chain_unlock(f);
-	return left;
+	chain_unlock_as(f, (nr - 1) * CHAIN_ONE | head);
+	chain_rank_leave();
+	return nr - 1;
 }
 
 void slot_move(struct frame *f, struct frame *from, unsigned i, struct frame *to, unsigned j)
 {
 	slot_t slot = slot_make(to, j);
 	chain_lock(f);
-	if (likely(f->nr_slots == 1)) {
-		f->slot = slot;
-	} else {
-		struct links l = table_links(from)[i];
-		table_links(to)[j] = l;
-		if (l.prev)
-			slot_links(l.prev)->next = slot;
-		else
-			f->slot = slot;
-		if (l.next)
-			slot_links(l.next)->prev = slot;
-	}
-	chain_unlock(f);
+	slot_t head = chain_head(f);
+	u32 nr = READ_ONCE(f->nr_slots);
+	head = nr == 1 ? slot : links_move(head, &table_links(from)[i], &table_links(to)[j], slot);
+	chain_unlock_as(f, nr * CHAIN_ONE | head);
+	chain_rank_leave();
 }
 
 /* Climbs from an upper table's entry to the root: the address that slot (upper, index) stands for. */
@@ -106,7 +99,7 @@ static struct space *climb(slot_t slot, uaddr_t *base)
 
 void table_for_each_space(struct frame *table, bool (*fn)(struct space *, uaddr_t, void *), void *arg)
 {
-	chain_lock(table);
+	DEBUG_ASSERT(READ_ONCE(table->table_lock));
 	bool is_chained = table->nr_slots > 1;
 	for (slot_t s = table->slot; s; s = is_chained ? slot_links(s)->next : 0) {
 		uaddr_t base;
@@ -114,21 +107,20 @@ void table_for_each_space(struct frame *table, bool (*fn)(struct space *, uaddr_
 		if (!fn(space, base, arg))
 			break;
 	}
-	chain_unlock(table);
 }
 
 unsigned chain_batch(struct frame *f, u32 skip, struct pinned *out)
 {
 	unsigned n = 0;
 	chain_lock(f);
-	bool is_chained = f->nr_slots > 1;
-	for (slot_t s = f->slot; s && n < WALK_BATCH; s = is_chained ? slot_links(s)->next : 0) {
+	bool is_chained = READ_ONCE(f->nr_slots) > 1;
+	for (slot_t s = chain_head(f); s && n < WALK_BATCH; s = is_chained ? slot_links(s)->next : 0) {
 		if (skip) {
 			skip--;
 			continue;
 		}
 		out[n] = (struct pinned){ slot_table(s), slot_index(s) };
-		frame_get(out[n++].table);
+		table_get(out[n++].table);
 	}
 	chain_unlock(f);
 	return n;
@@ -163,7 +155,7 @@ void walk_back(struct frame *f, bool (*fn)(struct space *, uaddr_t, pte_t, void 
 			if (v.go_on && pte_is_mapped(v.entry) && !pte_is_special(v.entry) && pte_frame(v.entry) == f)
 				table_for_each_space(t, visit_space, &v);
 			table_unlock_leaf(t);
-			frame_put(t);
+			table_put(t);
 		}
 	}
 }
@@ -239,7 +231,7 @@ void walk_back_unmap(struct frame *f)
 	for (unsigned n; (n = chain_batch(f, 0, slots)) != 0;) {
 		for (unsigned i = 0; i < n; i++) {
 			unmap_slot(f, slots[i].table, slots[i].index);
-			frame_put(slots[i].table);
+			table_put(slots[i].table);
 		}
 	}
 }

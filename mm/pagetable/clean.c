@@ -68,10 +68,10 @@ static unsigned batch_after(struct frame *f, struct pinned *p, struct pinned *ou
 	*lost = !maps(hal_entry_load(&table_entries(p->table)[p->index]), f);
 	if (!*lost) {
 		chain_lock(f);
-		slot_t s = f->nr_slots > 1 ? table_links(p->table)[p->index].next : 0;
+		slot_t s = READ_ONCE(f->nr_slots) > 1 ? table_links(p->table)[p->index].next : 0;
 		for (; s && n < WALK_BATCH; s = slot_links(s)->next) {
 			out[n] = (struct pinned){ slot_table(s), slot_index(s) };
-			frame_get(out[n++].table);
+			table_get(out[n++].table);
 		}
 		chain_unlock(f);
 	}
@@ -88,11 +88,11 @@ static bool for_each_slot(struct frame *f, entry_fn fn)
 		for (unsigned i = 0; i < n; i++)
 			any |= visit_slot(f, &slots[i], fn);
 		for (unsigned i = 0; i + 1 < n; i++)
-			frame_put(slots[i].table);
+			table_put(slots[i].table);
 		struct pinned last = slots[n - 1];
 		bool lost = false;
 		n = n < WALK_BATCH ? 0 : batch_after(f, &last, slots, &lost);
-		frame_put(last.table);
+		table_put(last.table);
 		if (lost)
 			n = chain_batch(f, 0, slots);
 	}

@@ -4,7 +4,7 @@
  * congruent modulo LEAF_SPAN, whole tables move by relinking one slot, shared or not; the rest moves
  * entry by entry. All tables are reserved before, so that moving cannot fail.
  */
-#include <mm/pagetable.h>
+#include "internal.h"
 
 /* Does the leaf table at base move whole? */
 static bool moves_whole(uaddr_t base, uaddr_t from, uaddr_t to, u64 len)
@@ -65,10 +65,17 @@ static void clear_target(struct space *s, struct frame *upper, unsigned index)
 	hal_tlb_flush(READ_ONCE(s->cpus), s->root_pfn, 0, ~0ul, true);
 	__atomic_fetch_sub(&s->nr_tables, 1, __ATOMIC_RELAXED);
 	table_lock_leaf(t); /* a sharer that unshares counts the sharers under it */
-	bool was_last = slot_unlink(t, upper, index) == 0;
+	bool was_last = table_unlink(t, upper, index) == 0;
 	table_unlock_leaf(t);
 	if (was_last)
 		table_free(t);
+}
+
+/* Puts slot (to, j) in the place of (from, i) in the chain of the locked leaf table t. */
+static void table_move(struct frame *t, struct frame *from, unsigned i, struct frame *to, unsigned j)
+{
+	slot_t slot = slot_make(to, j);
+	t->slot = t->nr_slots == 1 ? slot : links_move(t->slot, &table_links(from)[i], &table_links(to)[j], slot);
 }
 
 static void move_whole(struct space *s, uaddr_t base, uaddr_t target)
@@ -85,7 +92,7 @@ static void move_whole(struct space *s, uaddr_t base, uaddr_t target)
 		table_lock_leaf(t);
 		hal_entry_store(&table_entries(src)[i], pte_none());
 		src->nr_entries--;
-		slot_move(t, src, i, dst, j);
+		table_move(t, src, i, dst, j);
 		dst->nr_entries++;
 		hal_entry_store(&table_entries(dst)[j], up);
 		table_unlock_leaf(t);
@@ -99,19 +106,25 @@ static void move_whole(struct space *s, uaddr_t base, uaddr_t target)
 static void move_stretch(struct frame *src, unsigned i, struct frame *dst, unsigned j, unsigned nr)
 {
 	pte_t *from = table_entries(src) + i, *to = table_entries(dst) + j;
-	u16 moved = 0, rss[RSS_NR] = { 0 };
-	for (unsigned k = 0; k < nr; k++) {
+	slot_t was = slot_make(src, i), now = slot_make(dst, j);
+	u16 moved = 0, nr_special = 0, rss[RSS_NR] = { 0 };
+	for (unsigned k = 0; k < nr; k++, was += SLOT_STEP, now += SLOT_STEP) {
 		if (pte_is_none(hal_entry_load(&from[k])))
 			continue;
 		pte_t e = hal_entry_exchange(&from[k], pte_none());
 		moved++;
-		if (!pte_is_special(e)) {
+		if (unlikely(pte_is_special(e))) {
+			nr_special++;
+		} else {
 			struct frame *f = pte_frame(e);
-			rss[frame_rss_kind(f)]++;
-			slot_move(f, src, i + k, dst, j + k);
+			if (unlikely(f->kind != FRAME_ANON))
+				rss[frame_rss_kind(f)]++;
+			if (unlikely(!chain_replace_only(f, was, now)))
+				slot_move(f, src, i + k, dst, j + k);
 		}
 		hal_entry_store(&to[k], e);
 	}
+	rss[RSS_ANON] = moved - nr_special - rss[RSS_FILE] - rss[RSS_SHMEM];
 	src->nr_entries -= moved;
 	dst->nr_entries += moved;
 	for (unsigned k = 0; k < RSS_NR; k++) {

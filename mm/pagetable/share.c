@@ -21,21 +21,49 @@
 #include <mm/stat.h>
 #include <mm/trace.h>
 
-void leaf_share(struct frame *src, pte_t *src_entry, struct frame *dst, pte_t *dst_entry, s64 rss[RSS_NR])
+/* Shares the tables below `nr` entries, at most 127, so that their 16-bit counts add up in one word. The
+ * arrays and slots are those of the parent's and the child's first entry. */
+static __attribute__((noinline)) unsigned share_few(unsigned nr, pte_t *from, pte_t *to, struct links *beside, struct links *links,
+                                                    u64 known_slot, u64 *rss_all)
 {
-	pte_t up = hal_entry_load(src_entry);
-	struct frame *t = pte_frame(up);
-	table_lock_leaf(t);
-	slot_link_beside(t, src, (unsigned)(src_entry - table_entries(src)), dst, (unsigned)(dst_entry - table_entries(dst)));
-	if (!pte_table_is_shared(up)) {
+	slot_t known = (slot_t)known_slot, slot = (slot_t)(known_slot >> 32);
+	unsigned nr_shared = 0;
+	u64 sum = 0;
+	for (unsigned i = 0; i < nr; i++, known += SLOT_STEP, slot += SLOT_STEP) {
+		pte_t up = hal_entry_load(&from[i]);
+		struct frame *t = pte_frame(up);
+		if (pte_is_none(up) || !READ_ONCE(t->nr_entries))
+			continue;
+		table_lock_raw(t);
+		u32 before = t->nr_slots;
+		links_add(before, &beside[i], known, &links[i], slot);
+		WRITE_ONCE(t->nr_slots, before + 1);
 		up = pte_clear(up, PTE_WRITE);
-		hal_entry_store(src_entry, up);
+		hal_entry_store(&from[i], up);
+		hal_entry_store(&to[i], up);
+		sum += t->rss_all;
+		table_unlock_raw(t);
+		nr_shared++;
 	}
-	hal_entry_store(dst_entry, up);
-	for (unsigned k = 0; k < RSS_NR; k++)
-		rss[k] += t->rss[k];
-	table_unlock_leaf(t);
-	dst->nr_entries++;
+	*rss_all = sum;
+	return nr_shared;
+}
+
+unsigned leaf_share_stretch(struct frame *src, struct frame *dst, unsigned first, unsigned last, s64 rss[RSS_NR])
+{
+	unsigned nr = 0;
+	leaf_rank_enter();
+	for (unsigned i = first, next; i < last; i = next) {
+		u64 rss_all, slots = (u64)slot_make(dst, i) << 32 | slot_make(src, i);
+		next = min(i + 64, last);
+		nr += share_few(next - i, table_entries(src) + i, table_entries(dst) + i, table_links(src) + i,
+		                table_links(dst) + i, slots, &rss_all);
+		for (unsigned k = 0; k < RSS_NR; k++)
+			rss[k] += (u16)(rss_all >> (16 * k));
+	}
+	leaf_rank_leave();
+	dst->nr_entries += nr;
+	return nr;
 }
 
 /* Copies old's entries into fresh, both locked and with companions. Anonymous frames become
@@ -43,7 +71,10 @@ void leaf_share(struct frame *src, pte_t *src_entry, struct frame *dst, pte_t *d
 static void table_copy_entries(struct frame *fresh, struct frame *old)
 {
 	pte_t *from = table_entries(old), *to = table_entries(fresh);
-	for (unsigned i = 0; i < TABLE_ENTRIES; i++) {
+	struct links *beside = table_links(old), *links = table_links(fresh);
+	slot_t known = slot_make(old, 0), slot = slot_make(fresh, 0);
+	chain_rank_enter();
+	for (unsigned i = 0; i < TABLE_ENTRIES; i++, known += SLOT_STEP, slot += SLOT_STEP) {
 		pte_t e = hal_entry_load(&from[i]);
 		if (pte_is_mapped(e) && !pte_is_special(e)) {
 			struct frame *f = pte_frame(e);
@@ -52,12 +83,16 @@ static void table_copy_entries(struct frame *fresh, struct frame *old)
 				e = pte_clear(e, PTE_WRITE);
 			}
 			frame_get(f);
-			slot_link_beside(f, old, i, fresh, i);
+			chain_lock_raw(f);
+			u64 chain = chain_of(f);
+			links_add((u32)(chain >> 32), &beside[i], known, &links[i], slot);
+			chain_unlock_as(f, chain + CHAIN_ONE);
 		}
 		hal_entry_store(&to[i], e);
 	}
+	chain_rank_leave();
 	fresh->nr_entries = old->nr_entries;
-	memcpy(fresh->rss, old->rss, sizeof(fresh->rss));
+	fresh->rss_all = old->rss_all;
 }
 
 /* Replaces the shared table `old` under `entry` of `upper` by `fresh`, for s alone. Upper and old are
@@ -70,8 +105,8 @@ static void table_replace(struct space *s, struct frame *upper, pte_t *entry, st
 	table_copy_entries(fresh, old);
 	hal_entry_exchange(entry, pte_make_table(frame_pfn(fresh))); /* a full barrier before s->cpus is read */
 	hal_tlb_flush(READ_ONCE(s->cpus), s->root_pfn, addr, addr + PAGE_SIZE, true);
-	slot_unlink(old, upper, index);
-	slot_link_first(fresh, upper, index);
+	table_unlink(old, upper, index);
+	table_link_first(fresh, upper, index);
 	table_unlock_leaf(fresh);
 }
 

@@ -11,6 +11,9 @@
  * what it maps is shared for the first time; until then each of its frames has exactly one slot, whose
  * links mean nothing: so a companion need not be cleared, whenever it joins its table.
  *
+ * A reference to a table pins it: its number and its companion go with the frame, when the last one is
+ * dropped, which may be later than the table is emptied and unlinked.
+ *
  * I1  kind == FRAME_TABLE  <=>  table_by_number(table_nr) == the frame
  * I2  nr_entries counts the entries that are not empty
  */
@@ -47,7 +50,11 @@ static int numbers_grow(unsigned alloc)
 		return -1;
 	u32 *chunk = frame_ptr(f);
 	spin_lock(&numbers.lock);
-	ASSERT(numbers.nr_chunks < NR_CHUNKS);
+	if (unlikely(numbers.nr_chunks == NR_CHUNKS)) {
+		spin_unlock(&numbers.lock);
+		frame_free(f, 0);
+		return -1;
+	}
 	u32 base = numbers.nr_chunks << CHUNK_SHIFT;
 	table_chunks[numbers.nr_chunks++] = chunk;
 	for (u32 i = 0; i < CHUNK_ENTRIES; i++) {
@@ -99,7 +106,7 @@ struct frame *table_alloc(struct space *s, unsigned level, unsigned alloc)
 	t->companion_pfn = 0;
 	t->table_level = level;
 	t->nr_entries = 0;
-	t->rss[RSS_ANON] = t->rss[RSS_FILE] = t->rss[RSS_SHMEM] = t->rss[RSS_SWAP] = 0;
+	t->rss_all = 0;
 	t->space = NULL;
 	stat_add(STAT_NR_PAGE_TABLE, 1);
 	if (level < HAL_LEVELS)
@@ -110,12 +117,17 @@ struct frame *table_alloc(struct space *s, unsigned level, unsigned alloc)
 void table_free(struct frame *t)
 {
 	DEBUG_ASSERT(READ_ONCE(t->kind) == FRAME_TABLE && t->nr_entries == 0 && t->slot == 0);
+	table_put(t);
+}
+
+void table_put_last(struct frame *t)
+{
 	if (t->companion_pfn)
 		frame_free(pfn_frame(t->companion_pfn), 0);
 	t->companion_pfn = 0;
 	number_free(t->table_nr);
 	stat_add(STAT_NR_PAGE_TABLE, -1);
-	frame_put(t);
+	frame_free(t, 0);
 }
 
 struct frame *companion_alloc(unsigned alloc)

@@ -8,7 +8,7 @@
  * it is read again, and when it changed the walk starts over; the lock byte of a frame that is no table
  * any more is harmless to take (see mm/frame.h).
  */
-#include <mm/pagetable.h>
+#include "internal.h"
 #include <mm/stat.h>
 
 static inline pte_t *entry_at(struct frame *table, uaddr_t addr, unsigned level)
@@ -35,7 +35,7 @@ static bool table_install(struct frame *parent, unsigned level, uaddr_t addr, st
 	bool used = false;
 	table_lock_upper(parent);
 	if (pte_is_none(hal_entry_load(entry))) {
-		slot_link_first(t, parent, table_index(addr, level));
+		table_link_first(t, parent, table_index(addr, level));
 		parent->nr_entries++;
 		hal_entry_store(entry, pte_make_table(frame_pfn(t)));
 		used = true;
@@ -191,19 +191,6 @@ void leaf_map(struct space *s, struct leaf *l, struct frame *f, u64 bits, enum r
 	l->table->rss[kind]++;
 	__atomic_fetch_add(&s->rss[kind], 1, __ATOMIC_RELAXED);
 	hal_entry_store(l->entry, pte_make(frame_pfn(f), bits));
-}
-
-void leaf_map_uncounted(struct leaf *l, unsigned index, struct frame *f, u64 bits)
-{
-	slot_link(f, l->table, index);
-	hal_entry_store(&table_entries(l->table)[index], pte_make(frame_pfn(f), bits));
-}
-
-void leaf_count(struct space *s, struct leaf *l, unsigned nr, enum rss_kind kind)
-{
-	l->table->nr_entries += nr;
-	l->table->rss[kind] += nr;
-	__atomic_fetch_add(&s->rss[kind], nr, __ATOMIC_RELAXED);
 }
 
 void leaf_map_special(struct leaf *l, pfn_t pfn, u64 bits)

@@ -97,39 +97,45 @@ static struct frame *prepare_upper(struct fork *k, struct frame *src, uaddr_t ad
 	return dst;
 }
 
-/* May the table at `at` be shared? *shareable_to: most regions cover many tables, so ask once per
- * stretch of them. */
-static bool is_shareable(struct fork *k, uaddr_t at, uaddr_t *shareable_to)
+/* How far from `at` the tables may be shared, in whole tables; at: the first may not. Most regions cover
+ * many tables, so it asks once per stretch of them. */
+static uaddr_t shareable_to(struct fork *k, uaddr_t at)
 {
-	if (at < *shareable_to)
-		return true;
 	struct region *r = region_lookup(k->parent, at);
-	if (r && r->start <= at && r->end >= at + LEAF_SPAN && is_inherited_whole(r) && mm_tunables.share_tables) {
-		*shareable_to = r->end & ~(LEAF_SPAN - 1);
-		return true;
+	if (r && r->start <= at && r->end >= at + LEAF_SPAN && is_inherited_whole(r) && mm_tunables.share_tables)
+		return r->end & ~(LEAF_SPAN - 1);
+	return range_is_shareable(k->parent, at, at + LEAF_SPAN) ? at + LEAF_SPAN : at;
+}
+
+/* The first address in [at, end) with a leaf table that holds entries, all below the level-2 table src. */
+static uaddr_t next_filled(struct frame *src, uaddr_t at, uaddr_t end)
+{
+	for (; at < end; at += LEAF_SPAN) {
+		pte_t up = hal_entry_load(&table_entries(src)[table_index(at, 2)]);
+		if (!pte_is_none(up) && READ_ONCE(pte_frame(up)->nr_entries))
+			break;
 	}
-	return range_is_shareable(k->parent, at, at + LEAF_SPAN);
+	return at;
 }
 
 /* The leaf tables of [start, end), all below one level-2 table of the parent. */
 static int fork_upper(struct fork *k, uaddr_t start, uaddr_t end)
 {
 	struct frame *src = upper_find(k->parent, start), *dst = NULL;
-	uaddr_t shareable_to = 0;
 	unsigned nr_shared = 0;
 	int err = 0;
-	for (uaddr_t at = start; src && at < end && !err; at += LEAF_SPAN) {
-		pte_t *entry = &table_entries(src)[table_index(at, 2)];
-		pte_t up = hal_entry_load(entry);
-		if (pte_is_none(up) || !READ_ONCE(pte_frame(up)->nr_entries))
-			continue;
+	for (uaddr_t at = start, next; src && (at = next_filled(src, at, end)) < end && !err; at = next) {
 		if (!dst && !(dst = prepare_upper(k, src, at))) {
 			err = -ENOMEM;
-		} else if (is_shareable(k, at, &shareable_to)) {
-			leaf_share(src, entry, dst, &table_entries(dst)[table_index(at, 2)], k->rss);
-			nr_shared++;
+			break;
+		}
+		next = min(shareable_to(k, at), end);
+		if (next > at) {
+			unsigned first = table_index(at, 2), nr = (unsigned)((next - at) / LEAF_SPAN);
+			nr_shared += leaf_share_stretch(src, dst, first, first + nr, k->rss);
 		} else {
 			err = copy_leaf(k, at);
+			next = at + LEAF_SPAN;
 		}
 	}
 	__atomic_fetch_add(&k->child->nr_tables, nr_shared, __ATOMIC_RELAXED);

@@ -202,7 +202,7 @@ def show_frame(argument):
 
 
 def table_by_number(number):
-    chunks = value("numbers.chunks")
+    chunks = value("table_chunks")
     return int(chunks[number >> 10][number & 1023])
 
 
@@ -210,7 +210,7 @@ def slots_of(frame):
     """(table pfn, index) of each entry that maps the frame."""
     slot, left = int(frame["slot"]), int(frame["nr_slots"])
     while slot and left:
-        table, index = table_by_number(slot >> 9), slot & 511
+        table, index = table_by_number(slot & 0x3FFFFF), slot >> 22 & 511
         yield table, index
         left -= 1
         companion = int(frame_at(table)["companion_pfn"])
