@@ -16,6 +16,9 @@ struct frame;
 void lru_add(struct frame *f);
 void lru_remove(struct frame *f);
 
+/* read(2) or write(2) came to the page: the second time makes it active. */
+void lru_touch(struct frame *f);
+
 /* A cache of objects that can be made again. */
 struct shrinker {
 	const char *name;

@@ -5,6 +5,7 @@
  */
 #include "internal.h"
 #include <mm/cache.h>
+#include <mm/reclaim.h>
 
 /* Page `index`, which is not in memory or not up to date, or triggers the next read-ahead. nr: pages that
  * the caller wants from there. */
@@ -26,10 +27,8 @@ long cache_read(struct mapping *m, struct readahead *ra, u64 pos, u64 len, struc
 {
 	long done = 0;
 	int err = 0;
-	u64 index = pos >> PAGE_SHIFT;
 	while (len) {
-		u64 off = pos & ~PAGE_MASK;
-		index = pos >> PAGE_SHIFT;
+		u64 off = pos & ~PAGE_MASK, index = pos >> PAGE_SHIFT;
 		if (pos >= m->ops->size(m))
 			break;
 		struct frame *f = mapping_find(m, index);
@@ -41,8 +40,9 @@ long cache_read(struct mapping *m, struct readahead *ra, u64 pos, u64 len, struc
 		u64 size = m->ops->size(m); /* looked at after the page: what truncation left is zeros */
 		size_t n = pos < size ? min(min(PAGE_SIZE - off, size - pos), len) : 0;
 		size_t moved = n ? c->move(c, (char *)frame_ptr(f) + off, n) : 0;
-		if (!(frame_flags(f) & FRAME_ACCESSED))
-			frame_set_flags(f, FRAME_ACCESSED);
+		if (index != ra->last) /* small reads that go on in one page are one use */
+			lru_touch(f);
+		ra->last = index;
 		frame_put(f);
 		pos += moved;
 		len -= moved;
@@ -54,6 +54,5 @@ long cache_read(struct mapping *m, struct readahead *ra, u64 pos, u64 len, struc
 		if (!n || err)
 			break;
 	}
-	ra->last = index;
 	return done ? done : err == -ENODATA ? 0 : err;
 }

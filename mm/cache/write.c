@@ -12,6 +12,7 @@
 #include <lib/string.h>
 #include <mm/cache.h>
 #include <mm/pagetable.h>
+#include <mm/reclaim.h>
 
 #define EXTENT_MAX 2048u /* blocks asked for at once */
 
@@ -65,6 +66,8 @@ static void written(struct writer *w, struct frame *f, u64 pos, size_t n)
 	if (n && pos + n > w->mapping->ops->size(w->mapping))
 		w->grow(w->mapping, pos + n);
 	mapping_dirty_sectors(w->mapping, f, n ? sector_mask(pos, n) : 0);
+	if (((pos + n) & ~PAGE_MASK) == 0) /* small writes that go on in one page are one use */
+		lru_touch(f);
 }
 
 /* Into a page that is up to date. Bytes moved or -errno. */

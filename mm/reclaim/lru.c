@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Replacement lists of file pages: inactive, where new pages come and victims are taken from the cold end,
- * and active, for pages that were used again while inactive. The inactive list is kept at least as long
+ * and active, for pages that were used twice while inactive. The inactive list is kept at least as long
  * as the active one, so that what is read once cannot push out what is used.
  * Source: the two-list scheme of Linux, Documentation/mm (page reclaim).
  *
@@ -77,6 +77,15 @@ void lru_activate(struct frame *f)
 	if ((frame_flags(f) & (FRAME_LRU | FRAME_ACTIVE)) == FRAME_LRU)
 		move_to(f, ACTIVE);
 	spin_unlock(&lock);
+}
+
+void lru_touch(struct frame *f)
+{
+	u32 flags = frame_flags(f);
+	if (!(flags & FRAME_ACCESSED))
+		frame_set_flags(f, FRAME_ACCESSED);
+	else if (!(flags & FRAME_ACTIVE))
+		lru_activate(f);
 }
 
 void lru_balance(unsigned nr)

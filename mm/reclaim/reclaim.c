@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Freeing pages. A victim comes from the cold end of the inactive list; used since it came there, it gets
- * another life; dirty, it waits for write-back (never dropped); else it is taken from every mapping by
+ * Freeing pages. A victim comes from the cold end of the inactive list; used through a mapping since, it
+ * stays; dirty, it waits for write-back (never dropped); else it is taken from every mapping by
  * the walk back, then from its file's index, if nobody took hold of it meanwhile.
  *
  * Nothing here waits for a lock that an allocation may be made under: busy pages are passed by.
@@ -60,12 +60,9 @@ u64 reclaim_slab_all(void)
 
 /* Pages. */
 
-/* Was it used since it was last asked? Forgets it. */
-static bool test_and_clear_used(struct frame *f)
-{
-	bool used = __atomic_fetch_and(&f->flags, ~FRAME_ACCESSED, __ATOMIC_RELAXED) & FRAME_ACCESSED;
-	return (READ_ONCE(f->nr_slots) && walk_back_test_accessed(f)) || used;
-}
+/* Was it used through a mapping since it was last asked? Forgets it. What was read or written once by system
+ * calls gets no second life by that. */
+static bool is_in_use(struct frame *f) { return READ_ONCE(f->nr_slots) && walk_back_test_accessed(f); }
 
 static bool is_clean(const struct frame *f) { return !(frame_flags(f) & (FRAME_DIRTY | FRAME_WRITEBACK)); }
 
@@ -93,8 +90,8 @@ static bool shrink_page(struct frame *f, bool *is_dirty)
 	if (f->mapping && frame_flags(f) & FRAME_UPTODATE) {
 		if (!is_clean(f))
 			*is_dirty = true;
-		else if (test_and_clear_used(f))
-			lru_activate(f);
+		else if (is_in_use(f))
+			lru_touch(f);
 		else
 			evicted = evict(f);
 	}
