@@ -3,6 +3,7 @@
 #   make check        unit tests under ASan and UBSan, and the check of includes
 #   make check-tsan   CPUs as free-running threads under TSan
 #   make fuzz         libFuzzer over memory calls; FUZZ_ARGS are libFuzzer's (clang, libclang-rt-14-dev)
+#   make fuzz-gpt     libFuzzer over partition tables
 #   make host-lib     $(B)/host-fast/libquire-mm.a: mm/, lib/ and arch/host, optimised
 
 HCC       := gcc
@@ -12,7 +13,8 @@ HOST_SRC  := $(MM_SRC) $(sort $(wildcard arch/host/*.c))
 HOST_WARN := -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-format -Werror=implicit-function-declaration
 HOST_COMMON := -std=gnu11 -g $(HOST_WARN) -fno-strict-aliasing -fno-common -MMD -MP $(HOST_INC) -pthread
 UNIT_SRC  := $(sort $(wildcard tests/unit/*.c) $(wildcard tests/conformance/*.c))
-FUZZ_SRC  := $(sort $(wildcard tests/fuzz/*.c)) tests/unit/fixture.c tests/unit/sequence.c
+FUZZ_HELP := tests/unit/fixture.c tests/unit/sequence.c
+FUZZ_SRC  := tests/fuzz/space_fuzz.c $(FUZZ_HELP)
 
 HCFLAGS_check := $(HOST_COMMON) -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 HCFLAGS_tsan  := $(HOST_COMMON) -O1 -fsanitize=thread
@@ -29,7 +31,7 @@ $(B)/host-$(1)/%.c.o: %.c
 	@mkdir -p $$(@D)
 	@echo "  HOSTCC  $$< ($(1))"
 	@$(HCC_$(1)) $$(HCFLAGS_$(1)) -c -o $$@ $$<
--include $$(patsubst %,$(B)/host-$(1)/%.d,$$(HOST_SRC) $(sort $(UNIT_SRC) $(FUZZ_SRC)))
+-include $$(patsubst %,$(B)/host-$(1)/%.d,$$(HOST_SRC) $(sort $(UNIT_SRC) $(wildcard tests/fuzz/*.c)))
 endef
 $(foreach v,check tsan fast fuzz,$(eval $(call host_build,$(v))))
 
@@ -42,6 +44,8 @@ $(B)/unit-fast: $(call host_objects,fast,$(UNIT_SRC))
 $(B)/unit-tsan: $(call host_objects,tsan,$(UNIT_SRC))
 	@$(HCC) $(HCFLAGS_tsan) -o $@ $^ -lcmocka
 $(B)/fuzz: $(call host_objects,fuzz,$(FUZZ_SRC))
+	@$(FUZZ_CC) $(HCFLAGS_fuzz) -o $@ $^ -lcmocka
+$(B)/fuzz-%: $(call host_objects,fuzz,$(FUZZ_HELP)) $(B)/host-fuzz/tests/fuzz/%_fuzz.c.o
 	@$(FUZZ_CC) $(HCFLAGS_fuzz) -o $@ $^ -lcmocka
 $(B)/host-fast/libquire-mm.a: $(call host_objects,fast)
 	@rm -f $@
@@ -57,4 +61,8 @@ FUZZ_ARGS ?= -max_total_time=60
 fuzz: $(B)/fuzz
 	@mkdir -p $(B)/fuzz-corpus
 	@$(B)/fuzz $(B)/fuzz-corpus -max_len=512 -timeout=30 -artifact_prefix=$(B)/ $(FUZZ_ARGS)
+.PHONY: fuzz-gpt
+fuzz-gpt: $(B)/fuzz-gpt
+	@mkdir -p $(B)/fuzz-gpt-corpus
+	@$(B)/fuzz-gpt $(B)/fuzz-gpt-corpus -max_len=1024 -close_fd_mask=2 -timeout=30 -artifact_prefix=$(B)/ $(FUZZ_ARGS)
 host-lib: $(B)/host-fast/libquire-mm.a

@@ -62,6 +62,7 @@ int run_call_tests(void);
 int run_thread_tests(void);
 int run_conformance_tests(void);
 int run_block_tests(void);
+int run_gpt_tests(void);
 int run_cache_tests(void);
 
 #endif
