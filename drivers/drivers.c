@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Finds devices and hands them to their drivers. */
+#include "pmem.h"
 #include "virtio/virtio.h"
 #include <drivers/drivers.h>
 
@@ -33,4 +34,5 @@ static void probe(struct pci_device *d)
 void drivers_init(void)
 {
 	pci_for_each(probe);
+	pmem_probe();
 }

@@ -4,12 +4,17 @@
  * loader's own memory is not kept. Sources: Xen's hvm_start_info (version 1), Multiboot2 1.6.
  */
 #include "internal.h"
+#include <hal/log.h>
 #include <lib/string.h>
 #include <lib/parse.h>
 
 #define PVH_MAGIC 0x336ec578u
 #define MB2_MAGIC 0x36d76289u
 #define MAX_PIECES 64
+
+/* Types of pieces (ACPI 6.4, 15.1, and 12 of old). */
+#define MEMORY_RAM        1
+#define MEMORY_PERSISTENT 12
 
 struct pvh_info {
 	u32 magic, version, flags, nr_modules;
@@ -24,8 +29,12 @@ struct pvh_memory {
 	u32 type, reserved;
 };
 
+extern char image_end[];
+
 static struct memory_piece pieces[MAX_PIECES];
 static unsigned nr_pieces;
+static struct hal_persistent_range persistent[8];
+static unsigned nr_persistent;
 static char cmdline[2048];
 static struct hal_boot_info info = { .cmdline = cmdline };
 static paddr_t rsdp;
@@ -92,6 +101,99 @@ static void read_mb2(const char *p)
 	}
 }
 
+/* Sorted by address: there are few. */
+static void sort_pieces(void)
+{
+	for (unsigned i = 1; i < nr_pieces; i++)
+		for (unsigned k = i; k > 0 && pieces[k].start < pieces[k - 1].start; k--) {
+			struct memory_piece t = pieces[k];
+			pieces[k] = pieces[k - 1];
+			pieces[k - 1] = t;
+		}
+}
+
+/* ---- memmap=SIZE!START ---- */
+
+static u64 read_size(const char *s, const char **end)
+{
+	u64 v;
+	if (!parse_u64(s, 0, &v, end)) {
+		*end = s;
+		return 0;
+	}
+	unsigned shift = **end == 'K' || **end == 'k' ? 10 : **end == 'M' || **end == 'm' ? 20 : **end == 'G' || **end == 'g' ? 30 : 0;
+	*end += shift != 0;
+	return v << shift;
+}
+
+static bool is_taken(paddr_t start, paddr_t end)
+{
+	paddr_t image = PAGE_ALIGN_UP((u64)image_end - IMAGE_BASE);
+	return start < image || (start < initrd.end && initrd.start < end);
+}
+
+/* RAM in [start, end) becomes persistent: pieces are cut in two, the memory stays where it is. */
+static void make_persistent(paddr_t start, paddr_t end)
+{
+	for (unsigned i = 0, n = nr_pieces; i < n; i++) {
+		struct memory_piece p = pieces[i];
+		if (p.type != MEMORY_RAM || p.end <= start || end <= p.start)
+			continue;
+		paddr_t from = max(p.start, start), to = min(p.end, end);
+		pieces[i] = (struct memory_piece){ from, to, MEMORY_PERSISTENT };
+		add_piece(p.start, from - p.start, MEMORY_RAM);
+		add_piece(to, p.end - to, MEMORY_RAM);
+		if (nr_persistent < ARRAY_SIZE(persistent))
+			persistent[nr_persistent++] = (struct hal_persistent_range){ from, to };
+	}
+}
+
+static void read_memmap(const char *text, int len)
+{
+	const char *end;
+	u64 size = PAGE_ALIGN_DOWN(read_size(text, &end));
+	if (!size || *end != '!') {
+		hal_log(LOG_WARNING, "memmap=%.*s: only SIZE!START is known", len, text);
+		return;
+	}
+	u64 start = PAGE_ALIGN_UP(read_size(end + 1, &end));
+	if ((*end && *end != ' ') || start + size < start || is_taken(start, start + size) || nr_pieces + 2 > MAX_PIECES)
+		hal_log(LOG_WARNING, "memmap=%.*s: this range cannot be taken", len, text);
+	else
+		make_persistent(start, start + size);
+}
+
+static void read_memmaps(void)
+{
+	for (const char *p = cmdline; *p;) {
+		while (*p == ' ')
+			p++;
+		const char *word = p;
+		while (*p && *p != ' ')
+			p++;
+		if (!strncmp(word, "memmap=", 7))
+			read_memmap(word + 7, (int)(p - word) - 7);
+	}
+}
+
+unsigned hal_persistent_ranges(const struct hal_persistent_range **out)
+{
+	*out = persistent;
+	return nr_persistent;
+}
+
+const char *hal_memory_map(unsigned index, paddr_t *start, paddr_t *end)
+{
+	static const char *const names[] = { [MEMORY_RAM] = "System RAM", [2] = "Reserved", [3] = "ACPI Tables", [4] = "ACPI Non-volatile Storage",
+	                                     [5] = "Unusable memory", [7] = "Persistent Memory", [MEMORY_PERSISTENT] = "Persistent Memory (legacy)" };
+	if (index >= nr_pieces)
+		return NULL;
+	*start = pieces[index].start;
+	*end = pieces[index].end;
+	u32 type = pieces[index].type;
+	return type < ARRAY_SIZE(names) && names[type] ? names[type] : "Reserved";
+}
+
 void bootinfo_init(u32 magic, paddr_t where)
 {
 	if (magic == MB2_MAGIC)
@@ -100,13 +202,9 @@ void bootinfo_init(u32 magic, paddr_t where)
 		read_pvh(low(where));
 	info.initrd = initrd.end ? phys_ptr(initrd.start) : NULL;
 	info.initrd_len = initrd.end - initrd.start;
-	/* Sorted by address: there are few. */
-	for (unsigned i = 1; i < nr_pieces; i++)
-		for (unsigned k = i; k > 0 && pieces[k].start < pieces[k - 1].start; k--) {
-			struct memory_piece t = pieces[k];
-			pieces[k] = pieces[k - 1];
-			pieces[k - 1] = t;
-		}
+	sort_pieces();
+	read_memmaps();
+	sort_pieces();
 }
 
 unsigned memory_map(const struct memory_piece **out)

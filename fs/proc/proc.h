@@ -131,6 +131,7 @@ int show_loadavg(struct seq *s, struct pseudo_node *n);
 int show_version(struct seq *s, struct pseudo_node *n);
 int show_cmdline(struct seq *s, struct pseudo_node *n);
 int show_cpuinfo(struct seq *s, struct pseudo_node *n);
+int show_iomem(struct seq *s, struct pseudo_node *n);
 int show_filesystems(struct seq *s, struct pseudo_node *n);
 int show_devices(struct seq *s, struct pseudo_node *n);
 int show_interrupts(struct seq *s, struct pseudo_node *n);

@@ -92,6 +92,7 @@ static const struct pseudo_entry root_entries[] = {
 	FILE_ENTRY("version", show_version),
 	FILE_ENTRY("cmdline", show_cmdline),
 	FILE_ENTRY("cpuinfo", show_cpuinfo),
+	FILE_ENTRY("iomem", show_iomem),
 	FILE_ENTRY("filesystems", show_filesystems),
 	FILE_ENTRY("devices", show_devices),
 	FILE_ENTRY("interrupts", show_interrupts),

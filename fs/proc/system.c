@@ -5,6 +5,7 @@
 #include <fs/tty.h>
 #include <hal/boot.h>
 #include <hal/irq.h>
+#include <hal/mem.h>
 #include <hal/time.h>
 #include <kernel/klog.h>
 #include <kernel/sched.h>
@@ -127,6 +128,17 @@ int show_cpuinfo(struct seq *s, struct pseudo_node *n)
 		seq_putc(s, '\n');
 	}
 	kfree(text);
+	return 0;
+}
+
+/* Where what lies is nothing for everybody: without CAP_SYS_ADMIN addresses are 0. */
+int show_iomem(struct seq *s, struct pseudo_node *n)
+{
+	paddr_t start, end;
+	const char *name;
+	bool may_see = capable(CAP_SYS_ADMIN);
+	for (unsigned i = 0; (name = hal_memory_map(i, &start, &end)) != NULL; i++)
+		seq_printf(s, "%08llx-%08llx : %s\n", may_see ? (unsigned long long)start : 0, may_see ? (unsigned long long)end - 1 : 0, name);
 	return 0;
 }
 

@@ -19,6 +19,16 @@ unsigned hal_ram_ranges(const struct hal_ram_range **out);
 /* Bytes of RAM that the machine has, including what hal_ram_ranges() leaves out (for the log). */
 u64 hal_ram_total(void);
 
+/* Memory that the boot parameters set aside to keep its content (memmap=SIZE!START): no RAM of the kernel's, but
+ * reachable through hal_frame_ptr(). Page aligned, half open. Returns how many. */
+struct hal_persistent_range {
+	paddr_t start, end;
+};
+unsigned hal_persistent_ranges(const struct hal_persistent_range **out);
+
+/* The machine's memory map, sorted: what [*start, *end) is, in the words of /proc/iomem; NULL: no more. */
+const char *hal_memory_map(unsigned index, paddr_t *start, paddr_t *end);
+
 /* An array of nr_pfns descriptors of entry_bytes each, indexed by pfn, zeroed; backed by memory at
  * least for every pfn in hal_ram_ranges(). Called once, before any frame is allocated; it may shrink
  * the ranges, so read them again afterwards. Never fails (panics when RAM cannot hold it). */
