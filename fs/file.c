@@ -247,7 +247,7 @@ int file_get_path(struct file *f, struct path *out)
 
 /* Mapping. */
 
-static u64 inode_mapping_size(struct mapping *m)
+u64 inode_mapping_size(struct mapping *m)
 {
 	return READ_ONCE(container_of(m, struct inode, mapping)->size);
 }

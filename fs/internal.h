@@ -57,6 +57,7 @@ bool fs_capable(unsigned cap); /* true also before the first task has credential
 
 /* file.c, fdtable.c */
 extern const struct mapping_ops inode_mapping_ops;
+u64 inode_mapping_size(struct mapping *m); /* its size operation */
 extern const struct file_ops path_file_ops; /* O_PATH */
 extern const struct file_ops no_file_ops;
 void file_init_cache(void);

@@ -5,8 +5,8 @@
  * pages hold references, and a truncated page reads as what it was or as zeros. Writers, truncate and
  * fallocate run under the inode's lock.
  *
- * Memory is charged before pages are made (see tmpfs.c): in one piece for a write when that fits, page
- * by page near the limit so that the write is short, not refused.
+ * Memory is charged page by page as it is made (see tmpfs.c), so a write near the limit is short, not
+ * refused.
  */
 #include "tmpfs.h"
 #include <asm/resource.h>
@@ -61,30 +61,9 @@ static s64 write_limit(struct inode *i, u64 pos, u64 len)
 	return (s64)min(len, min(limit, FS_MAX_BYTES) - pos);
 }
 
-/* Charges at once what a write of [pos, pos+len) may need at most. False: charge page by page. */
-static bool charge_ahead(struct inode *i, u64 pos, u64 len)
-{
-	u64 first = pos >> PAGE_SHIFT, end = (pos + len + PAGE_SIZE - 1) >> PAGE_SHIFT;
-	u64 have = (i->size + PAGE_SIZE - 1) >> PAGE_SHIFT;
-	if (i->mapping.nr_pages >= have) /* no holes: only what lies beyond the end is new */
-		first = max(first, have);
-	return first >= end || !tmpfs_charge(i, end - first);
-}
-
-static int page_for_write(struct inode *i, u64 index, bool charged, struct frame **out)
-{
-	if (likely(charged))
-		return mapping_get(&i->mapping, index, ALLOC_USER, out);
-	*out = mapping_find(&i->mapping, index);
-	if (*out)
-		return 0;
-	int err = tmpfs_charge(i, 1);
-	return err ? err : mapping_get(&i->mapping, index, ALLOC_USER, out);
-}
-
 /* A page that the file has not got yet, made from n bytes for offset off: it is filled before anybody can
  * see it, so nothing is zeroed that is written anyway. Bytes moved; -EEXIST when a fault was faster
- * (nothing was used up), -ENOMEM. */
+ * (nothing was used up), -ENOMEM, -ENOSPC. */
 static long write_new_page(struct inode *i, u64 index, struct iov *iov, u64 off, size_t n)
 {
 	struct frame *p = frame_alloc(0, ALLOC_USER, FRAME_CACHE);
@@ -105,15 +84,15 @@ static long write_new_page(struct inode *i, u64 index, struct iov *iov, u64 off,
 }
 
 /* n bytes into page `index`. Bytes moved or -errno. */
-static long write_page(struct inode *i, u64 index, struct iov *iov, u64 off, size_t n, bool charged)
+static long write_page(struct inode *i, u64 index, struct iov *iov, u64 off, size_t n)
 {
 	struct frame *p;
-	if (charged && index >= (i->size + PAGE_SIZE - 1) >> PAGE_SHIFT) {
+	if (index >= (i->size + PAGE_SIZE - 1) >> PAGE_SHIFT) {
 		long moved = write_new_page(i, index, iov, off, n);
 		if (moved != -EEXIST)
 			return moved;
 	}
-	int err = page_for_write(i, index, charged, &p);
+	int err = mapping_get(&i->mapping, index, ALLOC_USER, &p);
 	if (err)
 		return err;
 	size_t moved = iov_copy_from(iov, (char *)frame_ptr(p) + off, n);
@@ -126,13 +105,12 @@ static long write_page(struct inode *i, u64 index, struct iov *iov, u64 off, siz
 /* Writes len bytes at pos; bytes written, or -errno when none was. */
 static long write_pages(struct inode *i, struct iov *iov, u64 pos, u64 len)
 {
-	bool charged = charge_ahead(i, pos, len);
 	long done = 0;
 	int err = 0;
 	while (len) {
 		u64 off = pos & ~PAGE_MASK;
 		size_t n = min(PAGE_SIZE - off, len);
-		long moved = (i->seals & F_SEAL_GROW) && pos + n > i->size ? -EPERM : write_page(i, pos >> PAGE_SHIFT, iov, off, n, charged);
+		long moved = (i->seals & F_SEAL_GROW) && pos + n > i->size ? -EPERM : write_page(i, pos >> PAGE_SHIFT, iov, off, n);
 		if (moved < 0) {
 			err = (int)moved;
 			break;
@@ -148,7 +126,6 @@ static long write_pages(struct inode *i, struct iov *iov, u64 pos, u64 len)
 		}
 		cond_resched();
 	}
-	tmpfs_recount(i);
 	return done ? done : err;
 }
 
@@ -221,10 +198,8 @@ static int file_setattr(struct inode *i, const struct attr *a)
 		return 0;
 	u64 old = i->size;
 	WRITE_ONCE(i->size, a->size);
-	if (a->size < old) {
+	if (a->size < old)
 		mapping_truncate(&i->mapping, a->size);
-		tmpfs_recount(i);
-	}
 	return 0;
 }
 
@@ -233,7 +208,6 @@ static int punch(struct inode *i, u64 offset, u64 len)
 	if (i->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
 		return -EPERM;
 	mapping_punch(&i->mapping, offset, offset + len);
-	tmpfs_recount(i);
 	return 0;
 }
 
@@ -244,7 +218,7 @@ static int preallocate(struct inode *i, u64 first, u64 end)
 	int err = t->max_pages && end - first > t->max_pages ? -ENOSPC : 0;
 	for (u64 index = first; index < end && !err; index++) {
 		struct frame *p;
-		err = signal_is_pending() ? -EINTR : page_for_write(i, index, false, &p);
+		err = signal_is_pending() ? -EINTR : mapping_get(&i->mapping, index, ALLOC_USER, &p);
 		if (!err)
 			frame_put(p);
 		cond_resched();
@@ -254,7 +228,6 @@ static int preallocate(struct inode *i, u64 first, u64 end)
 		if (kept < end << PAGE_SHIFT)
 			mapping_punch(&i->mapping, kept, end << PAGE_SHIFT);
 	}
-	tmpfs_recount(i);
 	return err;
 }
 
@@ -305,7 +278,7 @@ void tmpfs_file_evict(struct inode *i)
 {
 	mapping_destroy(&i->mapping);
 	if (i->charged_pages)
-		tmpfs_uncharge(i, i->charged_pages);
+		tmpfs_charge(i, -(s64)i->charged_pages);
 	tmpfs_inode_uncount(i);
 	if (i->anon_name)
 		kfree((void *)i->anon_name);

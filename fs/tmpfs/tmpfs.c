@@ -3,9 +3,10 @@
  * tmpfs: supers, inodes, limits. Files live in their mappings, directories in trees (dir.c); nothing
  * is ever written anywhere, so an inode lives as long as it has a name or a user.
  *
- * Limits: pages are charged to the super (size=) and to Committed_AS when write or fallocate makes
- * them; pages made by faults of shared mappings are noticed when the file is next changed or counted.
- * inodes are counted when made (nr_inodes=).
+ * Limits: each page is charged to the super (size=) and to Committed_AS before it is inserted, whoever
+ * makes it: write, fallocate or a fault, which then ends in SIGBUS. Shared memory without a name is
+ * charged with its whole size when it is made, unless it is NORESERVE. Inodes are counted when made
+ * (nr_inodes=).
  */
 #include "tmpfs.h"
 #include <asm/statfs.h>
@@ -73,6 +74,7 @@ static int init_by_type(struct inode *i, struct inode *dir, const char *target)
 		return init_link(i, target);
 	case S_IFREG:
 		i->mapping.flags |= MAPPING_SHMEM;
+		i->mapping.ops = &tmpfs_mapping_ops;
 		i->ops = &tmpfs_file_ops;
 		i->fops = &tmpfs_file_fops;
 		return 0;
@@ -110,40 +112,32 @@ const struct inode_ops tmpfs_special_ops = { .evict = tmpfs_inode_uncount };
 
 /* Charges. */
 
-int tmpfs_charge(struct inode *i, u64 nr_pages)
+int tmpfs_charge(struct inode *i, s64 nr_pages)
 {
 	struct tmpfs_super *t = tmpfs_of(i);
-	if (__atomic_add_fetch(&t->nr_pages, (s64)nr_pages, __ATOMIC_RELAXED) > (s64)t->max_pages && t->max_pages) {
-		__atomic_fetch_sub(&t->nr_pages, (s64)nr_pages, __ATOMIC_RELAXED);
-		return -ENOSPC;
+	if (nr_pages < 0) {
+		__atomic_fetch_add(&t->nr_pages, nr_pages, __ATOMIC_RELAXED);
+		space_commit_release((u64)-nr_pages);
+		return 0;
 	}
-	if (space_commit_charge(nr_pages)) {
-		__atomic_fetch_sub(&t->nr_pages, (s64)nr_pages, __ATOMIC_RELAXED);
-		return -ENOMEM;
-	}
-	i->charged_pages += nr_pages;
-	return 0;
+	bool fits = __atomic_add_fetch(&t->nr_pages, nr_pages, __ATOMIC_RELAXED) <= (s64)t->max_pages || !t->max_pages;
+	if (likely(fits && !space_commit_charge((u64)nr_pages)))
+		return 0;
+	__atomic_fetch_sub(&t->nr_pages, nr_pages, __ATOMIC_RELAXED);
+	return -ENOSPC;
 }
 
-void tmpfs_uncharge(struct inode *i, u64 nr_pages)
+static int mapping_charge(struct mapping *m, s64 nr_pages)
 {
-	__atomic_fetch_sub(&tmpfs_of(i)->nr_pages, (s64)nr_pages, __ATOMIC_RELAXED);
-	space_commit_release(nr_pages);
-	i->charged_pages -= nr_pages;
+	struct inode *i = container_of(m, struct inode, mapping);
+	return i->flags & INODE_FIXED_CHARGE ? 0 : tmpfs_charge(i, nr_pages);
 }
 
-void tmpfs_recount(struct inode *i)
-{
-	u64 now = READ_ONCE(i->mapping.nr_pages);
-	if (likely(now == i->charged_pages) || (i->flags & INODE_FIXED_CHARGE))
-		return;
-	if (now < i->charged_pages) {
-		tmpfs_uncharge(i, i->charged_pages - now);
-	} else if (!space_commit_charge(now - i->charged_pages)) { /* made by faults: too late to refuse */
-		__atomic_fetch_add(&tmpfs_of(i)->nr_pages, (s64)(now - i->charged_pages), __ATOMIC_RELAXED);
-		i->charged_pages = now;
-	}
-}
+const struct mapping_ops tmpfs_mapping_ops = {
+	.size = inode_mapping_size,
+	.charge = mapping_charge,
+	VFS_MAPPING_OPS,
+};
 
 /* Mount options. */
 
@@ -319,7 +313,9 @@ struct file *shmem_file_new(const char *name, u64 size, u32 flags)
 	if (flags & SHMEM_SEALABLE)
 		i->seals = 0;
 	if (!(flags & SHMEM_NORESERVE)) {
-		err = tmpfs_charge(i, (size + PAGE_SIZE - 1) >> PAGE_SHIFT);
+		u64 nr_pages = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
+		err = tmpfs_charge(i, (s64)nr_pages);
+		i->charged_pages = err ? 0 : nr_pages;
 		i->flags |= INODE_FIXED_CHARGE;
 	}
 	struct file *f = err ? NULL : file_new(&tmpfs_file_fops, i, O_RDWR | O_LARGEFILE);

@@ -41,9 +41,9 @@ static inline struct tmpfs_super *tmpfs_of(const struct inode *i) { return i->su
 int tmpfs_inode_new(struct super *s, struct inode *dir, u32 mode, u64 rdev, const char *target, struct inode **out);
 void tmpfs_inode_uncount(struct inode *i);
 
-int tmpfs_charge(struct inode *i, u64 nr_pages); /* 0, -ENOSPC or -ENOMEM */
-void tmpfs_uncharge(struct inode *i, u64 nr_pages);
-void tmpfs_recount(struct inode *i); /* makes the charge equal to the pages there are */
+extern const struct mapping_ops tmpfs_mapping_ops;
+/* Charges nr_pages to the super and to Committed_AS, or gives them back (< 0). 0 or -ENOSPC. */
+int tmpfs_charge(struct inode *i, s64 nr_pages);
 void tmpfs_file_evict(struct inode *i);
 
 struct tmpfs_dir *tmpfs_dir_new(struct inode *parent);

@@ -59,7 +59,7 @@ struct inode_ops {
 	bool no_cache; /* names of this directory are looked up anew each time (/proc) */
 };
 
-#define INODE_FIXED_CHARGE (1u << 0) /* charged_pages stands for the whole size, not for the pages there are */
+#define INODE_FIXED_CHARGE (1u << 0) /* tmpfs: charged_pages are charged, for the whole size, not the pages there are */
 
 struct inode {
 	s32 refs; /* atomic */
@@ -78,7 +78,7 @@ struct inode {
 	s32 writers;            /* > 0: open for writing; < 0: being executed (ETXTBSY) */
 	u32 seals;
 	u32 flags;         /* INODE_* */
-	u64 charged_pages; /* (lock) tmpfs: pages charged to its super and to Committed_AS */
+	u64 charged_pages; /* tmpfs: INODE_FIXED_CHARGE */
 	void *priv;
 	void *flocks;  /* byte-range and whole-file locks: fs/locks.c */
 	void *special; /* (lock) FIFO: struct pipe; socket: struct unix_sock bound here */

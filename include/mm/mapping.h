@@ -50,6 +50,9 @@ struct mapping_ops {
 	void (*unpin)(struct mapping *m);
 	/* Read-ahead state of an open file, or NULL. */
 	struct readahead *(*readahead)(void *file);
+	/* Takes room for nr pages, or gives it back (nr < 0): asked before a page is inserted, told when one
+	 * has left. 0 or -ENOSPC; giving back does not fail. May be called under spin locks. NULL: no limit. */
+	int (*charge)(struct mapping *m, s64 nr);
 	/* Reference counts of the open file behind a region. */
 	void (*file_get)(void *file);
 	void (*file_put)(void *file);
@@ -81,11 +84,11 @@ void mapping_destroy(struct mapping *m);
 struct frame *mapping_find(struct mapping *m, u64 index);
 
 /* Finds or makes page `index`, up to date, with a reference taken. alloc: ALLOC_* bits.
- * 0; -ENOMEM; -EIO or what the file system returned; -ENODATA: beyond the size of a file with a store. */
+ * 0; -ENOMEM; -ENOSPC: no room (ops->charge); -EIO or what the file system returned; -ENODATA: beyond the size of a file with a store. */
 int mapping_get(struct mapping *m, u64 index, unsigned alloc, struct frame **out);
 
 /* Puts a page whose content is complete (kind FRAME_CACHE, the caller's reference stays) at `index`; for
- * mappings without a backing store. 0; -EEXIST; -ENOMEM. */
+ * mappings without a backing store. 0; -EEXIST; -ENOMEM; -ENOSPC. */
 int mapping_add(struct mapping *m, u64 index, unsigned alloc, struct frame *f);
 
 /* The file's size was set to `size` bytes (already visible through ops->size): unmaps and drops what

@@ -8,7 +8,7 @@
  *
  * I1  A frame in the index has kind FRAME_CACHE, ->mapping and ->index name its place, and one
  *     reference belongs to the index. ->mapping becomes NULL under tree_lock when it leaves.
- * I2  nr_pages counts the index; store->nr_dirty and nr_writeback its tags.
+ * I2  nr_pages counts the index and is what ops->charge was asked for; store->nr_dirty and nr_writeback its tags.
  */
 #include "internal.h"
 #include <mm/pagetable.h>
@@ -49,7 +49,9 @@ static void count_page(struct mapping *m, s64 n)
 
 int mapping_insert(struct mapping *m, u64 index, unsigned alloc, struct frame *f, bool within_size)
 {
-	int err;
+	int err = m->ops->charge ? m->ops->charge(m, 1) : 0;
+	if (err)
+		return err;
 	f->mapping = m;
 	f->index = index;
 	f->owner = 0;
@@ -72,8 +74,11 @@ int mapping_insert(struct mapping *m, u64 index, unsigned alloc, struct frame *f
 		spin_unlock(&m->tree_lock);
 		radix_release(&reserve);
 	} while (err == -EAGAIN);
-	if (err)
+	if (err) {
 		f->mapping = NULL;
+		if (m->ops->charge)
+			m->ops->charge(m, -1);
+	}
 	return err;
 }
 
@@ -123,6 +128,8 @@ bool mapping_detach_locked(struct mapping *m, struct frame *f)
 		radix_remove(&m->pages, f->index);
 		f->mapping = NULL;
 		count_page(m, -1);
+		if (m->ops->charge)
+			m->ops->charge(m, -1);
 	}
 	return was_in;
 }

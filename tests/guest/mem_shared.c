@@ -2,7 +2,9 @@
 /* Memory that processes share: anonymous, memfd with seals, System V, /dev/shm. */
 #include "check.h"
 #include <sys/ipc.h>
+#include <sys/mount.h>
 #include <sys/shm.h>
+#include <sys/statfs.h>
 
 static void anonymous(void)
 {
@@ -183,6 +185,49 @@ static void dev_shm(void)
 	R("shm_open ENOENT", shm_open("/quire-test", O_RDWR, 0));
 }
 
+static long blocks_free(const char *path)
+{
+	struct statfs st;
+	return statfs(path, &st) ? -1 : (long)st.f_bfree;
+}
+
+/* A tmpfs of four pages: what is beyond its size= ends in SIGBUS or ENOSPC, whoever makes the page. */
+static void limited(void)
+{
+	static char page[PAGE];
+	mkdir("/tmp/small", 0755);
+	R("mount tmpfs size=16k", mount("none", "/tmp/small", "tmpfs", 0, "size=16k"));
+	VAL("tmpfs size= free", blocks_free("/tmp/small"));
+	int fd = open("/tmp/small/f", O_RDWR | O_CREAT, 0600);
+	R("tmpfs size= ftruncate beyond", ftruncate(fd, 8 * PAGE));
+	char *s = mmap(0, 8 * PAGE, RW, MAP_SHARED, fd, 0), *p = mmap(0, 8 * PAGE, RW, MAP_PRIVATE, fd, 0);
+	PUT("tmpfs size= shared write", s, 1);
+	GET("tmpfs size= shared read of a hole", s + PAGE);
+	PUT("tmpfs size= private write of a hole", p + 2 * PAGE, 1);
+	VAL("tmpfs size= free after three", blocks_free("/tmp/small"));
+	PUT("tmpfs size= last page", s + 3 * PAGE, 4);
+	PUT("tmpfs size= write beyond", s + 4 * PAGE, 5);
+	GET("tmpfs size= read beyond", s + 5 * PAGE);
+	PUT("tmpfs size= private write beyond", p + 6 * PAGE, 7);
+	R("tmpfs size= write(2) ENOSPC", pwrite(fd, page, PAGE, 7 * PAGE));
+	R("tmpfs size= write(2) over what is there", pwrite(fd, page, PAGE, 0));
+	R("tmpfs size= write(2) short", pwrite(fd, page, PAGE, 3 * PAGE + 2048));
+	R("tmpfs size= fallocate ENOSPC", fallocate(fd, 0, 4 * PAGE, PAGE));
+	R("tmpfs size= mlock ENOMEM", mlock(s + 4 * PAGE, PAGE));
+	R("tmpfs size= read(2) of a hole", pread(fd, page, PAGE, 5 * PAGE));
+	VAL("tmpfs size= free when full", blocks_free("/tmp/small"));
+	R("tmpfs size= punch", fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, PAGE, PAGE));
+	PUT("tmpfs size= write after punch", s + 4 * PAGE, 5);
+	PUT("tmpfs size= full again", s + PAGE, 5);
+	CHILD("tmpfs size= child killed") signal(SIGBUS, SIG_DFL), *(volatile char *)(s + 6 * PAGE) = 1;
+	R("tmpfs size= truncate", ftruncate(fd, 0));
+	VAL("tmpfs size= free after truncate", blocks_free("/tmp/small"));
+	munmap(s, 8 * PAGE), munmap(p, 8 * PAGE), close(fd);
+	unlink("/tmp/small/f");
+	R("umount tmpfs", umount("/tmp/small"));
+	rmdir("/tmp/small");
+}
+
 int main(void)
 {
 	anonymous();
@@ -190,5 +235,6 @@ int main(void)
 	sysv_errors();
 	sysv();
 	dev_shm();
+	limited();
 	return 0;
 }
