@@ -31,7 +31,10 @@ static inline pte_t hal_entry_exchange(pte_t *e, pte_t v)
 /* On failure *expected becomes what was found. */
 static inline bool hal_entry_cmpxchg(pte_t *e, pte_t *expected, pte_t v)
 {
-	return __atomic_compare_exchange_n(&e->bits, &expected->bits, v.bits, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+	u64 was = expected->bits; /* stays in a register, unlike the member of a struct */
+	bool done = __atomic_compare_exchange_n(&e->bits, &was, v.bits, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+	expected->bits = was;
+	return done;
 }
 
 /* Clears the given bits, returns the entry as it was. */

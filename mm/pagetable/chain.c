@@ -82,6 +82,31 @@ void slot_move(struct frame *f, struct frame *from, unsigned i, struct frame *to
 	chain_rank_leave();
 }
 
+const char *chain_validate(struct frame *f)
+{
+	u32 nr = f->nr_slots, seen = 0;
+	slot_t prev = 0;
+	if (f->slot & CHAIN_LOCKED)
+		return "chain: locked";
+	for (slot_t s = f->slot; s; seen++) {
+		struct frame *t = slot_table(s);
+		pte_t e = hal_entry_load(&table_entries(t)[slot_index(s)]);
+		if (seen == nr)
+			return "chain: longer than its length";
+		if (t->kind != FRAME_TABLE || t->table_level != 1 || !pte_is_mapped(e) || pte_is_special(e) || pte_frame(e) != f)
+			return "chain: a slot does not map the frame";
+		if (nr == 1)
+			return NULL;
+		if (!t->companion_pfn)
+			return "chain: slot without companion";
+		if (slot_links(s)->prev != prev)
+			return "chain: a slot does not name the one before it";
+		prev = s;
+		s = slot_links(s)->next;
+	}
+	return seen == nr ? NULL : "chain: shorter than its length";
+}
+
 /* Climbs from an upper table's entry to the root: the address that slot (upper, index) stands for. */
 static struct space *climb(slot_t slot, uaddr_t *base)
 {

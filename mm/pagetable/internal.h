@@ -77,6 +77,9 @@ static inline bool chain_replace_only(struct frame *f, slot_t was, slot_t now)
 	return __atomic_compare_exchange_n(&f->chain, &expected, now ? now | CHAIN_ONE : 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
+/* NULL or what is broken in the chain of a mapped page; nobody changes it meanwhile. */
+const char *chain_validate(struct frame *f);
+
 /* ---- links ---- */
 
 /* Links l, of `slot`, behind k, of `known`, in a chain of several. */

@@ -6,58 +6,113 @@
 #include <mm/pagetable.h>
 #include <mm/region.h>
 
-static bool may_write_at_once(pte_t e, u32 flags)
-{
-	if (pte_is_special(e))
-		return false;
-	struct frame *f = pte_frame(e);
-	if (f->kind == FRAME_ANON)
-		return READ_ONCE(f->nr_slots) == 1 && __atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) == 1;
-	return (flags & REGION_SHARED) && (frame_flags(f) & FRAME_SHMEM || pte_is_writable(e));
-}
-
-/* What a stretch of entries lost and gained, as bits; decides the flush. */
-struct changes {
-	u64 lost, gained;
+/* What the changed entries were: together with the new rights, that decides the flush. */
+struct before {
+	u64 any;       /* bits that were set in one */
+	u64 all;       /* bits that were set in each */
+	u64 any_given; /* as any, of those that may be written to from now on */
 };
 
-static inline void protect_entry(pte_t *entry, pte_t e, u64 rights, struct changes *c)
+/* Gives an entry, seen as e, the rights `now`. False: it had them. */
+static inline bool protect_entry(pte_t *entry, pte_t *e, u64 now)
 {
-	pte_t changed = pte_with_rights(e, rights);
-	if (changed.bits == e.bits)
-		return;
-	while (unlikely(!hal_entry_cmpxchg(entry, &e, changed))) /* the walker set A or D */
-		changed = pte_with_rights(e, rights);
-	c->lost |= e.bits & ~changed.bits;
-	c->gained |= changed.bits & ~e.bits;
+	pte_t changed = pte_with_rights(*e, now);
+	if (changed.bits == e->bits)
+		return false;
+	while (unlikely(!hal_entry_cmpxchg(entry, e, changed))) /* the walker set A or D */
+		changed = pte_with_rights(*e, now);
+	return true;
 }
 
-static void protect_stretch(pte_t *entry, unsigned nr, u64 rights, u32 flags, struct changes *c)
+static void protect_stretch(pte_t *entry, unsigned nr, u64 rights, struct before *b)
 {
+	u64 any = b->any, all = b->all;
+	for (pte_t *end = entry + nr; entry < end; entry++) {
+		pte_t e = hal_entry_load(entry);
+		if (pte_is_mapped(e) && protect_entry(entry, &e, rights)) {
+			any |= e.bits;
+			all &= e.bits;
+		}
+	}
+	b->any = any;
+	b->all = all;
+}
+
+/* A private frame that nobody else maps or holds: a mapped frame has one slot and one reference at least. */
+static inline bool is_own(const struct frame *f)
+{
+	return f->kind == FRAME_ANON && (READ_ONCE(f->nr_slots) | (u32)__atomic_load_n(&f->refs, __ATOMIC_ACQUIRE)) == 1;
+}
+
+/* A page of a file or shmem in a shared region that need not see the first write, or has seen it. */
+static bool was_written(pte_t e, u32 flags)
+{
+	const struct frame *f = pte_frame(e);
+	return (flags & REGION_SHARED) && !pte_is_special(e) && f->kind == FRAME_CACHE &&
+	       (frame_flags(f) & FRAME_SHMEM || pte_is_writable(e));
+}
+
+/* What may not be written to at once, or is no private frame. */
+static __attribute__((noinline)) void protect_other(pte_t *entry, pte_t e, u64 rights, u32 flags, struct before *b)
+{
+	bool give = was_written(e, flags);
+	if (!protect_entry(entry, &e, give ? rights | PTE_WRITE : rights))
+		return;
+	b->all &= e.bits;
+	if (give)
+		b->any_given |= e.bits;
+	else
+		b->any |= e.bits;
+}
+
+/* The region may be written to. */
+static void protect_stretch_writable(pte_t *entry, unsigned nr, u64 rights, u32 flags, struct before *b)
+{
+	u64 any_given = 0, all = ~0ull, writable = rights | PTE_WRITE;
 	for (pte_t *end = entry + nr; entry < end; entry++) {
 		pte_t e = hal_entry_load(entry);
 		if (!pte_is_mapped(e))
 			continue;
-		bool writable = (flags & REGION_WRITE) && may_write_at_once(e, flags);
-		protect_entry(entry, e, writable ? rights | PTE_WRITE : rights, c);
+		if (unlikely(pte_is_special(e)) || unlikely(!is_own(pte_frame(e)))) {
+			protect_other(entry, e, rights, flags, b);
+			continue;
+		}
+		if (likely(protect_entry(entry, &e, writable))) {
+			any_given |= e.bits;
+			all &= e.bits;
+		}
 	}
+	b->any_given |= any_given;
+	b->all &= all;
+}
+
+/* Did an entry lose what a TLB may still hold: access, W, or the right to execute? */
+static bool is_flush_needed(const struct before *b, u64 rights)
+{
+	u64 lost = (b->any & ~rights) | (b->any_given & ~(rights | PTE_WRITE));
+	return lost & (PTE_PRESENT | PTE_WRITE) || (rights & ~b->all & PTE_NX);
 }
 
 void protect_range(struct space *s, uaddr_t start, uaddr_t end, u32 flags)
 {
 	u64 rights = rights_of(flags, false);
-	struct changes c = { 0, 0 };
+	struct before b = { .all = ~0ull };
 	for (uaddr_t a = start; (a = leaf_next(s, a, end)) < end;) {
 		uaddr_t next = (a & ~(LEAF_SPAN - 1)) + LEAF_SPAN;
 		struct leaf l;
 		if (leaf_lock(s, a, &l)) {
 			ASSERT(!l.is_shared || l.table->nr_entries == 0);
-			if (l.table->nr_entries)
-				protect_stretch(l.entry, (min(end, next) - a) >> PAGE_SHIFT, rights, flags, &c);
+			unsigned nr = (unsigned)((min(end, next) - a) >> PAGE_SHIFT);
+			if (!l.table->nr_entries)
+				nr = 0;
+			if (flags & REGION_WRITE)
+				protect_stretch_writable(l.entry, nr, rights, flags, &b);
+			else
+				protect_stretch(l.entry, nr, rights, &b);
 			leaf_unlock(&l);
 		}
 		a = next;
 	}
-	if (c.lost & (PTE_PRESENT | PTE_WRITE) || c.gained & PTE_NX)
+	if (is_flush_needed(&b, rights))
 		hal_tlb_flush(READ_ONCE(s->cpus), s->root_pfn, start, end, false);
 }

@@ -21,8 +21,11 @@
 #include <mm/stat.h>
 #include <mm/trace.h>
 
-/* Shares the tables below `nr` entries, at most 127, so that their 16-bit counts add up in one word. The
- * arrays and slots are those of the parent's and the child's first entry. */
+#define SHARE_AT_ONCE 64 /* tables whose counts are added up in 16 bits */
+_Static_assert(SHARE_AT_ONCE * TABLE_ENTRIES <= 0xffff, "their sum fits");
+
+/* Shares the tables below `nr` entries, at most SHARE_AT_ONCE. The arrays and slots (child's << 32 | parent's)
+ * are those of the first entry. */
 static __attribute__((noinline)) unsigned share_few(unsigned nr, pte_t *from, pte_t *to, struct links *beside, struct links *links,
                                                     u64 known_slot, u64 *rss_all)
 {
@@ -55,7 +58,7 @@ unsigned leaf_share_stretch(struct frame *src, struct frame *dst, unsigned first
 	leaf_rank_enter();
 	for (unsigned i = first, next; i < last; i = next) {
 		u64 rss_all, slots = (u64)slot_make(dst, i) << 32 | slot_make(src, i);
-		next = min(i + 64, last);
+		next = min(i + SHARE_AT_ONCE, last);
 		nr += share_few(next - i, table_entries(src) + i, table_entries(dst) + i, table_links(src) + i,
 		                table_links(dst) + i, slots, &rss_all);
 		for (unsigned k = 0; k < RSS_NR; k++)
@@ -176,15 +179,12 @@ int range_unshare(struct space *s, uaddr_t start, uaddr_t end, bool only_edges)
 		bool is_covered = start <= base && next <= end;
 		/* leaf_unshare returns 0 without doing it only when a sharer left meanwhile: then once more. */
 		if (!(only_edges && is_covered)) {
-			struct leaf l;
-			while (leaf_lock(s, a, &l)) {
-				bool is_shared = l.is_shared && l.table->nr_entries;
-				leaf_unlock(&l);
-				if (!is_shared)
-					break;
+			/* Only fork shares, under the space's lock held for writing: a table that is seen with W, or
+			 * gone, is not shared, and no lock is needed to see it. */
+			const pte_t *up = &table_entries(upper_find(s, a))[table_index(a, 2)];
+			for (pte_t e; !pte_is_none(e = hal_entry_load(up)) && pte_table_is_shared(e) && READ_ONCE(pte_frame(e)->nr_entries);)
 				if (leaf_unshare(s, a))
 					return -1;
-			}
 		}
 		a = next;
 	}

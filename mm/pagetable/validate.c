@@ -4,7 +4,7 @@
  * of a chain leads to an entry of that frame, counts equal what they count, no entry lies outside a
  * region, no writable private entry is mapped twice, sharers have W off above.
  */
-#include <mm/pagetable.h>
+#include "internal.h"
 #include <mm/region.h>
 #include <mm/space.h>
 
@@ -48,8 +48,9 @@ static const char *audit_frame(struct audit *a, struct frame *t, pte_t e, uaddr_
 		return "entry: cache frame writable in a private region";
 	if ((u32)READ_ONCE(f->refs) < f->nr_slots)
 		return "frame: fewer references than slots";
-	if (f->nr_slots > 1 && !t->companion_pfn)
-		return "chain: slot without companion";
+	const char *broken = chain_validate(f);
+	if (broken)
+		return broken;
 	struct find find = { .space = a->space, .addr = addr };
 	walk_back(f, find_place, &find);
 	return find.found ? NULL : "walk back: does not find the entry";

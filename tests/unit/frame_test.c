@@ -37,6 +37,47 @@ static void buddy_random_load_returns_everything(void **state)
 	machine_down();
 }
 
+/* Frames that go back in order, up or down, or in none, join to the blocks that they came from. */
+static void single_frames_go_back_as_blocks(void **state)
+{
+	(void)state;
+	enum { N = 1500 };
+	static struct frame *held[N];
+	struct frame_node_stat before[2], after[2];
+	machine_up_with_nodes(32ul << 20, 1, 2);
+	srand(5);
+	for (unsigned order = 0; order < 3; order++) {
+		frame_drain_pcp();
+		for (unsigned i = 0; i < 2; i++)
+			frame_node_stat(i, &before[i]);
+		for (unsigned i = 0; i < N; i++)
+			held[i] = frame_alloc(0, ALLOC_USER, FRAME_ANON);
+		frame_get(held[N / 2]); /* one that has another user stays */
+		for (unsigned i = 0; i < N && order; i++) {
+			unsigned k = order == 1 ? max(i, N - 1 - i) : i + (unsigned)rand() % (N - i);
+			struct frame *f = held[k];
+			held[k] = held[i];
+			held[i] = f;
+		}
+		struct frame *kept = NULL;
+		for (unsigned i = 0; i < N; i++)
+			if (held[i]->refs == 2)
+				kept = held[i];
+		for (unsigned i = 0; i < N; i += 100)
+			frame_put_many(held + i, 100);
+		assert_null(frame_validate());
+		assert_int_equal(kept->refs, 1);
+		frame_put(kept);
+		frame_drain_pcp();
+		assert_null(frame_validate());
+		for (unsigned i = 0; i < 2; i++) {
+			frame_node_stat(i, &after[i]);
+			assert_memory_equal(before[i].nr_free_blocks, after[i].nr_free_blocks, sizeof(before[i].nr_free_blocks));
+		}
+	}
+	machine_down();
+}
+
 static void alloc_stops_at_the_watermark(void **state)
 {
 	(void)state;
@@ -245,6 +286,7 @@ int run_frame_tests(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(buddy_random_load_returns_everything),
+		cmocka_unit_test(single_frames_go_back_as_blocks),
 		cmocka_unit_test(alloc_stops_at_the_watermark),
 		cmocka_unit_test(nodes_give_and_take_their_own),
 		cmocka_unit_test(watermarks_follow_linux_formula),

@@ -55,6 +55,7 @@ int run_frame_tests(void);
 int run_lib_tests(void);
 int run_space_tests(void);
 int run_fork_tests(void);
+int run_chain_tests(void);
 int run_sequence_tests(void);
 int run_failure_tests(void);
 int run_stat_tests(void);
