@@ -106,7 +106,18 @@ bool cmdline_text(const char *word, char *out, size_t size);
 /* The value of word= as a number, or `otherwise`. */
 u64 cmdline_number(const char *word, u64 otherwise);
 
-/* Maps 4 KiB pages into the kernel half; flags are entry bits. */
+#define PTE_GLOBAL (1ull << 8)
+#define KERNEL_RW  (PTE_PRESENT | PTE_WRITE | PTE_NX | PTE_ACCESSED | PTE_DIRTY | PTE_GLOBAL)
+
+/* The last-level entry for an address of the kernel half. make: with tables that are missing, NULL when there
+ * is no memory for them; otherwise they exist. */
+u64 *kernel_entry(u64 vaddr, bool make);
+/* len bytes of addresses in the area of stacks and device memory, never given back. */
+u64 vmap_reserve(u64 len);
+/* Drops kernel translations on every CPU; interrupts are on, no spin lock is held. */
+void tlb_flush_kernel(u64 start, u64 end);
+
+/* Maps 4 KiB pages into the kernel half; flags are entry bits. Panics without memory: at boot only. */
 void kernel_map(u64 vaddr, paddr_t paddr, u64 len, u64 flags);
 extern paddr_t kernel_root;
 void paging_share_low(bool on); /* while other CPUs start */

@@ -12,10 +12,8 @@
 #include <mm/pte.h>
 
 #define PTE_HUGE    (1ull << 7)
-#define PTE_GLOBAL  (1ull << 8)
 #define PTE_NOCACHE (1ull << 4)
 
-#define KERNEL_RW (PTE_PRESENT | PTE_WRITE | PTE_NX | PTE_ACCESSED | PTE_DIRTY | PTE_GLOBAL)
 #define KERNEL_RO (PTE_PRESENT | PTE_NX | PTE_ACCESSED | PTE_GLOBAL)
 #define KERNEL_RX (PTE_PRESENT | PTE_ACCESSED | PTE_GLOBAL)
 #define HUGE_SIZE (2ul << 20)
@@ -102,16 +100,16 @@ paddr_t early_alloc(u64 bytes)
 	hal_panic("not enough memory to start: %lu KiB of RAM", (unsigned long)(ram_bytes >> 10));
 }
 
+/* 0: no memory. A lock is held: nothing may be waited for. */
 static paddr_t table_page(void)
 {
 	if (!frames_are_up)
 		return early_alloc(PAGE_SIZE);
-	struct frame *f = frame_alloc(0, ALLOC_KERNEL | ALLOC_ZERO | ALLOC_RESERVE, FRAME_KERNEL);
-	if (!f)
-		hal_panic("no memory for a kernel page table");
-	return frame_pfn(f) << PAGE_SHIFT;
+	struct frame *f = frame_alloc(0, ALLOC_ZERO | ALLOC_RESERVE, FRAME_KERNEL);
+	return f ? frame_pfn(f) << PAGE_SHIFT : 0;
 }
 
+/* The entry that maps vaddr on a level; tables that are missing are made. NULL: no memory for one. */
 static u64 *entry_of(paddr_t root, u64 vaddr, unsigned level)
 {
 	u64 *table = phys_ptr(root);
@@ -119,8 +117,11 @@ static u64 *entry_of(paddr_t root, u64 vaddr, unsigned level)
 		u64 *e = &table[(vaddr >> (12 + 9 * (l - 1))) & 511];
 		if (l == level)
 			return e;
-		if (!*e)
-			*e = table_page() | PTE_PRESENT | PTE_WRITE | PTE_ACCESSED;
+		paddr_t below = *e ? 0 : table_page();
+		if (!*e && !below)
+			return NULL;
+		if (below)
+			*e = below | PTE_PRESENT | PTE_WRITE | PTE_ACCESSED;
 		table = phys_ptr(*e & PTE_PFN);
 	}
 }
@@ -130,12 +131,24 @@ static paddr_t root_being_built;
 /* Two CPUs may need the same table at the same time. */
 static struct spinlock tables_lock = SPINLOCK_INIT(RANK_SLAB);
 
+u64 *kernel_entry(u64 vaddr, bool make)
+{
+	if (!make)
+		return entry_of(root_being_built, vaddr, 1);
+	spin_lock(&tables_lock);
+	u64 *e = entry_of(root_being_built, vaddr, 1);
+	spin_unlock(&tables_lock);
+	return e;
+}
+
 void kernel_map(u64 vaddr, paddr_t paddr, u64 len, u64 flags)
 {
-	spin_lock(&tables_lock);
-	for (u64 off = 0; off < len; off += PAGE_SIZE)
-		*entry_of(root_being_built, vaddr + off, 1) = (paddr + off) | flags;
-	spin_unlock(&tables_lock);
+	for (u64 off = 0; off < len; off += PAGE_SIZE) {
+		u64 *e = kernel_entry(vaddr + off, true);
+		if (!e)
+			hal_panic("no memory for a kernel page table");
+		*e = (paddr + off) | flags;
+	}
 }
 
 static u64 image_rights(u64 vaddr)
@@ -263,12 +276,12 @@ void hal_root_switch(pfn_t root)
 	write_cr3(root << PAGE_SHIFT);
 }
 
-/* ---- stacks and device memory ---- */
+/* ---- the area of stacks and device memory ---- */
 
 static u64 vmap_next = VMAP_BASE;
 static struct spinlock vmap_lock = SPINLOCK_INIT(RANK_DEVICE);
 
-static u64 vmap_reserve(u64 len)
+u64 vmap_reserve(u64 len)
 {
 	unsigned long flags = spin_lock_irq(&vmap_lock);
 	u64 at = vmap_next;
@@ -283,53 +296,4 @@ void *hal_mmio_map(paddr_t base, size_t len)
 	u64 size = PAGE_ALIGN_UP(base + len) - start, at = vmap_reserve(size + PAGE_SIZE);
 	kernel_map(at, start, size, KERNEL_RW | PTE_NOCACHE);
 	return (void *)(at + (base - start));
-}
-
-#define STACK_SLOT (2 * HAL_STACK_SIZE) /* a stack and as much nothing below it */
-
-/*
- * Stacks that are not in use keep their frames and their place, chained through their first word: a
- * fork takes the one that was freed last, and no CPU ever needs to forget a translation.
- */
-static struct {
-	struct spinlock lock;
-	void **free; /* bottom of the first free stack */
-} stacks = { .lock = SPINLOCK_INIT(RANK_BUDDY - 1) };
-
-static bool stack_fill(u64 bottom)
-{
-	struct frame *frames[HAL_STACK_SIZE / PAGE_SIZE];
-	for (unsigned i = 0; i < ARRAY_SIZE(frames); i++) {
-		frames[i] = frame_alloc(0, ALLOC_KERNEL, FRAME_STACK);
-		if (!frames[i]) {
-			while (i)
-				frame_free(frames[--i], 0);
-			return false;
-		}
-	}
-	for (unsigned i = 0; i < ARRAY_SIZE(frames); i++)
-		kernel_map(bottom + i * PAGE_SIZE, frame_pfn(frames[i]) << PAGE_SHIFT, PAGE_SIZE, KERNEL_RW);
-	return true;
-}
-
-void *hal_stack_alloc(void)
-{
-	spin_lock(&stacks.lock);
-	void **bottom = stacks.free;
-	if (bottom)
-		stacks.free = *bottom;
-	spin_unlock(&stacks.lock);
-	if (bottom)
-		return (char *)bottom + HAL_STACK_SIZE;
-	u64 at = vmap_reserve(STACK_SLOT) + (STACK_SLOT - HAL_STACK_SIZE);
-	return stack_fill(at) ? (void *)(at + HAL_STACK_SIZE) : NULL;
-}
-
-void hal_stack_free(void *top)
-{
-	void **bottom = (void **)((char *)top - HAL_STACK_SIZE);
-	spin_lock(&stacks.lock);
-	*bottom = stacks.free;
-	stacks.free = bottom;
-	spin_unlock(&stacks.lock);
 }

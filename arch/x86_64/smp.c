@@ -94,7 +94,7 @@ void cpus_stop(void)
 
 static struct {
 	u8 lock;
-	u64 root; /* paddr */
+	u64 root; /* paddr; 0: addresses of the kernel, which every root has */
 	uaddr_t start, end;
 	u64 pending; /* CPUs that have not answered */
 } request;
@@ -119,7 +119,7 @@ void tlb_ipi(void)
 	u64 me = 1ull << hal_cpu_id();
 	if (!(__atomic_load_n(&request.pending, __ATOMIC_ACQUIRE) & me))
 		return;
-	if (cpu_blocks[hal_cpu_id()].root == request.root)
+	if (!request.root || cpu_blocks[hal_cpu_id()].root == request.root)
 		flush_here(request.start, request.end);
 	__atomic_fetch_and(&request.pending, ~me, __ATOMIC_RELEASE);
 }
@@ -162,4 +162,16 @@ void hal_tlb_flush(cpumask_t cpus, pfn_t root, uaddr_t start, uaddr_t end, bool 
 		flush_here(start, end);
 	if (unlikely(cpus & ~me))
 		flush_others(cpus & ~me, root_paddr, start, end);
+}
+
+void tlb_flush_kernel(u64 start, u64 end)
+{
+	stat_add(STAT_TLB_FLUSH, 1);
+	for (u64 from = start; from < end; from += FLUSH_ALL_PAGES * PAGE_SIZE) { /* a CR3 load would keep global ones */
+		u64 to = min(end, from + FLUSH_ALL_PAGES * PAGE_SIZE);
+		cpumask_t me = 1ull << hal_cpu_id(), all = hal_cpu_count == 64 ? ~0ull : (1ull << hal_cpu_count) - 1;
+		flush_here(from, to);
+		if (all & ~me)
+			flush_others(all & ~me, 0, from, to);
+	}
 }

@@ -2,7 +2,8 @@
 /*
  * /proc/quire: windows into Quire itself, for its tests.
  *
- *   drain     (write) empty slabs and per-CPU lists go back, so that counts can be compared
+ *   drain     (write) what is kept for reuse goes back (empty slabs, per-CPU lists, kernel stacks), so that
+ *             counts can be compared
  *   frames    how many frames there are of each kind, counted one by one
  *   counters  every counter with its help
  *   validate  "ok", or what is broken in the frame allocator, the slabs, the caller's space
@@ -16,16 +17,24 @@
 #include <mm/stat.h>
 #include <mm/trace.h>
 
-/* A CPU's own stacks of free objects can be emptied only there: the caller visits them all. */
-static int store_drain(struct pseudo_node *n, char *text, size_t len)
+/* A CPU's own lists of free objects can be emptied only there: the caller visits them all. */
+static void drain_all_cpus(cpumask_t online)
 {
-	cpumask_t online = sched_online_cpus(), allowed = current->allowed;
 	for (unsigned cpu = 0; cpu < HAL_MAX_CPUS; cpu++) {
 		if (!(online >> cpu & 1) || sched_set_affinity(current, (cpumask_t)1 << cpu))
 			continue;
 		slab_drain();
 		frame_drain_pcp();
 	}
+}
+
+/* Twice: what one CPU gives back may fill another one's lists. */
+static int store_drain(struct pseudo_node *n, char *text, size_t len)
+{
+	cpumask_t online = sched_online_cpus(), allowed = current->allowed;
+	hal_stack_drain(~0ull);
+	drain_all_cpus(online);
+	drain_all_cpus(online);
 	sched_set_affinity(current, allowed);
 	return 0;
 }

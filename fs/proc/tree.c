@@ -101,7 +101,7 @@ static long text_write(struct file *f, struct iov *iov, u64 *pos)
 		return -EIO;
 	if (len >= WRITE_MAX)
 		return -EINVAL;
-	char *text = kmalloc(len + 1, ALLOC_KERNEL);
+	char small[64], *text = len < sizeof(small) ? small : kmalloc(len + 1, ALLOC_KERNEL); /* values are short */
 	if (!text)
 		return -ENOMEM;
 	long err = 0;
@@ -110,7 +110,8 @@ static long text_write(struct file *f, struct iov *iov, u64 *pos)
 	text[len] = 0;
 	if (!err)
 		err = n->entry->store(n, text, len);
-	kfree(text);
+	if (text != small)
+		kfree(text);
 	if (err)
 		return err;
 	*pos += len;

@@ -25,6 +25,10 @@ struct hal_context {
 /* A kernel stack with an unmapped guard page below, or NULL; freed ones are kept for reuse. */
 void *hal_stack_alloc(void); /* returns the top */
 void hal_stack_free(void *stack_top);
+/* Freed ones that are kept; gives the memory of up to nr of them back, how many did. Task context, interrupts
+ * on, no spin lock held. */
+u64 hal_stack_nr_ready(void);
+u64 hal_stack_drain(u64 nr);
 
 /* Prepares a context that calls kernel_context_started() with interrupts off, then fn(arg) in kernel
  * mode with interrupts on; fn never returns. */

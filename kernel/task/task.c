@@ -12,6 +12,7 @@
 #include <kernel/signal.h>
 #include <lib/string.h>
 #include <linux/capability.h>
+#include <mm/reclaim.h>
 #include <mm/slab.h>
 #include <mm/space.h>
 
@@ -28,8 +29,15 @@ struct cred cred_root = {
 	.refs = 1, .cap_effective = ALL_CAPS, .cap_permitted = ALL_CAPS, .cap_bounding = ALL_CAPS,
 };
 
+/* ---- stacks that no task has now ---- */
+
+static u64 count_stacks(struct shrinker *s) { return hal_stack_nr_ready(); }
+static u64 scan_stacks(struct shrinker *s, u64 nr) { return hal_stack_drain(nr); }
+static struct shrinker stack_shrinker = { .name = "kernel stacks", .count = count_stacks, .scan = scan_stacks };
+
 void task_cache_init(void)
 {
+	shrinker_register(&stack_shrinker);
 	task_cache = slab_cache_create("task_struct", sizeof(struct task), 64, SLAB_ACCOUNT);
 	process_cache = slab_cache_create("signal_cache", sizeof(struct process), 64, SLAB_ACCOUNT);
 	ASSERT(task_cache && process_cache);

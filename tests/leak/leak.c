@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Nothing leaks: each kind of work is done once to fill caches, then many times; before and after,
- * per-CPU lists and empty slabs are given back (/proc/quire/drain), and free memory and every slab
- * cache's objects must be exactly the same. Killing a process at any time frees all that it had.
+ * per-CPU lists, empty slabs and pooled kernel stacks are given back (/proc/quire/drain), and free memory,
+ * the frames of each kind and every slab cache's objects must be exactly the same. Killing a process at any time frees all that it had.
  *
  * Runs as process 1 and prints "leak: NAME: ok" or what grew. Seeded: the same kills each time under
  * a clock that repeats.
@@ -23,6 +23,7 @@
 #include <sys/reboot.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,7 +34,7 @@
 struct snapshot {
 	long free_kb;
 	int nr;
-	struct { char name[40]; long active; } cache[CACHES];
+	struct { char name[40]; long active, slabs; } cache[CACHES];
 };
 static struct snapshot before, after;
 static char text[1 << 16];
@@ -51,48 +52,66 @@ static void sleep_us(long us)
 	nanosleep(&t, NULL);
 }
 
+static char *slurp_fd(int fd)
+{
+	ssize_t n = 0, r;
+	while ((r = pread(fd, text + n, sizeof text - 1 - n, n)) > 0)
+		n += r;
+	text[n] = 0;
+	return text;
+}
+
 static char *slurp(const char *path)
 {
 	int fd = open(path, O_RDONLY);
-	ssize_t n = 0, r;
-	while (fd >= 0 && (r = read(fd, text + n, sizeof text - 1 - n)) > 0)
-		n += r;
-	text[n] = 0;
+	slurp_fd(fd);
 	close(fd);
 	return text;
+}
+
+/* What is measured with stays open: its own objects would come and go otherwise. */
+static int drain_fd, slabinfo_fd, frames_fd, meminfo_fd;
+
+static void open_instruments(void)
+{
+	drain_fd = open("/proc/quire/drain", O_WRONLY | O_CLOEXEC);
+	slabinfo_fd = open("/proc/slabinfo", O_RDONLY | O_CLOEXEC);
+	frames_fd = open("/proc/quire/frames", O_RDONLY | O_CLOEXEC);
+	meminfo_fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+	if (drain_fd < 0 || slabinfo_fd < 0 || frames_fd < 0 || meminfo_fd < 0)
+		printf("leak: instruments: FAILED with %s\n", strerror(errno));
+}
+
+/* What the measurement itself allocates comes from one CPU's lists, always the same one's. */
+static void run_on(unsigned long cpus)
+{
+	if (syscall(SYS_sched_setaffinity, 0, sizeof cpus, &cpus))
+		printf("leak: affinity: FAILED with %s\n", strerror(errno));
 }
 
 static void take(struct snapshot *s)
 {
 	sleep_us(20000);
-	int fd = open("/proc/quire/drain", O_WRONLY);
-	if (fd < 0 || write(fd, "1", 1) != 1)
+	run_on(1);
+	if (write(drain_fd, "1", 1) != 1)
 		printf("leak: drain: FAILED with %s\n", strerror(errno));
-	close(fd);
 	s->nr = 0;
-	for (char *line = strtok(slurp("/proc/slabinfo"), "\n"); line; line = strtok(NULL, "\n")) {
-		if (s->nr < CACHES && sscanf(line, "%39s %ld", s->cache[s->nr].name, &s->cache[s->nr].active) == 2)
+	for (char *line = strtok(slurp_fd(slabinfo_fd), "\n"); line; line = strtok(NULL, "\n")) {
+		if (s->nr < CACHES && sscanf(line, "%39s %ld %*u %*u %*u %*u : tunables %*u %*u %*u : slabdata %*u %ld", s->cache[s->nr].name,
+		                             &s->cache[s->nr].active, &s->cache[s->nr].slabs) == 3)
 			s->nr++;
 	}
-	for (char *line = strtok(slurp("/proc/quire/frames"), "\n"); line; line = strtok(NULL, "\n")) {
+	for (char *line = strtok(slurp_fd(frames_fd), "\n"); line; line = strtok(NULL, "\n")) {
 		struct { char name[40]; long active; } kind;
 		if (s->nr < CACHES && strncmp(line, "free", 4) && sscanf(line, "%39s %ld", kind.name, &kind.active) == 2) {
 			snprintf(s->cache[s->nr].name, 40, "frames:%.30s", kind.name);
+			s->cache[s->nr].slabs = 0;
 			s->cache[s->nr++].active = kind.active;
 		}
 	}
-	/* Kernel stacks stay with the pool that hands them out again: they count as free. With several CPUs
-	 * the objects that stay may lie in one slab more or less, depending on who was where: there the
-	 * objects are compared, and the slabs' frames count as free. */
-	long pooled = 0;
-	bool many = sysconf(_SC_NPROCESSORS_ONLN) > 1;
-	for (int i = 0; i < s->nr; i++)
-		if (!strcmp(s->cache[i].name, "frames:stack") || (many && !strncmp(s->cache[i].name, "frames:slab", 11))) {
-			pooled += s->cache[i].active;
-			s->cache[i].active = 0;
-		}
-	char *p = strstr(slurp("/proc/meminfo"), "MemFree:");
-	s->free_kb = p ? atol(p + 8) + pooled * 4 : -1;
+	char *p = strstr(slurp_fd(meminfo_fd), "MemFree:");
+	s->free_kb = p ? atol(p + 8) : -1;
+	run_on(~0ul);
 }
 
 static void compare(const char *name)
@@ -101,9 +120,10 @@ static void compare(const char *name)
 	if (before.free_kb != after.free_kb)
 		printf("leak: %s: free memory %ld kB before, %ld kB after\n", name, before.free_kb, after.free_kb);
 	for (int i = 0; i < before.nr && i < after.nr; i++)
-		if (before.cache[i].active != after.cache[i].active) {
+		if (before.cache[i].active != after.cache[i].active || before.cache[i].slabs != after.cache[i].slabs) {
 			same = false;
-			printf("leak: %s: cache %s had %ld objects, has %ld\n", name, before.cache[i].name, before.cache[i].active, after.cache[i].active);
+			printf("leak: %s: cache %s had %ld objects in %ld slabs, has %ld in %ld\n", name, before.cache[i].name, before.cache[i].active,
+			       before.cache[i].slabs, after.cache[i].active, after.cache[i].slabs);
 		}
 	if (before.nr != after.nr)
 		printf("leak: %s: %d caches before, %d after\n", name, before.nr, after.nr);
@@ -271,7 +291,7 @@ static void reap_orphans(void)
 /* Every CPU runs something, so that each has its caches. */
 static void use_all_cpus(void)
 {
-	for (int i = 0; i < 40; i++) /* kernel stacks are kept for reuse: more than any test needs */
+	for (int i = 0; i < 40; i++)
 		if (fork() == 0) {
 			for (volatile int j = 0; j < 1000000; j++)
 				;
@@ -281,8 +301,12 @@ static void use_all_cpus(void)
 		;
 }
 
+static const char *only; /* the one check that is asked for, or NULL */
+
 static void check(const char *name, void (*work)(void), int cycles)
 {
+	if (only && strcmp(name, only))
+		return;
 	for (int i = 0; i < cycles / 5; i++) /* until the caches of every CPU are warm */
 		work();
 	use_all_cpus();
@@ -300,8 +324,10 @@ int main(int argc, char **argv)
 {
 	if (argc > 1 && !strcmp(argv[1], "nothing"))
 		return 0;
+	only = getenv("check");
 	mount("proc", "/proc", "proc", 0, NULL);
 	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+	open_instruments();
 	printf("\n"); /* the firmware leaves the cursor in a line of its own */
 	take(&after); /* reading /proc makes its own inodes; the snapshots are memory too */
 	take(&before);

@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Boots Quire with leak.c as process 1: free frames and slab objects are the same after much work as before."""
+"""Boots Quire with leak.c as process 1: free frames and slab objects are the same after much work as before.
+
+    leak_test.py [CHECK]    one check only, by its name with "-" for blanks
+"""
 import os
 import re
 import subprocess
@@ -16,12 +19,13 @@ def main():
     os.makedirs(os.path.dirname(program), exist_ok=True)
     source = os.path.join(boot.ROOT, "tests/leak/leak.c")
     subprocess.run(["gcc", "-std=gnu11", "-O1", "-static", "-pthread", "-Wall", "-Wno-unused-result", "-o", program, source], check=True)
+    append = "quiet" + "".join(' "check=%s"' % w.replace("-", " ") for w in sys.argv[1:2])
     passed = failed = 0
     for cpus in (1, 2):
         with tempfile.TemporaryDirectory() as tmp:
             archive = os.path.join(tmp, "initrd")
             boot.initrd(archive, program, {})
-            text, reason = boot.qemu(boot.QUIRE, archive, "quiet", 200, extra=("-smp", str(cpus)), stop="@@ done")
+            text, reason = boot.qemu(boot.QUIRE, archive, append, 300, extra=("-smp", str(cpus)), stop="@@ done")
         for line in text.split("\n"):
             if line.startswith("leak: "):
                 print("%s (%d CPUs)" % (line, cpus))
