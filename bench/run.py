@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs bench/bench.c on Quire and on Debian's kernel in the same QEMU and prints the ratios.
+"""Runs bench/bench.c (memory, processes) and bench/files.c (files of a disk that lies in RAM, in the Debian
+image) on Quire and on Debian's kernel in the same QEMU and prints the ratios.
 
 Instructions, not time: -icount shift=0 makes one tick one instruction, and a run repeats exactly. Linux
 runs twice: with mitigations off, and "lean" (also without init_on_alloc, memcg and stack randomization),
@@ -68,6 +69,17 @@ def boot(kernel, initrd, append, timeout):
     return results, info
 
 
+def boot_files(kernel, binary, append, timeout):
+    """One run of bench/files.c in the Debian image; {test: ticks per operation}."""
+    command = [os.path.join(ROOT, "quire"), "run", "--icount", "--kernel", kernel, "--image", "debian", "--ram", "512M", "--cpu", "qemu64",
+               "--append", append, "--timeout", str(timeout), "--", binary]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode or "BENCH_END" not in done.stdout:
+        sys.stderr.write(done.stdout[-1000:] + done.stderr[-2000:])
+        raise SystemExit(f"bench: the run on files under {kernel} did not finish")
+    return {m[1]: float(m[2]) for m in re.finditer(r"BENCH (\S+) ([\d.]+)", done.stdout)}
+
+
 def geometric_mean(values):
     return math.exp(sum(math.log(v) for v in values) / len(values))
 
@@ -93,26 +105,37 @@ def main():
     p.add_argument("--linux", help="Debian's kernel (vmlinuz) to compare with; none: only Quire")
     p.add_argument("--json", help="also write the figures there")
     p.add_argument("--timeout", type=int, default=600, help="seconds for one run")
+    p.add_argument("--part", choices=["memory", "files"], help="only one of the two programs")
     a = p.parse_args()
     build = os.path.join(ROOT, "build")
     os.makedirs(build, exist_ok=True)
     binary, initrd = os.path.join(build, "bench"), os.path.join(build, "bench.cpio")
-    subprocess.run(["gcc", "-O2", "-static", "-o", binary, os.path.join(ROOT, "bench/bench.c")], check=True)
+    for program, out in (("bench", binary), ("files", "build/bench-files")):
+        subprocess.run(["gcc", "-O2", "-static", "-o", os.path.join(ROOT, out), os.path.join(ROOT, f"bench/{program}.c")], check=True)
     make_initrd(binary, initrd)
-    print("bench: Quire ...", file=sys.stderr)
-    quire, info = boot(a.quire, initrd, "quiet", a.timeout)
-    linux = lean = {}
+    runs = [("Quire", "quire", a.quire, "quiet")]
     if a.linux:
-        print("bench: Linux, mitigations off ...", file=sys.stderr)
-        linux, _ = boot(a.linux, initrd, LINUX, a.timeout)
-        print("bench: Linux, lean ...", file=sys.stderr)
-        lean, _ = boot(a.linux, initrd, LEAN, a.timeout)
-    print_table(quire, linux, lean)
+        runs += [("Linux, mitigations off", "linux", a.linux, LINUX), ("Linux, lean", "linux", a.linux, LEAN)]
+    results, info, files = [], [], []
+    for title, name, kernel, append in runs:
+        print(f"bench: {title} ...", file=sys.stderr)
+        found, said = boot(kernel, initrd, append, a.timeout) if a.part != "files" else ({}, [])
+        results.append(found)
+        info = info or said
+        if a.part != "memory":
+            print(f"bench: {title}, files ...", file=sys.stderr)
+            files.append(boot_files(name, "./build/bench-files", append, a.timeout))
+    quire, linux, lean = results + [{}] * (3 - len(results))
+    if quire:
+        print_table(quire, linux, lean)
+    if files:
+        print_table(*files, *[{}] * (3 - len(files)))
     for line in info:
         print("Quire at init:", line)
     if a.json:
         with open(a.json, "w") as f:
-            json.dump({"quire": quire, "linux": linux, "lean": lean, "floor": FLOOR, "info": info}, f, indent=1)
+            json.dump({"quire": quire, "linux": linux, "lean": lean, "floor": FLOOR, "info": info,
+                       "files": dict(zip(("quire", "linux", "lean"), files))}, f, indent=1)
 
 
 if __name__ == "__main__":
