@@ -55,11 +55,9 @@ int mapping_insert(struct mapping *m, u64 index, unsigned alloc, struct frame *f
 	f->mapping = m;
 	f->index = index;
 	f->owner = 0;
-	do { /* again when the tree changed while nodes were allocated */
+	unsigned missing = 0;
+	do { /* mostly no node is missing; again when some are, or the tree changed while they were allocated */
 		struct radix_reserve reserve;
-		spin_lock(&m->tree_lock);
-		unsigned missing = radix_missing(&m->pages, index);
-		spin_unlock(&m->tree_lock);
 		if (radix_reserve(&reserve, missing, alloc & ~(ALLOC_ZERO | ALLOC_MOVABLE))) {
 			err = -ENOMEM;
 			break;
@@ -70,6 +68,8 @@ int mapping_insert(struct mapping *m, u64 index, unsigned alloc, struct frame *f
 			count_page(m, 1);
 			if (m->store)
 				lru_add(f);
+		} else if (err == -EAGAIN) {
+			missing = radix_missing(&m->pages, index);
 		}
 		spin_unlock(&m->tree_lock);
 		radix_release(&reserve);

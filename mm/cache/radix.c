@@ -87,8 +87,28 @@ static struct radix_node *take(struct radix_reserve *r)
 	return r->nodes[--r->nr];
 }
 
+/* The node of the lowest level that holds index; NULL: it is not there yet. */
+static inline struct radix_node *leaf_of(const struct radix_tree *t, u64 index)
+{
+	if (!t->height || !is_reachable(t, index))
+		return NULL;
+	struct radix_node *n = t->top;
+	for (unsigned shift = (t->height - 1) * SHIFT; shift && n; shift -= SHIFT)
+		n = n->children[(index >> shift) & (WAYS - 1)];
+	return n;
+}
+
 int radix_insert(struct radix_tree *t, u64 index, void *item, struct radix_reserve *r)
 {
+	struct radix_node *leaf = leaf_of(t, index);
+	if (likely(leaf)) { /* no node is missing */
+		void **place = &leaf->children[way(index, 1)];
+		if (*place)
+			return -EEXIST;
+		*place = item;
+		leaf->nr++;
+		return 0;
+	}
 	if (r->nr < radix_missing(t, index))
 		return -EAGAIN;
 	if (!t->top)
@@ -126,12 +146,10 @@ int radix_insert(struct radix_tree *t, u64 index, void *item, struct radix_reser
 
 void *radix_lookup(const struct radix_tree *t, u64 index)
 {
-	if (!is_reachable(t, index))
-		return NULL;
-	void *p = t->top;
-	for (unsigned level = t->height; level > 0 && p; level--)
-		p = ((struct radix_node *)p)->children[way(index, level)];
-	return p;
+	if (!t->height)
+		return index == 0 ? t->top : NULL;
+	const struct radix_node *leaf = leaf_of(t, index);
+	return leaf ? leaf->children[way(index, 1)] : NULL;
 }
 
 unsigned radix_stretch(const struct radix_tree *t, u64 index, unsigned max, void *const **items)
@@ -143,11 +161,7 @@ unsigned radix_stretch(const struct radix_tree *t, u64 index, unsigned max, void
 			*items = &t->top;
 		return index == 0 ? 1 : nr;
 	}
-	if (!is_reachable(t, index))
-		return nr;
-	const struct radix_node *n = t->top;
-	for (unsigned level = t->height; level > 1 && n; level--)
-		n = n->children[way(index, level)];
+	const struct radix_node *n = leaf_of(t, index);
 	if (n)
 		*items = &n->children[first];
 	return nr;
@@ -166,7 +180,16 @@ static bool path_to(const struct radix_tree *t, u64 index, struct radix_node **p
 
 bool radix_tag(struct radix_tree *t, u64 index, enum radix_tag tag, bool set)
 {
-	struct radix_node *path[12];
+	struct radix_node *path[12], *leaf = leaf_of(t, index);
+	u64 mark = 1ull << way(index, 1);
+	if (likely(leaf)) { /* often the levels above know already, or need not know */
+		if (!leaf->children[way(index, 1)] || !!(leaf->tags[tag] & mark) == set)
+			return leaf->children[way(index, 1)] && set;
+		if (leaf->tags[tag] & ~mark) {
+			leaf->tags[tag] ^= mark;
+			return !set;
+		}
+	}
 	if (!is_reachable(t, index) || !path_to(t, index, path))
 		return false;
 	if (!t->height) {
@@ -187,10 +210,8 @@ bool radix_tag(struct radix_tree *t, u64 index, enum radix_tag tag, bool set)
 
 bool radix_is_tagged(const struct radix_tree *t, u64 index, enum radix_tag tag)
 {
-	struct radix_node *path[12];
-	if (!is_reachable(t, index) || !path_to(t, index, path))
-		return false;
-	return t->height ? path[1]->tags[tag] >> way(index, 1) & 1 : t->top_tags >> tag & 1;
+	const struct radix_node *leaf = leaf_of(t, index);
+	return leaf ? leaf->tags[tag] >> way(index, 1) & 1 : !t->height && index == 0 && t->top_tags >> tag & 1;
 }
 
 void *radix_next_tagged(const struct radix_tree *t, u64 *index, enum radix_tag tag)

@@ -63,12 +63,13 @@ static void batch_end(struct batch *b)
 	b->nr = 0;
 }
 
-static bool is_present(struct mapping *m, u64 index)
+/* The first page number at or behind `index` that is in memory; ~0: none. */
+static u64 next_present(struct mapping *m, u64 index)
 {
 	spin_lock(&m->tree_lock);
-	bool present = radix_lookup(&m->pages, index) != NULL;
+	bool present = radix_next(&m->pages, &index) != NULL;
 	spin_unlock(&m->tree_lock);
-	return present;
+	return present ? index : ~0ull;
 }
 
 /* Reads the absent pages of [index, index + nr) within the file; `mark` (~0: none) is flagged. Memory that is
@@ -76,11 +77,12 @@ static bool is_present(struct mapping *m, u64 index)
 static void read_pages(struct mapping *m, u64 index, u64 nr, u64 mark)
 {
 	struct batch b = { .mapping = m };
-	u64 size = mapping_size_pages(m), end = min(index + nr, size);
+	u64 size = mapping_size_pages(m), end = min(index + nr, size), present = next_present(m, index);
 	for (; index < end; index++) {
 		struct frame *f;
-		int err = is_present(m, index) ? -EEXIST : mapping_insert_busy(m, index, ALLOC_USER, &f);
+		int err = index == present ? -EEXIST : mapping_insert_busy(m, index, ALLOC_USER, &f);
 		if (err == -EEXIST) {
+			present = next_present(m, index + 1);
 			batch_end(&b);
 			continue;
 		}

@@ -16,7 +16,7 @@ static const struct {
 u64 stat_read(enum mm_counter c)
 {
 	s64 sum = 0;
-	for (unsigned i = 0; i < HAL_MAX_CPUS; i++)
+	for (unsigned i = 0; i < hal_nr_cpus(); i++)
 		sum += READ_ONCE(mm_stat_cpus[i].count[c]);
 	return sum > 0 ? (u64)sum : 0;
 }
