@@ -62,8 +62,10 @@ void file_put(struct file *f)
 		locks_release_file(f);
 	if (f->ops->release)
 		f->ops->release(f);
-	if (f->state & FILE_WRITER)
+	if (f->state & FILE_WRITER) {
 		inode_put_write(f->inode);
+		__atomic_fetch_sub(&f->inode->super->nr_writers, 1, __ATOMIC_RELEASE);
+	}
 	if (f->state & FILE_EXEC_DENY)
 		inode_allow_write(f->inode);
 	inode_put(f->inode);
@@ -184,7 +186,7 @@ s64 file_seek_generic(struct file *f, s64 offset, int whence)
 	default:
 		return -EINVAL;
 	}
-	return seek_to(f, offset, FS_MAX_BYTES);
+	return seek_to(f, offset, f->inode->super->max_bytes ? f->inode->super->max_bytes : FS_MAX_BYTES);
 }
 
 s64 file_seek_unbounded(struct file *f, s64 offset, int whence)

@@ -17,10 +17,14 @@
 struct spinlock vfs_lock = SPINLOCK_INIT(RANK_VFS);
 struct super *anon_super;
 static struct slab_cache *inode_cache;
+static struct list_head supers = LIST_HEAD_INIT(supers); /* (vfs_lock) */
+static struct host_waitq walkers_wait;
 static const struct inode_ops no_inode_ops;
 
 void inode_init_cache(void)
 {
+	list_init(&supers);
+	host_waitq_init(&walkers_wait);
 	inode_cache = slab_cache_create("inode_cache", sizeof(struct inode), 0, SLAB_RECLAIMABLE);
 	anon_super = super_new(NULL, "anon_inodefs", 0x09041934);
 	ASSERT(inode_cache && anon_super);
@@ -45,23 +49,98 @@ struct super *super_new(const struct super_ops *ops, const char *type, u32 magic
 	s->dev = vfs_new_dev();
 	s->next_ino = 1;
 	s->refs = 1;
+	list_init(&s->unused_names);
+	spin_lock(&vfs_lock);
+	list_add_tail(&s->link, &supers);
+	spin_unlock(&vfs_lock);
 	return s;
+}
+
+static bool super_get_if_used(struct super *s)
+{
+	s32 refs = READ_ONCE(s->refs);
+	while (refs && !__atomic_compare_exchange_n(&s->refs, &refs, refs + 1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		;
+	return refs != 0;
+}
+
+int super_find(u64 dev, struct super **out)
+{
+	struct super *s;
+	int err = 0;
+	*out = NULL;
+	spin_lock(&vfs_lock);
+	list_for_each_entry(s, &supers, link) {
+		if (s->dev != dev)
+			continue;
+		if (super_get_if_used(s))
+			*out = s;
+		else
+			err = -EBUSY;
+		break;
+	}
+	spin_unlock(&vfs_lock);
+	return err;
+}
+
+/* Walkers keep a super's memory, not the super: it may be unmounted as soon as the last has gone on. */
+struct super *super_next(struct super *after)
+{
+	struct super *s, *found = NULL;
+	bool pass = !after;
+	spin_lock(&vfs_lock);
+	list_for_each_entry(s, &supers, link) {
+		if (pass && READ_ONCE(s->refs) > 0) {
+			found = s;
+			__atomic_fetch_add(&s->nr_walkers, 1, __ATOMIC_RELAXED);
+			break;
+		}
+		pass |= s == after;
+	}
+	if (after)
+		__atomic_fetch_sub(&after->nr_walkers, 1, __ATOMIC_RELEASE);
+	spin_unlock(&vfs_lock);
+	host_wake_all(&walkers_wait);
+	return found;
+}
+
+static bool has_no_walkers(void *arg) { return __atomic_load_n(&((struct super *)arg)->nr_walkers, __ATOMIC_ACQUIRE) == 0; }
+
+/* No references are left: nobody begins to walk over it any more; waits for those who do. */
+static void wait_for_walkers(struct super *s)
+{
+	spin_lock(&vfs_lock);
+	spin_unlock(&vfs_lock);
+	host_wait(&walkers_wait, has_no_walkers, s, 0);
 }
 
 void super_put(struct super *s)
 {
 	if (__atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL))
 		return;
+	wait_for_walkers(s);
 	if (s->ops && s->ops->unmount)
 		s->ops->unmount(s);
 	if (s->root)
 		inode_put(s->root);
+	icache_destroy(s);
+	spin_lock(&vfs_lock);
+	list_del(&s->link);
+	spin_unlock(&vfs_lock);
 	kfree(s);
 }
 
 /* Life cycle. */
 
 s64 inode_now(void) { return clock_realtime_ns(); }
+
+s64 inode_time(const struct inode *i, s64 ns)
+{
+	if (!i->super->has_seconds)
+		return ns;
+	s64 sec = ns / NSEC - (ns % NSEC < 0);
+	return max(min(sec, 0x7fffffffll), -0x80000000ll) * NSEC;
+}
 
 struct inode *inode_new(struct super *s, u32 mode)
 {
@@ -75,7 +154,8 @@ struct inode *inode_new(struct super *s, u32 mode)
 	i->ops = &no_inode_ops;
 	i->fops = &no_file_ops;
 	i->ino = __atomic_fetch_add(&s->next_ino, 1, __ATOMIC_RELAXED);
-	i->atime_ns = i->mtime_ns = i->ctime_ns = inode_now();
+	i->atime_ns = i->mtime_ns = i->ctime_ns = inode_time(i, inode_now());
+	list_init(&i->unused_link);
 	i->seals = F_SEAL_SEAL;
 	mutex_init(&i->lock, RANK_INODE);
 	mapping_init(&i->mapping, &inode_mapping_ops, 0);
@@ -97,10 +177,8 @@ struct inode *inode_new_anon(u32 mode, const char *name)
 
 void inode_get(struct inode *i) { __atomic_fetch_add(&i->refs, 1, __ATOMIC_RELAXED); }
 
-void inode_put(struct inode *i)
+void inode_clear(struct inode *i)
 {
-	if (__atomic_sub_fetch(&i->refs, 1, __ATOMIC_ACQ_REL))
-		return;
 	if (i->ops->evict)
 		i->ops->evict(i);
 	if (S_ISFIFO(i->mode) && i->special)
@@ -108,7 +186,22 @@ void inode_put(struct inode *i)
 	if (i->flocks)
 		locks_free(i);
 	mapping_destroy(&i->mapping);
-	slab_free(inode_cache, i);
+}
+
+void inode_free(struct inode *i) { slab_free(inode_cache, i); }
+
+void inode_put(struct inode *i)
+{
+	s32 refs = READ_ONCE(i->refs);
+	while (refs > 1)
+		if (__atomic_compare_exchange_n(&i->refs, &refs, refs - 1, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+			return;
+	if (i->super->icache && icache_put(i))
+		return;
+	if (__atomic_sub_fetch(&i->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	inode_clear(i);
+	inode_free(i);
 }
 
 void inode_init_owner(struct inode *i, const struct inode *dir, u32 mode)
@@ -165,6 +258,8 @@ int inode_permission(struct inode *i, u32 mask)
 	if (i->ops->permission)
 		return i->ops->permission(i, mask);
 	u32 mode = i->mode;
+	if ((mask & MAY_WRITE) && (i->flags & INODE_IMMUTABLE))
+		return -EPERM;
 	if (cred_fsuid() == i->uid)
 		mode >>= 6;
 	else if ((mode & 077) != ((mode >> 3) & 7) * 011 && cred_in_group(i->gid))
@@ -200,7 +295,7 @@ void inode_stat(struct inode *i, struct stat *st)
 	st->st_gid = i->gid;
 	st->st_rdev = i->rdev;
 	st->st_size = (s64)READ_ONCE(i->size);
-	st->st_blksize = PAGE_SIZE;
+	st->st_blksize = i->super->block_size ? i->super->block_size : PAGE_SIZE;
 	st->st_blocks = (s64)(i->mapping.flags & MAPPING_SHMEM ? i->mapping.nr_pages * (PAGE_SIZE / 512) : i->blocks);
 	st->st_atime = (u64)(i->atime_ns / NSEC);
 	st->st_atime_nsec = (u64)(i->atime_ns % NSEC);
@@ -225,15 +320,26 @@ void inode_touch_atime(struct file *f)
 		return;
 	if ((flags & MS_NODIRATIME) && S_ISDIR(i->mode))
 		return;
-	s64 now = inode_now();
-	if (is_newer && now - i->atime_ns < 86400 * NSEC)
+	s64 now = inode_time(i, inode_now());
+	if (now == i->atime_ns || (i->flags & INODE_NOATIME) || (is_newer && now - i->atime_ns < 86400 * NSEC))
 		return;
 	i->atime_ns = now;
+	inode_dirty(i, true);
 }
 
 void inode_touch_mtime(struct inode *i)
 {
-	i->mtime_ns = i->ctime_ns = inode_now();
+	s64 now = inode_time(i, inode_now());
+	if (i->mtime_ns == now && i->ctime_ns == now)
+		return;
+	i->mtime_ns = i->ctime_ns = now;
+	inode_dirty(i, true);
+}
+
+void inode_touch_ctime(struct inode *i)
+{
+	i->ctime_ns = inode_time(i, inode_now());
+	inode_dirty(i, true);
 }
 
 void inode_drop_setid(struct inode *i)
@@ -241,8 +347,10 @@ void inode_drop_setid(struct inode *i)
 	u32 kill = i->mode & S_ISUID;
 	if ((i->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
 		kill |= S_ISGID;
-	if (kill && S_ISREG(i->mode) && !fs_capable(CAP_FSETID))
+	if (kill && S_ISREG(i->mode) && !fs_capable(CAP_FSETID)) {
 		i->mode &= ~kill;
+		inode_dirty(i, false);
+	}
 }
 
 static int check_chown(const struct inode *i, const struct attr *a)
@@ -257,6 +365,8 @@ static int check_chown(const struct inode *i, const struct attr *a)
 
 static int check_attr(const struct inode *i, const struct attr *a)
 {
+	if (i->flags & (INODE_IMMUTABLE | INODE_APPEND))
+		return -EPERM;
 	if (a->valid & (ATTR_UID | ATTR_GID)) {
 		int err = check_chown(i, a);
 		if (err)
@@ -276,10 +386,11 @@ static void apply_attr(struct inode *i, const struct attr *a)
 	if (a->valid & ATTR_MODE)
 		i->mode = (i->mode & S_IFMT) | (a->mode & 07777);
 	if (a->valid & ATTR_ATIME)
-		i->atime_ns = a->atime_ns;
+		i->atime_ns = inode_time(i, a->atime_ns);
 	if (a->valid & ATTR_MTIME)
-		i->mtime_ns = a->mtime_ns;
-	i->ctime_ns = a->ctime_ns;
+		i->mtime_ns = inode_time(i, a->mtime_ns);
+	i->ctime_ns = inode_time(i, a->ctime_ns);
+	inode_dirty(i, false);
 }
 
 int inode_setattr(struct inode *i, struct attr *a, bool forced)
@@ -312,12 +423,14 @@ int inode_truncate(struct inode *i, u64 size)
 		return -EISDIR;
 	if (!S_ISREG(i->mode) || !i->ops->setattr)
 		return -EINVAL;
+	if (i->super->max_bytes && size > i->super->max_bytes)
+		return -EFBIG;
 	if (size > READ_ONCE(i->size) && size > current->process->rlimits[RLIMIT_FSIZE].cur) {
 		signal_send_task(current, SIGXFSZ, NULL);
 		return -EFBIG;
 	}
 	mutex_lock(&i->lock);
-	int err = 0;
+	int err = i->flags & (INODE_IMMUTABLE | INODE_APPEND) ? -EPERM : 0;
 	if ((size < i->size && (i->seals & F_SEAL_SHRINK)) || (size > i->size && (i->seals & F_SEAL_GROW)))
 		err = -EPERM;
 	if (!err)

@@ -40,6 +40,17 @@ s64 clock_realtime_ns(void);
 void inode_init_cache(void);
 void inode_touch_atime(struct file *f);
 void inode_touch_mtime(struct inode *i); /* mtime and ctime = now */
+void inode_touch_ctime(struct inode *i);
+/* Tells the file system that fields changed. */
+static inline void inode_dirty(struct inode *i, bool times_only)
+{
+	if (i->super->ops && i->super->ops->dirty_inode)
+		i->super->ops->dirty_inode(i, times_only);
+}
+/* For the icache: what goes with the inode, then its memory. */
+void inode_clear(struct inode *i);
+void inode_free(struct inode *i);
+bool icache_put(struct inode *i); /* the last reference may go; false: not (any more) in the cache */
 int inode_get_write(struct inode *i);    /* counts a writer: 0 or -ETXTBSY */
 static inline void inode_put_write(struct inode *i) { __atomic_fetch_sub(&i->writers, 1, __ATOMIC_RELEASE); }
 int inode_deny_write(struct inode *i); /* 0 or -ETXTBSY */

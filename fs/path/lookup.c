@@ -13,15 +13,25 @@
 
 struct inode *path_inode(const struct path *p) { return p->node->inode; }
 
+static struct path_node *unless_absent(struct path_node *n)
+{
+	if (likely(!node_is_absent(n)))
+		return n;
+	node_put(n);
+	return ERR_PTR(-ENOENT);
+}
+
 struct path_node *lookup_child_locked(struct path_node *dir, const char *name, size_t len)
 {
 	struct path_node *n = node_find(dir, name, len);
 	struct inode *i = dir->inode, *found;
 	if (n)
-		return n;
+		return unless_absent(n);
 	if (!i->ops->lookup)
 		return ERR_PTR(-ENOENT);
 	int err = i->ops->lookup(i, name, len, &found);
+	if (err == -ENOENT && i->super->keeps_absent)
+		node_add_absent(dir, name, len);
 	if (err)
 		return ERR_PTR(err);
 	n = node_add(dir, name, len, found);
@@ -32,7 +42,7 @@ struct path_node *lookup_child(struct path_node *dir, const char *name, size_t l
 {
 	struct path_node *n = node_find(dir, name, len);
 	if (likely(n != NULL))
-		return n;
+		return unless_absent(n);
 	mutex_lock(&dir->inode->lock);
 	n = lookup_child_locked(dir, name, len);
 	mutex_unlock(&dir->inode->lock);

@@ -21,7 +21,11 @@ int may_delete(struct inode *dir, struct inode *victim, bool is_dir)
 	int err = inode_permission(dir, MAY_WRITE | MAY_EXEC);
 	if (err)
 		return err;
+	if (dir->flags & INODE_APPEND)
+		return -EPERM;
 	if ((dir->mode & S_ISVTX) && cred_fsuid() != victim->uid && cred_fsuid() != dir->uid && !fs_capable(CAP_FOWNER))
+		return -EPERM;
+	if (victim->flags & (INODE_APPEND | INODE_IMMUTABLE))
 		return -EPERM;
 	if (is_dir != S_ISDIR(victim->mode))
 		return is_dir ? -ENOTDIR : -EISDIR;
@@ -122,6 +126,8 @@ static int link_locked(struct walk *w, struct path *old)
 	int err = may_create(&w->at);
 	if (err)
 		return err;
+	if (i->flags & (INODE_APPEND | INODE_IMMUTABLE))
+		return -EPERM;
 	if (S_ISDIR(i->mode))
 		return -EPERM;
 	if (!d->ops->link)

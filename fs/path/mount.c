@@ -11,6 +11,8 @@
 #include "path.h"
 
 #define MOUNT_FLAGS (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME | MS_NOSYMFOLLOW)
+#define SUPER_FLAGS (MS_RDONLY | MS_SYNCHRONOUS | MS_DIRSYNC | MS_MANDLOCK)
+#define ATIME_FLAGS (MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME)
 #define MS_PROPAGATION (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE)
 
 struct mount *root_mount, *anon_mount;
@@ -83,8 +85,7 @@ void mount_put(struct mount *m)
 		return;
 	node_put(m->root);
 	if (READ_ONCE(m->super->refs) == 1)
-		while (node_drop_unused(m->super, ~0u))
-			;
+		node_drop_unused(m->super, ~0ull);
 	super_put(m->super);
 	kfree(m->source);
 	kfree(m);
@@ -219,14 +220,43 @@ static void detach_children(struct mount *m)
 	}
 }
 
-static int do_remount(const struct path *at, u32 flags)
+/* No file may be open for writing, and none be waiting for its last close to be freed. The flag comes first,
+ * so that nobody begins to write behind the look. */
+static int make_read_only(struct super *s)
 {
-	if (at->node != at->mount->root)
-		return -EINVAL;
+	__atomic_fetch_or(&s->flags, MS_RDONLY, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&s->nr_writers, __ATOMIC_SEQ_CST) <= 0 && READ_ONCE(s->nr_unlinked) <= 0)
+		return 0;
+	__atomic_fetch_and(&s->flags, ~MS_RDONLY, __ATOMIC_RELAXED);
+	return -EBUSY;
+}
+
+static int remount_super(struct super *s, u32 flags, const char *data)
+{
+	bool becomes_ro = (flags & MS_RDONLY) && !(s->flags & MS_RDONLY);
+	int err = becomes_ro ? make_read_only(s) : 0;
+	if (!err && s->ops && s->ops->remount) {
+		err = s->ops->remount(s, flags & SUPER_FLAGS, data);
+		if (err && becomes_ro)
+			__atomic_fetch_and(&s->flags, ~MS_RDONLY, __ATOMIC_RELAXED);
+	}
+	if (!err)
+		s->flags = (s->flags & ~SUPER_FLAGS) | (flags & SUPER_FLAGS);
+	return err;
+}
+
+/* atime_given: flags say what to do with access times; else it stays as it is. */
+static int do_remount(const struct path *at, u32 flags, bool atime_given, const char *data)
+{
 	struct mount *m = at->mount;
+	if (at->node != m->root)
+		return -EINVAL;
+	int err = flags & MS_BIND ? 0 : remount_super(m->super, flags, data);
+	if (err)
+		return err;
+	if (!atime_given)
+		flags = (flags & ~ATIME_FLAGS) | (m->flags & ATIME_FLAGS);
 	m->flags = flags & MOUNT_FLAGS;
-	if (!(flags & MS_BIND))
-		m->super->flags = (m->super->flags & ~MS_RDONLY) | (flags & MS_RDONLY);
 	return 0;
 }
 
@@ -277,8 +307,8 @@ static int do_new(const char *source, const struct path *at, const char *type, u
 	int err = t->mount(source, flags, data, &s);
 	if (err)
 		return err;
-	if (flags & MS_RDONLY)
-		s->flags |= MS_RDONLY;
+	if (!t->needs_device) /* else set by the mount of the device, which others may share */
+		s->flags |= flags & SUPER_FLAGS;
 	struct mount *m = mount_new(s, NULL, flags, source);
 	if (!m)
 		return -ENOMEM;
@@ -291,11 +321,12 @@ static int do_new(const char *source, const struct path *at, const char *type, u
 int vfs_mount_at(const char *source, const struct path *at, const char *type, u32 flags, const char *data)
 {
 	int err;
+	bool atime_given = flags & ATIME_FLAGS;
 	if (!(flags & (MS_NOATIME | MS_STRICTATIME)))
 		flags |= MS_RELATIME;
 	mutex_lock(&namespace_lock);
 	if (flags & MS_REMOUNT)
-		err = do_remount(at, flags);
+		err = do_remount(at, flags, atime_given, data);
 	else if (flags & MS_BIND)
 		err = source ? do_bind(source, at) : -EINVAL;
 	else if (flags & MS_PROPAGATION)
@@ -373,6 +404,7 @@ void vfs_init(void)
 	file_init_cache();
 	fdtable_init_cache();
 	node_init_cache();
+	node_shrinker_init();
 	inode_init_cache();
 	fs_context_init_cache();
 	mutex_init(&namespace_lock, RANK_FS_NAMESPACE);

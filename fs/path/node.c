@@ -1,32 +1,40 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The cache of names. A node is one name in one directory of one file system, hashed by parent and
- * name; only names that exist are kept. A node in use (refs > 0) always stays; an unused hashed one
- * waits on the LRU list, and the oldest leave when more than UNUSED_MAX wait.
+ * name. A node in use (refs > 0) always stays; an unused hashed one waits on its super's list, and the
+ * oldest of the super leave when more than unused_max wait in all, or when memory is wanted (vfs_shrink).
+ *
+ * A name that does not exist has a node too, without an inode, where only this kernel changes the
+ * directory (super->keeps_absent): it spares the search through a directory. It gives way when the
+ * name comes to be; nobody but lookup_child_locked ever sees one.
  *
  * Names of directories with ops->no_cache are never hashed, so each lookup makes a new node, unless
  * something is mounted there.
  *
- * I1  A node holds references to its parent and its inode. A root is its own parent, uncounted.
- * I2  A node is on the LRU list exactly when it is hashed and refs == 0.
+ * I1  A node holds references to its parent and its inode (if it has one). A root is its own parent, uncounted.
+ * I2  A node is on its super's list exactly when it is hashed and refs == 0.
  * I3  One hashed node at most for a (parent, name): nodes are added under the directory's lock.
  *
  * vfs_lock guards hash, LRU, parents and names. Inodes are put outside it.
  */
 #include "path.h"
+#include <lib/hash.h>
+#include <mm/cache.h>
+#include <mm/reclaim.h>
 
-#define NR_BUCKETS 1024u
-#define UNUSED_MAX 2048u
-
-static struct path_node *buckets[NR_BUCKETS];
-static struct list_head lru = LIST_HEAD_INIT(lru); /* oldest first */
-static unsigned nr_unused;
+static struct path_node **buckets; /* (vfs_lock) 1 << bucket_bits of them, by the size of RAM */
+static unsigned bucket_bits;
+static u64 nr_unused, unused_max;  /* (vfs_lock) */
 static struct slab_cache *node_cache;
 
 void node_init_cache(void)
 {
 	node_cache = slab_cache_create("dentry", sizeof(struct path_node), 0, SLAB_RECLAIMABLE);
-	ASSERT(node_cache);
+	unused_max = frame_total() / 4;
+	for (bucket_bits = 8; 1ull << bucket_bits < frame_total() / 8 && bucket_bits < 18; bucket_bits++)
+		;
+	buckets = kzalloc(sizeof(buckets[0]) << bucket_bits, ALLOC_KERNEL);
+	ASSERT(node_cache && buckets);
 }
 
 u32 node_hash(const struct path_node *parent, const char *name, size_t len)
@@ -37,7 +45,19 @@ u32 node_hash(const struct path_node *parent, const char *name, size_t len)
 	return (u32)(h ^ (h >> 32));
 }
 
-static inline struct path_node **bucket_of(u32 hash) { return &buckets[(hash ^ (hash >> 10)) % NR_BUCKETS]; }
+static inline struct path_node **bucket_of(u32 hash) { return &buckets[hash_u64(hash, bucket_bits)]; }
+
+/* n is not a root. */
+static inline struct super *super_of(const struct path_node *n) { return n->parent->inode->super; }
+
+static void set_used_locked(struct path_node *n)
+{
+	if (list_is_empty(&n->lru))
+		return;
+	list_del(&n->lru);
+	super_of(n)->nr_unused_names--;
+	nr_unused--;
+}
 
 static struct path_node *find_locked(struct path_node *parent, u32 hash, const char *name, size_t len)
 {
@@ -64,10 +84,9 @@ static void unhash_locked(struct path_node *n)
 		at = &(*at)->hash_next;
 	*at = n->hash_next;
 	n->is_hashed = false;
-	if (!list_is_empty(&n->lru)) {
-		list_del(&n->lru);
-		nr_unused--;
-	}
+	set_used_locked(n);
+	if (!n->inode)
+		list_del(&n->absent_link);
 }
 
 struct path_node *node_find(struct path_node *parent, const char *name, size_t len)
@@ -75,10 +94,8 @@ struct path_node *node_find(struct path_node *parent, const char *name, size_t l
 	u32 hash = node_hash(parent, name, len);
 	spin_lock(&vfs_lock);
 	struct path_node *n = find_locked(parent, hash, name, len);
-	if (n && __atomic_fetch_add(&n->refs, 1, __ATOMIC_RELAXED) == 0) {
-		list_del(&n->lru);
-		nr_unused--;
-	}
+	if (n && __atomic_fetch_add(&n->refs, 1, __ATOMIC_RELAXED) == 0)
+		set_used_locked(n);
 	spin_unlock(&vfs_lock);
 	return n;
 }
@@ -91,21 +108,19 @@ static struct path_node *node_free(struct path_node *n)
 	if (n->name != n->inline_name)
 		kfree(n->name);
 	slab_free(node_cache, n);
-	inode_put(i);
+	if (i)
+		inode_put(i);
 	return parent;
 }
 
-/* The oldest unused node (of super s), unhashed; NULL: none. */
+/* The oldest unused node of super s, unhashed; NULL: none. */
 static struct path_node *pick_unused_locked(struct super *s)
 {
-	struct path_node *n;
-	list_for_each_entry(n, &lru, lru) {
-		if (s && n->inode->super != s)
-			continue;
-		unhash_locked(n);
-		return n;
-	}
-	return NULL;
+	if (list_is_empty(&s->unused_names))
+		return NULL;
+	struct path_node *n = list_first_entry(&s->unused_names, struct path_node, lru);
+	unhash_locked(n);
+	return n;
 }
 
 void node_put(struct path_node *n)
@@ -121,9 +136,11 @@ void node_put(struct path_node *n)
 			if (!n->is_hashed) {
 				victim = n;
 			} else {
-				list_add_tail(&n->lru, &lru);
-				if (++nr_unused > UNUSED_MAX)
-					victim = pick_unused_locked(NULL);
+				struct super *s = super_of(n);
+				list_add_tail(&n->lru, &s->unused_names);
+				s->nr_unused_names++;
+				if (++nr_unused > unused_max)
+					victim = pick_unused_locked(s);
 			}
 		}
 		spin_unlock(&vfs_lock);
@@ -131,9 +148,9 @@ void node_put(struct path_node *n)
 	}
 }
 
-unsigned node_drop_unused(struct super *s, unsigned max)
+u64 node_drop_unused(struct super *s, u64 max)
 {
-	unsigned nr = 0;
+	u64 nr = 0;
 	while (nr < max) {
 		spin_lock(&vfs_lock);
 		struct path_node *n = pick_unused_locked(s);
@@ -146,7 +163,50 @@ unsigned node_drop_unused(struct super *s, unsigned max)
 	return nr;
 }
 
-unsigned vfs_drop_names(void) { return node_drop_unused(NULL, ~0u); }
+unsigned vfs_drop_names(void)
+{
+	u64 nr = 0;
+	for (struct super *s = super_next(NULL); s; s = super_next(s))
+		nr += node_drop_unused(s, ~0ull) + icache_shrink(s, ~0ull);
+	return (unsigned)nr;
+}
+
+u64 vfs_nr_unused(void)
+{
+	u64 nr = READ_ONCE(nr_unused);
+	for (struct super *s = super_next(NULL); s; s = super_next(s))
+		nr += icache_nr_unused(s);
+	return nr;
+}
+
+/* From each super its share. */
+u64 vfs_shrink(u64 nr)
+{
+	u64 all = max(vfs_nr_unused(), 1ull), done = 0;
+	for (struct super *s = super_next(NULL); s; s = super_next(s)) {
+		u64 names = READ_ONCE(s->nr_unused_names), inodes = icache_nr_unused(s);
+		done += node_drop_unused(s, (names * nr + all - 1) / all);
+		done += icache_shrink(s, (inodes * nr + all - 1) / all);
+	}
+	return done;
+}
+
+static void drop_pages(struct inode *i, void *arg) { mapping_drop_clean(&i->mapping, 0, ~0ull); }
+
+void vfs_drop_pages(void)
+{
+	for (struct super *s = super_next(NULL); s; s = super_next(s)) {
+		icache_for_each(s, drop_pages, NULL);
+		if (s->ops && s->ops->drop_buffers)
+			s->ops->drop_buffers(s);
+	}
+}
+
+static u64 shrink_count(struct shrinker *s) { return vfs_nr_unused(); }
+static u64 shrink_scan(struct shrinker *s, u64 nr) { return vfs_shrink(nr); }
+static struct shrinker shrinker = { .name = "names and inodes", .count = shrink_count, .scan = shrink_scan };
+
+void node_shrinker_init(void) { shrinker_register(&shrinker); }
 
 static bool set_name(struct path_node *n, const char *name, size_t len)
 {
@@ -170,6 +230,7 @@ struct path_node *node_new_anon(const char *name, struct inode *inode)
 	n->parent = n;
 	n->inode = inode;
 	list_init(&n->lru);
+	list_init(&n->absent_children);
 	if (set_name(n, name, strlen(name)))
 		return n;
 	slab_free(node_cache, n);
@@ -185,7 +246,8 @@ static struct path_node *node_new(struct path_node *parent, const char *name, si
 	if (!n || !set_name(n, name, len)) {
 		if (n)
 			slab_free(node_cache, n);
-		inode_put(inode);
+		if (inode)
+			inode_put(inode);
 		return NULL;
 	}
 	n->refs = 1;
@@ -193,6 +255,7 @@ static struct path_node *node_new(struct path_node *parent, const char *name, si
 	n->parent = parent;
 	n->hash = node_hash(parent, name, len);
 	list_init(&n->lru);
+	list_init(&n->absent_children);
 	node_get(parent);
 	return n;
 }
@@ -205,16 +268,69 @@ struct path_node *node_add_deleted(struct path_node *parent, const char *name, s
 	return n;
 }
 
+/* The node that says parent/name does not exist leaves the hash; to be freed by free_absent, or NULL. */
+static struct path_node *unhash_absent_locked(struct path_node *parent, u32 hash, const char *name, size_t len)
+{
+	struct path_node *n = find_locked(parent, hash, name, len);
+	if (!n || n->inode)
+		return NULL;
+	bool unused = !list_is_empty(&n->lru);
+	unhash_locked(n);
+	return unused ? n : NULL; /* else whoever holds it frees it */
+}
+
+static void free_absent(struct path_node *n)
+{
+	if (n)
+		node_put(node_free(n));
+}
+
 struct path_node *node_add(struct path_node *parent, const char *name, size_t len, struct inode *inode)
 {
-	struct path_node *n = node_new(parent, name, len, inode);
+	struct path_node *n = node_new(parent, name, len, inode), *absent = NULL;
 	if (n && !parent->inode->ops->no_cache) {
 		spin_lock(&vfs_lock);
+		if (parent->inode->super->keeps_absent)
+			absent = unhash_absent_locked(parent, n->hash, name, len);
 		hash_locked(n);
 		spin_unlock(&vfs_lock);
+		free_absent(absent);
 	}
 	return n;
 }
+
+void node_add_absent(struct path_node *parent, const char *name, size_t len)
+{
+	if (!parent->inode->nlink) /* a removed directory would stay for its sake */
+		return;
+	struct path_node *n = node_new(parent, name, len, NULL);
+	if (!n)
+		return;
+	spin_lock(&vfs_lock);
+	hash_locked(n);
+	list_add(&n->absent_link, &parent->absent_children);
+	spin_unlock(&vfs_lock);
+	node_put(n);
+}
+
+/* The directory was removed: nothing in it is to be remembered. */
+static void drop_absent_children(struct path_node *n)
+{
+	for (;;) {
+		spin_lock(&vfs_lock);
+		struct path_node *c = list_is_empty(&n->absent_children) ? NULL : list_first_entry(&n->absent_children, struct path_node, absent_link);
+		bool unused = c && !list_is_empty(&c->lru);
+		if (c)
+			unhash_locked(c);
+		spin_unlock(&vfs_lock);
+		if (!c)
+			return;
+		if (unused)
+			free_absent(c);
+	}
+}
+
+bool node_is_absent(const struct path_node *n) { return !n->inode; }
 
 void node_pin_hashed(struct path_node *n)
 {
@@ -228,6 +344,7 @@ void node_delete(struct path_node *n)
 	unhash_locked(n);
 	n->is_deleted = true;
 	spin_unlock(&vfs_lock);
+	drop_absent_children(n);
 }
 
 /* A hashed node of i, unhashed, with a reference; NULL: none. */
@@ -235,7 +352,7 @@ static struct path_node *take_node_of(struct inode *i)
 {
 	struct path_node *n = NULL;
 	spin_lock(&vfs_lock);
-	for (unsigned b = 0; b < NR_BUCKETS && !n; b++)
+	for (unsigned b = 0; b < 1u << bucket_bits && !n; b++)
 		for (n = buckets[b]; n && n->inode != i; n = n->hash_next)
 			;
 	if (n) {
@@ -286,10 +403,12 @@ void node_move(struct path_node *n, struct path_node *parent, const char *name, 
                struct path_node *replaced, bool exchange, char *longname2)
 {
 	char old[FS_NAME_MAX + 1], *free1 = NULL, *free2 = NULL;
-	struct path_node *put1, *put2 = NULL;
+	struct path_node *put1, *put2 = NULL, *absent = NULL;
 	node_get(parent);
 	node_get(n->parent);
 	spin_lock(&vfs_lock);
+	if (!replaced && parent->inode->super->keeps_absent)
+		absent = unhash_absent_locked(parent, node_hash(parent, name, len), name, len);
 	struct path_node *n_parent = n->parent;
 	size_t old_len = n->len;
 	memcpy(old, n->name, old_len);
@@ -309,6 +428,9 @@ void node_move(struct path_node *n, struct path_node *parent, const char *name, 
 		put1 = move_locked(n, parent, name, len, longname, &free1);
 	}
 	spin_unlock(&vfs_lock);
+	free_absent(absent);
+	if (replaced && !exchange)
+		drop_absent_children(replaced);
 	kfree(free1);
 	kfree(free2);
 	node_put(put1);

@@ -36,6 +36,8 @@ static int check_open(const struct path *p, u32 flags, bool created)
 		return err;
 	if ((flags & O_NOATIME) && !inode_owner_or_capable(i))
 		return -EPERM;
+	if ((i->flags & INODE_APPEND) && (((mask & MAY_WRITE) && !(flags & O_APPEND)) || (flags & O_TRUNC)))
+		return -EPERM;
 	return 0;
 }
 
@@ -74,8 +76,8 @@ struct file *open_path(const struct path *p, u32 flags, bool created)
 	}
 	if (err)
 		return ERR_PTR(err);
-	if ((flags & (O_DIRECT | O_PATH)) == O_DIRECT && S_ISREG(i->mode))
-		return ERR_PTR(-EINVAL); /* no file system here bypasses the page cache */
+	if ((flags & (O_DIRECT | O_PATH)) == O_DIRECT && S_ISREG(i->mode) && !i->mapping.store)
+		return ERR_PTR(-EINVAL); /* nothing but memory behind it */
 	struct file *f = new_file(p, flags);
 	if (!f)
 		return ERR_PTR(-ENOMEM);
@@ -83,8 +85,11 @@ struct file *open_path(const struct path *p, u32 flags, bool created)
 		return f;
 	if (S_ISREG(i->mode) && (access_mask(flags) & MAY_WRITE)) {
 		err = inode_get_write(i);
-		if (!err)
+		if (!err) {
 			f->state |= FILE_WRITER;
+			__atomic_fetch_add(&i->super->nr_writers, 1, __ATOMIC_SEQ_CST);
+			err = mount_want_write(p); /* it may have become read-only since it was asked */
+		}
 	}
 	if (!err) {
 		err = open_inode(i, f);

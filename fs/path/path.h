@@ -21,10 +21,14 @@ struct path_node {
 	bool is_hashed;    /* (vfs_lock) findable */
 	bool is_deleted;   /* (vfs_lock) unlinked: shown with " (deleted)" */
 	u32 nr_mounts;     /* (vfs_lock) mounts on this name */
+	union {            /* (vfs_lock) */
+		struct list_head absent_children; /* names in this directory known not to exist */
+		struct list_head absent_link;     /* inode == NULL: in the parent's list */
+	};
 	struct path_node *parent; /* (vfs_lock) with a reference; a root: itself, without */
-	struct inode *inode;      /* with a reference */
+	struct inode *inode;      /* with a reference; NULL: the name does not exist */
 	struct path_node *hash_next; /* (vfs_lock) */
-	struct list_head lru;     /* (vfs_lock) while hashed and unused */
+	struct list_head lru;     /* (vfs_lock) in super->unused_names while hashed and unused */
 	char *name;               /* (vfs_lock) inline_name or kmalloc'ed */
 	char inline_name[NODE_INLINE];
 };
@@ -44,8 +48,9 @@ struct mount {
 
 /* node.c */
 void node_init_cache(void);
+void node_shrinker_init(void);
 u32 node_hash(const struct path_node *parent, const char *name, size_t len);
-/* The cached child with a reference, or NULL. */
+/* The cached child with a reference, or NULL; node_is_absent: known not to exist. */
 struct path_node *node_find(struct path_node *parent, const char *name, size_t len);
 /* A new name for inode (takes over its reference); hashed unless the directory is not cached. The
  * parent's lock is held. NULL: no memory (the reference is dropped). */
@@ -63,7 +68,10 @@ int node_prepare_name(const char *name, size_t len, char **out); /* memory for n
 void node_move(struct path_node *n, struct path_node *parent, const char *name, size_t len, char *longname,
                struct path_node *replaced, bool exchange, char *longname2);
 bool node_is_ancestor(const struct path_node *a, struct path_node *n); /* a == n or above n */
-unsigned node_drop_unused(struct super *s, unsigned max); /* s NULL: of any super */
+u64 node_drop_unused(struct super *s, u64 max);
+/* Remembers that parent has no such name; the parent's lock is held, and parent->inode->super->keeps_absent. */
+void node_add_absent(struct path_node *parent, const char *name, size_t len);
+bool node_is_absent(const struct path_node *n);
 void node_pin_hashed(struct path_node *n); /* a mount point must be found again */
 
 /* mount.c */

@@ -4,8 +4,9 @@
 
 #define ESCAPES " \t\n\\"
 
-static void show_options(struct seq *s, u32 flags)
+static void show_options(struct seq *s, const struct mount_info *m)
 {
+	u32 flags = m->flags;
 	static const struct {
 		u32 flag;
 		const char *text;
@@ -14,9 +15,19 @@ static void show_options(struct seq *s, u32 flags)
 		{ MS_NODIRATIME, ",nodiratime" }, { MS_RELATIME, ",relatime" }, { MS_NOSYMFOLLOW, ",nosymfollow" },
 	};
 	seq_puts(s, flags & MS_RDONLY ? "ro" : "rw");
+	if (m->super->flags & MS_SYNCHRONOUS)
+		seq_puts(s, ",sync");
+	if (m->super->flags & MS_DIRSYNC)
+		seq_puts(s, ",dirsync");
 	for (unsigned i = 0; i < ARRAY_SIZE(options); i++)
 		if (flags & options[i].flag)
 			seq_puts(s, options[i].text);
+}
+
+static void super_options(struct seq *s, struct super *super)
+{
+	if (super->ops && super->ops->show_options)
+		super->ops->show_options(super, s);
 }
 
 static bool add_mount(const struct mount_info *m, void *arg)
@@ -26,7 +37,8 @@ static bool add_mount(const struct mount_info *m, void *arg)
 	seq_putc(s, ' ');
 	seq_escape(s, m->target, ESCAPES);
 	seq_printf(s, " %s ", m->type);
-	show_options(s, m->flags);
+	show_options(s, m);
+	super_options(s, m->super);
 	seq_puts(s, " 0 0\n");
 	return true;
 }
@@ -39,10 +51,12 @@ static bool add_mountinfo(const struct mount_info *m, void *arg)
 	seq_putc(s, ' ');
 	seq_escape(s, m->target, ESCAPES);
 	seq_putc(s, ' ');
-	show_options(s, m->flags);
+	show_options(s, m);
 	seq_printf(s, " - %s ", m->type);
 	seq_escape(s, m->source, ESCAPES);
-	seq_puts(s, m->super->flags & MS_RDONLY ? " ro\n" : " rw\n");
+	seq_puts(s, m->super->flags & MS_RDONLY ? " ro" : " rw");
+	super_options(s, m->super);
+	seq_putc(s, '\n');
 	return true;
 }
 

@@ -142,15 +142,16 @@ static int store_min_free(struct pseudo_node *n, char *text, size_t len)
 	return 0;
 }
 
-/* 1: page cache, 2: names and other reclaimable slab. All pages of the cache are tmpfs's so far, which
- * have nowhere else to be. */
+/* 1: clean pages of the cache, 2: names, inodes and other reclaimable slab. */
 static int store_drop_caches(struct pseudo_node *n, char *text, size_t len)
 {
 	s64 v;
 	if (pseudo_parse_value(text, &v) || v < 1 || v > 4)
 		return -EINVAL;
-	if (v & 1)
+	if (v & 1) {
+		vfs_drop_pages();
 		stat_add(STAT_DROP_PAGECACHE, 1);
+	}
 	if (v & 2) {
 		while (vfs_drop_names())
 			cond_resched();

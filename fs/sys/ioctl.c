@@ -19,7 +19,7 @@ static long regular_ioctl(struct file *f, u32 cmd, u64 arg)
 	case FIONREAD:
 		return put_user((int)(i->size - f->pos), arg);
 	case FIGETBSZ:
-		return put_user((int)PAGE_SIZE, arg);
+		return put_user((int)(i->super->block_size ? i->super->block_size : PAGE_SIZE), arg);
 	case FIBMAP:
 		return fs_capable(CAP_SYS_RAWIO) ? -EINVAL : -EPERM;
 	default:

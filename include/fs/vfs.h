@@ -18,6 +18,7 @@
 struct super;
 struct inode;
 struct mount;
+struct seq;
 struct path {
 	struct path_node *node;
 	struct mount *mount;
@@ -59,7 +60,17 @@ struct inode_ops {
 	bool no_cache; /* names of this directory are looked up anew each time (/proc) */
 };
 
+/* inode->flags */
 #define INODE_FIXED_CHARGE (1u << 0) /* tmpfs: charged_pages are charged, for the whole size, not the pages there are */
+#define INODE_IMMUTABLE    (1u << 1) /* chattr +i: nothing about it changes */
+#define INODE_APPEND       (1u << 2) /* chattr +a: grows at its end only */
+#define INODE_NOATIME      (1u << 3)
+#define INODE_SYNC         (1u << 4) /* writes are O_SYNC */
+
+/* inode->state: of those kept by number (icache) */
+#define INODE_CACHED   (1u << 0) /* in its super's icache */
+#define INODE_LOADING  (1u << 1) /* its maker fills it in */
+#define INODE_EVICTING (1u << 2)
 
 struct inode {
 	s32 refs; /* atomic */
@@ -78,6 +89,8 @@ struct inode {
 	s32 writers;            /* > 0: open for writing; < 0: being executed (ETXTBSY) */
 	u32 seals;
 	u32 flags;         /* INODE_* */
+	u32 state;         /* (icache lock) INODE_CACHED ... */
+	struct list_head unused_link; /* (icache lock) */
 	u64 charged_pages; /* tmpfs: INODE_FIXED_CHARGE */
 	void *priv;
 	void *flocks;  /* byte-range and whole-file locks: fs/locks.c */
@@ -90,7 +103,17 @@ struct super_ops {
 	void (*statfs)(struct super *s, void *statfs64);
 	void (*unmount)(struct super *s);
 	int (*sync)(struct super *s);
+	/* mount(MS_REMOUNT): flags has MS_RDONLY and MS_SYNCHRONOUS as they shall be; s->flags follows on success.
+	 * NULL: no options, nothing to do. */
+	int (*remount)(struct super *s, u32 flags, const char *data);
+	/* Fields of i changed by the vfs (times_only: nothing but times). Any context that may take RANK_FLUSHER.
+	 * NULL: nothing to write. */
+	void (*dirty_inode)(struct inode *i, bool times_only);
+	void (*drop_buffers)(struct super *s); /* clean pages of its device: drop_caches 1; NULL: none */
+	void (*show_options)(struct super *s, struct seq *seq); /* ",name=value" behind the flags; NULL: none */
 };
+
+struct icache;
 struct super {
 	const struct super_ops *ops;
 	const char *type; /* "tmpfs", "proc" */
@@ -102,6 +125,16 @@ struct super {
 	u64 next_ino;     /* atomic; for inode_new() */
 	s32 refs;         /* mounts of it, atomic */
 	u64 max_bytes;    /* 0: MAX_LFS */
+	u32 block_size;   /* st_blksize; 0: a page */
+	bool has_seconds; /* times are whole seconds, 32 bits signed */
+	bool keeps_absent; /* names that do not exist are cached: only this kernel changes its directories */
+	s32 nr_writers;   /* atomic: files open for writing, for remount read-only */
+	s32 nr_unlinked;  /* atomic: inodes in use without a name: the same */
+	struct icache *icache; /* inodes by number, or NULL */
+	struct list_head link; /* (vfs_lock) every super */
+	s32 nr_walkers;        /* atomic: super_next */
+	struct list_head unused_names; /* (vfs_lock) path_node.lru, oldest first */
+	u64 nr_unused_names;   /* (vfs_lock) */
 };
 
 /* A super block with one reference, dev and next_ino set, or NULL; root is set by the caller. */
@@ -147,6 +180,27 @@ void inode_get(struct inode *i);
 void inode_put(struct inode *i);
 void inode_stat(struct inode *i, struct stat *st);
 s64 inode_now(void); /* wall-clock time for time stamps, ns */
+s64 inode_time(const struct inode *i, s64 ns); /* as i's file system can keep it */
+
+/* Inodes by number (fs/icache.c), for file systems on devices: s->icache. */
+int icache_create(struct super *s); /* 0 or -ENOMEM */
+void icache_destroy(struct super *s); /* all are gone */
+/* Inode `ino` with a reference. *is_new: nobody else has it yet; the caller fills it in and calls
+ * icache_loaded. 0 or -ENOMEM. */
+int icache_get(struct super *s, u64 ino, struct inode **out, bool *is_new);
+/* With a reference, or NULL: not in memory (or on its way in or out). */
+struct inode *icache_find(struct super *s, u64 ino);
+/* Puts a new inode in under its i->ino, loading. 0, -EEXIST, -ENOMEM. */
+int icache_insert(struct inode *i);
+/* err: it leaves again (the caller still has its reference). */
+void icache_loaded(struct inode *i, int err);
+/* A reference for whoever only knows that it was there (mapping_ops.pin): false, it is going or not ready. */
+bool icache_pin(struct inode *i);
+/* Evicts up to max unused clean inodes without pages. How many went. */
+u64 icache_shrink(struct super *s, u64 max);
+u64 icache_nr_unused(const struct super *s);
+void icache_for_each(struct super *s, void (*fn)(struct inode *i, void *arg), void *arg);
+void icache_evict_all(struct super *s); /* unmount: no names, files or mounts are left */
 /* Owner and mode of a file that the running task makes in dir (umask is applied by the caller). */
 void inode_init_owner(struct inode *i, const struct inode *dir, u32 mode);
 
@@ -173,6 +227,15 @@ void vfs_init(void); /* mounts the root tmpfs */
 /* Drops unused names of the cache (drop_caches, unmount). How many went. */
 unsigned vfs_drop_names(void);
 u64 vfs_new_dev(void); /* anonymous st_dev */
+/* A super on device dev with a reference, NULL: none. -EBUSY: one is being unmounted. */
+int super_find(u64 dev, struct super **out);
+/* Walks all supers: the next one, which stays until it is given as `after` (so a walk goes to its end: NULL). */
+struct super *super_next(struct super *after);
+/* Frees about nr names and inodes that nobody uses, oldest first: for reclaim. How many went. */
+u64 vfs_shrink(u64 nr);
+u64 vfs_nr_unused(void); /* names and inodes that vfs_shrink could free */
+/* drop_caches: clean pages of every cached file (1), unused names and inodes (2). */
+void vfs_drop_pages(void);
 
 /* Per-task path context. */
 struct fs_context *fs_context_new(void);

@@ -17,7 +17,10 @@ enum lock_rank {
 	RANK_PIPE,         /* a pipe's buffer; copies from user space while held, so above RANK_SPACE's users */
 	RANK_SPACE,        /* a space's regions: written by mmap & co, read by faults */
 	RANK_MAPPING,      /* a file's list of regions */
-	RANK_FRAME_BUSY,   /* a frame's content is being filled or removed */
+	RANK_FS_COMMIT,    /* one commit of a file system at a time */
+	RANK_FRAME_BUSY,   /* a frame's content is being filled or removed; a block device's own frames: behind the next two */
+	RANK_FS_MAP,       /* where the blocks of one file lie; its attributes before them */
+	RANK_FS_GROUP,     /* one block group's bitmaps */
 	RANK_SLEEP_LAST,
 
 	/* spin locks that interrupt handlers never take, outermost first */
@@ -28,6 +31,7 @@ enum lock_rank {
 	RANK_LEAF_TABLE,  /* a last-level page-table page */
 	RANK_MAPPING_TREE,/* a file's index of pages */
 	RANK_FLUSHER,     /* a device's list of files with dirty pages */
+	RANK_ICACHE,      /* inodes of one super by number; a flusher pins files under its own lock */
 	RANK_FRAME_CHAIN, /* the slots that map one frame */
 	RANK_LRU,         /* one node's replacement lists */
 	RANK_SLAB,        /* one slab cache's lists */
