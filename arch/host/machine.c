@@ -19,6 +19,7 @@
 #define RAM_START 0x100000ul /* as on a PC, the first MiB is not RAM */
 
 __thread unsigned host_cpu_id;
+__thread struct task *host_task;
 unsigned host_nr_cpus = 1;
 char *host_ram;
 struct frame *host_frames;

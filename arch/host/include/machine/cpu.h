@@ -8,6 +8,11 @@
 extern __thread unsigned host_cpu_id;
 extern unsigned host_nr_cpus;
 
+/* The task that the calling thread acts as, for code of fs/ that asks who is asking; NULL: none. */
+struct task;
+extern __thread struct task *host_task;
+static inline struct task *hal_current(void) { return host_task; }
+
 static inline unsigned hal_cpu_id(void) { return host_cpu_id; }
 static inline unsigned hal_nr_cpus(void) { return host_nr_cpus; }
 void hal_cpu_pause(void);

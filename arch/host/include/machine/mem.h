@@ -4,7 +4,7 @@
 #define MACHINE_MEM_H
 
 #include <hal/types.h>
-#include <string.h>
+#include <lib/string.h>
 
 struct frame;
 extern char *host_ram;              /* content of paddr 0 */
