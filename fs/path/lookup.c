@@ -363,3 +363,28 @@ long path_name(const struct path *p, char *buf, size_t size)
 	path_put(&root);
 	return n;
 }
+
+bool path_is_reachable(const struct path *p)
+{
+	struct path root;
+	fs_get_root(&root);
+	spin_lock(&vfs_lock);
+	struct path_node *n = p->node;
+	struct mount *m = p->mount;
+	bool reachable;
+	while (!(reachable = n == root.node && m == root.mount)) {
+		if (m && n == m->root) {
+			if (!m->parent)
+				break;
+			n = m->point;
+			m = m->parent;
+		} else if (n->parent == n) {
+			break;
+		} else {
+			n = n->parent;
+		}
+	}
+	spin_unlock(&vfs_lock);
+	path_put(&root);
+	return reachable;
+}

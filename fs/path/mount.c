@@ -388,7 +388,8 @@ void vfs_for_each_mount(bool (*fn)(const struct mount_info *, void *arg), void *
 		if (path_name(&inner, top, FS_PATH_MAX) < 0)
 			break;
 		struct mount_info info = { .id = m->id, .parent_id = m->parent ? m->parent->id : m->id, .source = m->source,
-			.target = target, .root = top, .type = m->super->type, .super = m->super, .flags = m->flags | m->super->flags };
+			.target = target, .root = top, .type = m->super->type, .super = m->super, .flags = m->flags | m->super->flags,
+			.is_reachable = path_is_reachable(&at) };
 		if (!fn(&info, arg))
 			break;
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The mounts as a process sees them: mounts, mountinfo, mountstats. */
+/* The mounts as a process sees them (not those outside its root): mounts, mountinfo, mountstats. */
 #include "proc.h"
 
 #define ESCAPES " \t\n\\"
@@ -33,6 +33,8 @@ static void super_options(struct seq *s, struct super *super)
 static bool add_mount(const struct mount_info *m, void *arg)
 {
 	struct seq *s = arg;
+	if (!m->is_reachable)
+		return true;
 	seq_escape(s, m->source, ESCAPES);
 	seq_putc(s, ' ');
 	seq_escape(s, m->target, ESCAPES);
@@ -46,6 +48,8 @@ static bool add_mount(const struct mount_info *m, void *arg)
 static bool add_mountinfo(const struct mount_info *m, void *arg)
 {
 	struct seq *s = arg;
+	if (!m->is_reachable)
+		return true;
 	seq_printf(s, "%llu %llu %u:%u ", (unsigned long long)m->id, (unsigned long long)m->parent_id, dev_major(m->super->dev), dev_minor(m->super->dev));
 	seq_escape(s, m->root, ESCAPES);
 	seq_putc(s, ' ');
@@ -63,6 +67,8 @@ static bool add_mountinfo(const struct mount_info *m, void *arg)
 static bool add_mountstats(const struct mount_info *m, void *arg)
 {
 	struct seq *s = arg;
+	if (!m->is_reachable)
+		return true;
 	seq_puts(s, "device ");
 	seq_escape(s, m->source, ESCAPES);
 	seq_puts(s, " mounted on ");

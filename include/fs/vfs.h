@@ -160,6 +160,8 @@ int vfs_lookup(int dirfd, const char *name, u32 flags, struct path *out);
 struct inode *path_inode(const struct path *p);
 /* Absolute name as seen from the caller's root. NUL-terminated; length or -ENAMETOOLONG. */
 long path_name(const struct path *p, char *buf, size_t size);
+/* The caller's root is p or lies above it. */
+bool path_is_reachable(const struct path *p);
 
 /* open(2) for the kernel: file with a reference or ERR_PTR. */
 struct file *vfs_open(int dirfd, const char *name, u32 flags, u32 mode);
@@ -213,12 +215,13 @@ struct fs_type {
 void vfs_register(struct fs_type *t);
 int vfs_mount(const char *source, const char *target, const char *type, u32 flags, const char *data);
 int vfs_umount(const char *target, u32 flags);
-/* Every mount below the caller's root, oldest first, for /proc/PID/mounts; text is valid in the call only. */
+/* Every mount, oldest first; text is valid in the call only. Names are seen from the caller's root. */
 struct mount_info {
 	u64 id, parent_id;
 	const char *source, *target, *root, *type;
 	struct super *super;
 	u32 flags; /* MS_* of mount and super */
+	bool is_reachable; /* from the caller's root; else the name means nothing to it */
 };
 void vfs_for_each_mount(bool (*fn)(const struct mount_info *, void *arg), void *arg);
 /* Registered types, for /proc/filesystems. */
