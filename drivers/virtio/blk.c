@@ -162,15 +162,21 @@ static void submit(struct block_device *b, struct block_request *r)
 
 /* ---- ending ---- */
 
-static void log_error(struct vdisk *d, const struct block_request *r, const char *why)
+/* A disk that fails may do so thousands of times a second. */
+static bool may_log(struct vdisk *d)
 {
-	static const char *const names[] = { "read", "write", "flush" };
 	u64 now = hal_clock_ns();
 	if (now - d->log_since_ns >= LOG_PERIOD_NS) {
 		d->log_since_ns = now;
 		d->nr_logged = 0;
 	}
-	if (d->nr_logged++ < LOG_PER_DISK)
+	return d->nr_logged++ < LOG_PER_DISK;
+}
+
+static void log_error(struct vdisk *d, const struct block_request *r, const char *why)
+{
+	static const char *const names[] = { "read", "write", "flush" };
+	if (may_log(d))
 		hal_log(LOG_ERR, "I/O error, dev %s, sector %llu op %s: %s", d->dev.name, (unsigned long long)r->sector, names[r->op], why);
 }
 
@@ -201,15 +207,14 @@ static void end_slot(struct vdisk *d, struct slot *s)
 	unsigned long flags = spin_lock_irq(&d->lock);
 	if (r)
 		list_del(&s->link);
-	else
-		d->nr_lost--;
+	bool was_last_lost = !r && --d->nr_lost == 0;
 	list_add(&s->link, &d->free);
 	spin_unlock_irq(&d->lock, flags);
 	host_wake_all(&d->room);
 	if (r)
 		block_done(r, error_of(d, r, status));
-	else
-		hal_log(LOG_WARNING, "%s: a request given up has been answered", d->dev.name);
+	if (was_last_lost)
+		hal_log(LOG_WARNING, "%s: all requests given up have been answered after all", d->dev.name);
 }
 
 static struct slot *take_late_slot(struct vdisk *d, u64 now)

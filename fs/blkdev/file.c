@@ -4,6 +4,7 @@
  * which file systems on it use for their metadata, so both see the same.
  */
 #include "internal.h"
+#include <linux/falloc.h>
 #include <linux/mman.h>
 #include <mm/cache.h>
 #include <mm/mman.h>
@@ -160,6 +161,21 @@ int blkdev_sync(struct blkdev *b)
 	return err ? err : flushed == -EOPNOTSUPP ? 0 : flushed;
 }
 
+/* Zeros a range: its blocks are always there. */
+static int blkdev_fallocate(struct file *f, u32 mode, u64 offset, u64 len)
+{
+	struct blkdev *b = file_blkdev(f);
+	u64 size = blkdev_size(b);
+	if (mode != FALLOC_FL_ZERO_RANGE && mode != (FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE) &&
+	    mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
+		return -EOPNOTSUPP;
+	if (offset >= size)
+		return -EINVAL;
+	if (len > size - offset && !(mode & FALLOC_FL_KEEP_SIZE))
+		return -EINVAL;
+	return blkdev_is_read_only(b) ? -EPERM : blkdev_zero(b, offset, min(len, size - offset));
+}
+
 /* What was written is on its way when the last one closes it; nobody waits (the caller may not sleep). */
 static void blkdev_release(struct file *f)
 {
@@ -176,6 +192,7 @@ static const struct file_ops blkdev_fops = {
 	.ioctl = blkdev_ioctl,
 	.mmap = blkdev_mmap,
 	.fsync = blkdev_fsync,
+	.fallocate = blkdev_fallocate,
 	.release = blkdev_release,
 	.name = "block device",
 };

@@ -58,6 +58,8 @@ bool blkdev_is_read_only(const struct blkdev *b);
 /* O_DIRECT: len bytes (within the device). Bytes done or -errno. */
 long blkdev_direct(struct blkdev *b, enum block_op op, u64 pos, u64 len, struct iov *iov);
 long blkdev_ioctl(struct file *f, u32 cmd, u64 arg);
+/* Writes zeros: no device here has a command for it. 0; -EINVAL: not whole blocks or not inside; -EIO, ... */
+int blkdev_zero(struct blkdev *b, u64 start, u64 len);
 int blkdev_sync(struct blkdev *b);
 
 #endif

@@ -74,17 +74,6 @@ static long get_geometry(struct blkdev *b, uaddr_t arg)
 	return put_user(out, arg);
 }
 
-static int get_range(struct blkdev *b, uaddr_t arg, u64 *start, u64 *len)
-{
-	u64 range[2], size = blkdev_size(b);
-	if (copy_from_user(range, arg, sizeof(range)))
-		return -EFAULT;
-	if (((range[0] | range[1]) & (SECTOR_SIZE - 1)) || !range[1] || range[0] >= size || range[1] > size - range[0])
-		return -EINVAL;
-	*start = range[0];
-	*len = range[1];
-	return 0;
-}
 
 static size_t copy_zeros(struct cache_copier *c, void *page, size_t n)
 {
@@ -92,24 +81,29 @@ static size_t copy_zeros(struct cache_copier *c, void *page, size_t n)
 	return n;
 }
 
-/* By writing zeros: no device here has a command for it. */
-static long zero_out(struct file *f, uaddr_t arg)
+int blkdev_zero(struct blkdev *b, u64 start, u64 len)
 {
-	struct blkdev *b = file_blkdev(f);
 	struct cache_copier zeros = { .move = copy_zeros };
-	u64 start, len;
-	if (!may_write(f))
-		return -EBADF;
-	int err = get_range(b, arg, &start, &len);
-	if (err)
-		return err;
+	u64 size = blkdev_size(b);
+	if (((start | len) & (b->dev->logical_block - 1)) || !len || start >= size || len > size - start)
+		return -EINVAL;
 	mutex_lock(&b->write_lock);
 	long n = cache_write(&b->dev->mapping, start, len, &zeros, NULL);
 	mutex_unlock(&b->write_lock);
 	if (n < 0)
-		return n;
-	err = mapping_writeback(&b->dev->mapping, start, start + len, WRITEBACK_WAIT);
+		return (int)n;
+	int err = mapping_writeback(&b->dev->mapping, start, start + len, WRITEBACK_WAIT);
 	return err ? err : (u64)n < len ? -EIO : 0;
+}
+
+static long zero_out(struct file *f, uaddr_t arg)
+{
+	u64 range[2];
+	if (!may_write(f))
+		return -EBADF;
+	if (copy_from_user(range, arg, sizeof(range)))
+		return -EFAULT;
+	return blkdev_zero(file_blkdev(f), range[0], range[1]);
 }
 
 static long reread_partitions(struct blkdev *b)

@@ -10,6 +10,7 @@
 #include "internal.h"
 #include "../path/path.h"
 #include <lib/format.h>
+#include <mm/cache.h>
 #include <mm/partition.h>
 
 static struct spinlock registry_lock = SPINLOCK_INIT(RANK_VFS);
@@ -108,6 +109,14 @@ void blkdev_sync_all(void)
 			flusher_sync(b->dev);
 			block_flush(b->dev);
 		}
+}
+
+u64 blkdev_drop_clean_all(void)
+{
+	u64 dropped = 0;
+	for (struct blkdev *b = blkdev_next(NULL); b; b = blkdev_next(b))
+		dropped += mapping_drop_clean(&b->dev->mapping, 0, ~0ull);
+	return dropped;
 }
 
 /* ---- opening ---- */

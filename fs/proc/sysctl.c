@@ -4,6 +4,7 @@
  * the value that holds here and refuses writes.
  */
 #include "proc.h"
+#include <fs/blkdev.h>
 #include <hal/time.h>
 #include <kernel/init.h>
 #include <kernel/klog.h>
@@ -150,6 +151,7 @@ static int store_drop_caches(struct pseudo_node *n, char *text, size_t len)
 		return -EINVAL;
 	if (v & 1) {
 		vfs_drop_pages();
+		blkdev_drop_clean_all();
 		stat_add(STAT_DROP_PAGECACHE, 1);
 	}
 	if (v & 2) {

@@ -61,7 +61,7 @@ static long do_fallocate(struct file *f, u32 mode, s64 offset, s64 len)
 		return -ESPIPE;
 	if (S_ISDIR(mode_type))
 		return -EISDIR;
-	if (!S_ISREG(mode_type))
+	if (!S_ISREG(mode_type) && !S_ISBLK(mode_type))
 		return -ENODEV;
 	if (offset + (u64)len > FS_MAX_BYTES)
 		return -EFBIG;

@@ -44,5 +44,7 @@ int blkdev_open_path(const char *path, const void *holder, struct block_device *
 
 /* Writes everything dirty on every device and makes it durable: sync(2), after the file systems' own. */
 void blkdev_sync_all(void);
+/* Drops the clean pages of the devices themselves (drop_caches 1). Pages dropped. */
+u64 blkdev_drop_clean_all(void);
 
 #endif

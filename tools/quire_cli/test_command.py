@@ -45,6 +45,7 @@ SUITES = [
     Suite("command", "./quire itself", python("tests/command/command_test.py"), (), ("kernel", "guest")),
     Suite("image", "the Debian image, files as images, disks", python("tests/command/image_test.py", "--kernel", "linux"),
           ["mmdebstrap", "e2fsprogs", "qemu-utils", "fdisk"], ("kernel", "guest"), oracle=True),
+    Suite("disk", "block devices: bytes, calls, figures, failing disks", python("tests/disk/disk_test.py"), (), ("kernel", "guest"), oracle=True),
     Suite("leaks", "nothing is left behind", python("tests/leak/leak_test.py"), (), ("kernel", "guest")),
     Suite("labs", "the experiments check themselves", [os.path.join(ROOT, "quire"), "lab", "--all"], (), ("kernel", "guest")),
 ]
@@ -55,6 +56,7 @@ NIGHTLY = {
     "guest-sequences": Suite("guest-sequences", "10,000 sequences on Linux and in Quire",
                              python("tests/sequence/compare.py", "--seeds", "1-10000", "--machines", "linux,quire"), (),
                              ("kernel", "sequence-guest"), oracle=True),
+    "fuzz-gpt": Suite("fuzz-gpt", "libFuzzer over partition tables", ["make", "-C", ROOT, "-s", "fuzz-gpt"], ["clang", "libclang-rt-14-dev"]),
     "fuzz": Suite("fuzz", "libFuzzer over regions and page tables", ["make", "-C", ROOT, "-s", "fuzz"], ["clang", "libclang-rt-14-dev"]),
 }
 
