@@ -64,6 +64,17 @@ static int leaf_lock_for_cache(struct space *s, uaddr_t addr, struct leaf *l)
 	}
 }
 
+/* The page that was asked for, if map_around_locked has mapped it, is used now. */
+static bool was_mapped_around(struct leaf *l)
+{
+	pte_t e = hal_entry_load(l->entry);
+	if (pte_is_none(e))
+		return false;
+	while (!pte_is_accessed(e) && !hal_entry_cmpxchg(l->entry, &e, pte_set(e, PTE_ACCESSED)))
+		;
+	return true;
+}
+
 /* Maps the cache's frame f, whose reference is used up. */
 static struct fault_verdict map_cache(struct space *s, struct region *r, uaddr_t addr, unsigned access, struct frame *f)
 {
@@ -78,17 +89,18 @@ static struct fault_verdict map_cache(struct space *s, struct region *r, uaddr_t
 		frame_put(f);
 		return VERDICT_OOM;
 	}
-	bool used = false;
+	bool used = false; /* f's reference */
 	u64 bits = cache_rights(r, m, access);
 	if (pte_is_none(hal_entry_load(l.entry))) {
 		spin_lock(&m->tree_lock);
 		u64 nr_pages = mapping_nr_pages(m);
-		used = f->mapping == m && f->index < nr_pages; /* else truncated meanwhile */
-		if (used) {
-			leaf_map(s, &l, f, bits | PTE_ACCESSED | (access & FAULT_WRITE ? PTE_DIRTY : 0),
-			         m->flags & MAPPING_SHMEM ? RSS_SHMEM : RSS_FILE);
+		if (f->mapping == m && f->index < nr_pages) { /* else truncated meanwhile */
 			if (!(access & FAULT_WRITE) && !(r->flags & REGION_RAND_READ))
 				map_around_locked(s, r, addr, &l, bits, nr_pages);
+			used = !was_mapped_around(&l);
+			if (used)
+				leaf_map(s, &l, f, bits | PTE_ACCESSED | (access & FAULT_WRITE ? PTE_DIRTY : 0),
+				         m->flags & MAPPING_SHMEM ? RSS_SHMEM : RSS_FILE);
 		}
 		spin_unlock(&m->tree_lock);
 		if (access & FAULT_WRITE)
@@ -96,7 +108,7 @@ static struct fault_verdict map_cache(struct space *s, struct region *r, uaddr_t
 	}
 	leaf_unlock(&l);
 	if (!used)
-		frame_put(f); /* truncated, or another CPU was faster: the access is repeated */
+		frame_put(f); /* mapped with others; or truncated, or another CPU was faster: the access is repeated */
 	else if (m->store && (access & FAULT_WRITE))
 		writeback_throttle(m);
 	return VERDICT_MAPPED;

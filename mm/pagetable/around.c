@@ -14,11 +14,9 @@ struct heads {
 	struct frame *pin;   /* their table */
 };
 
-static __attribute__((noinline)) struct heads heads_aim(struct frame *pinned, slot_t head, slot_t slot, unsigned i)
+static __attribute__((noinline)) struct heads heads_aim(slot_t head, slot_t slot, unsigned i)
 {
 	struct frame *t = slot_table(head);
-	if (pinned)
-		table_put(pinned);
 	table_get(t);
 	return (struct heads){ head, CHAIN_ONE + slot - head, table_links(t) + slot_index(head) - i, t };
 }
@@ -44,7 +42,9 @@ static __attribute__((noinline)) u64 map_pages(struct frame *const *pages, unsig
 				chain_unlock_as(f, CHAIN_ONE | slot);
 				goto mapped;
 			}
-			h = heads_aim(h.pin, (slot_t)chain, slot, i);
+			if (h.pin)
+				table_put(h.pin);
+			h = heads_aim((slot_t)chain, slot, i);
 		}
 		if (unlikely(READ_ONCE(f->nr_slots) == 1))
 			h.links[i].next = 0; /* meant nothing until now */

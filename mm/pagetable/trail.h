@@ -44,7 +44,7 @@ static inline void trail_end(struct trail *r)
 }
 
 /* Takes entry i of the locked table with these links out of f's chain. True: it was the only one. */
-static inline bool trail_leave(struct trail *r, struct frame *f, struct links *links, unsigned i, struct frame *table)
+static inline bool trail_leave(struct trail *r, struct frame *f, struct links *links, unsigned i, struct frame *const *table)
 {
 	chain_lock_raw(f);
 	u64 chain = READ_ONCE(f->chain);
@@ -54,7 +54,7 @@ static inline bool trail_leave(struct trail *r, struct frame *f, struct links *l
 	}
 	u64 mine = links[i].both;
 	if (unlikely(mine != r->guess))
-		*r = trail_aim(*r, links, i, table);
+		*r = trail_aim(*r, links, i, *table);
 	r->next[i].prev = (slot_t)(mine >> 32);
 	r->prev[i].next = (slot_t)mine;
 	chain_unlock_as(f, chain + r->delta);

@@ -114,7 +114,7 @@ static __attribute__((noinline)) unsigned zap_anon(struct zap *z, unsigned i)
 			break;
 		hal_entry_exchange(&entries[i], pte_none());
 		*out++ = f;
-		if (unlikely(!chain_replace_only(f, slot, 0)) && !trail_leave(&trail, f, z->links, i, z->table))
+		if (unlikely(!chain_replace_only(f, slot, 0)) && !trail_leave(&trail, f, z->links, i, &z->table))
 			z->loss.anon_kept++;
 	}
 	trail_end(&trail);
@@ -143,7 +143,7 @@ static inline __attribute__((always_inline)) unsigned zap_cache(struct zap *z, u
 		if (unlikely(pte_is_dirty(e) && is_shmem)) /* pages of a disk's file were marked when W was given */
 			frame_set_flags(f, FRAME_DIRTY);
 		*out++ = f;
-		if (unlikely(trail_leave(&trail, f, links, i, z->table)))
+		if (unlikely(trail_leave(&trail, f, links, i, &z->table)))
 			z->loss.cache_gone++;
 	}
 	trail_end(&trail);
