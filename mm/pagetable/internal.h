@@ -69,12 +69,11 @@ static inline void chain_unlock(struct frame *f)
 	chain_rank_leave();
 }
 
-/* Puts the only slot of a chain in place of another, or takes it away (now = 0), without the lock. False:
- * the chain is longer, or locked. The tables' locks are held. */
-static inline bool chain_replace_only(struct frame *f, slot_t was, slot_t now)
+/* A chain of one: CHAIN_ONE | slot. Puts it in place of another, or takes it away (now = 0), without the
+ * lock. False: the chain is longer, or locked. The tables' locks are held. */
+static inline bool chain_replace_only(struct frame *f, u64 was, u64 now)
 {
-	u64 expected = was | CHAIN_ONE;
-	return __atomic_compare_exchange_n(&f->chain, &expected, now ? now | CHAIN_ONE : 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+	return __atomic_compare_exchange_n(&f->chain, &was, now, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
 /* NULL or what is broken in the chain of a mapped page; nobody changes it meanwhile. */

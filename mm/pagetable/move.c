@@ -106,7 +106,7 @@ static void move_whole(struct space *s, uaddr_t base, uaddr_t target)
 static void move_stretch(struct frame *src, unsigned i, struct frame *dst, unsigned j, unsigned nr)
 {
 	pte_t *from = table_entries(src) + i, *to = table_entries(dst) + j;
-	slot_t was = slot_make(src, i), now = slot_make(dst, j);
+	u64 was = CHAIN_ONE | slot_make(src, i), now = CHAIN_ONE | slot_make(dst, j);
 	u16 moved = 0, nr_special = 0, rss[RSS_NR] = { 0 };
 	for (unsigned k = 0; k < nr; k++, was += SLOT_STEP, now += SLOT_STEP) {
 		if (pte_is_none(hal_entry_load(&from[k])))

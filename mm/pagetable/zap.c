@@ -106,15 +106,15 @@ static __attribute__((noinline)) unsigned zap_anon(struct zap *z, unsigned i)
 	pte_t *entries = z->entries;
 	struct trail trail = TRAIL_NONE;
 	struct frame **out = z->out;
-	slot_t slot = slot_make(z->table, i);
-	for (unsigned to = z->to; i < to; i++, slot += SLOT_STEP, trail_go(&trail)) {
+	u64 only = CHAIN_ONE | slot_make(z->table, i);
+	for (unsigned to = z->to; i < to; i++, only += SLOT_STEP, trail_go(&trail)) {
 		pte_t e = hal_entry_load(&entries[i]);
 		struct frame *f = pte_frame(e);
 		if (unlikely(pte_is_none(e) || pte_is_special(e) || f->kind != FRAME_ANON))
 			break;
 		hal_entry_exchange(&entries[i], pte_none());
 		*out++ = f;
-		if (unlikely(!chain_replace_only(f, slot, 0)) && !trail_leave(&trail, f, z->links, i, &z->table))
+		if (unlikely(!chain_replace_only(f, only, 0)) && !trail_leave(&trail, f, z->links, i, &z->table))
 			z->loss.anon_kept++;
 	}
 	trail_end(&trail);
