@@ -46,6 +46,8 @@ SUITES = [
     Suite("image", "the Debian image, files as images, disks", python("tests/command/image_test.py", "--kernel", "linux"),
           ["mmdebstrap", "e2fsprogs", "qemu-utils", "fdisk"], ("kernel", "guest"), oracle=True),
     Suite("disk", "block devices: bytes, calls, figures, failing disks", python("tests/disk/disk_test.py"), (), ("kernel", "guest"), oracle=True),
+    Suite("programs", "Debian's bash, Python and pmap print the same as on Linux", python("tests/programs/programs_test.py"),
+          ("procps", "libpython3.11-stdlib"), ("kernel", "guest"), oracle=True),
     Suite("leaks", "nothing is left behind", python("tests/leak/leak_test.py"), (), ("kernel", "guest")),
     Suite("labs", "the experiments check themselves", [os.path.join(ROOT, "quire"), "lab", "--all"], (), ("kernel", "guest")),
 ]

@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Unmodified Debian programs, brought in from this machine: what they print in Quire is what they print under Linux.
+
+    programs_test.py [NAME...]
+"""
+import difflib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+QUIRE = os.path.join(ROOT, "quire")
+
+COREUTILS = ("cat cp cut dd diff echo env find grep head ls ln md5sum mkdir mv od printf rm seq sleep sort split stat tail tee timeout "
+             "touch tr true truncate uniq wc xargs yes cmp chmod").split()
+PMAP = r"""
+sleep 100 & pid=$!
+until [ "$(cat /proc/$pid/comm)" = sleep ]; do :; done
+for flags in "" -x -p -d; do
+	echo "== pmap $flags"
+	pmap $flags $pid | grep -E 'sleep|lib.*\.so' | sed -e "s/^$pid:/PID:/" -e 's/^[0-9a-f]\{16\}/ADDRESS/' -e 's/ 000:0000[1-9] / DEVICE /' |
+		awk -v x="$flags" '{ if (x == "-x" && NF > 5) { $3 = $4 = "n" } gsub(/ +/, " "); print }'
+done
+pmap $$ 2>&1 | tail -1 | sed 's/[0-9]\+K/nK/'
+pmap 99999; echo "status $?"
+kill $pid
+"""
+
+
+def find(program):
+    path = next((p for p in (f"/usr/bin/{program}", f"/bin/{program}") if os.path.exists(p)), None)
+    return os.path.realpath(path) if path else None
+
+
+def python_tree(folder):
+    """The standard library that python3-minimal brings, and the module for mappings."""
+    name = os.path.basename(os.path.realpath("/usr/bin/python3"))
+    tree = os.path.join(folder, name)
+    listed = subprocess.run(["dpkg", "-L", f"lib{name}-minimal"], stdout=subprocess.PIPE, check=True).stdout.decode().split("\n")
+    prefix = f"/usr/lib/{name}/"
+    dynamic = [prefix + "lib-dynload/" + f for f in os.listdir(prefix + "lib-dynload") if f.startswith("mmap.")]
+    for path in [p for p in listed if p.startswith(prefix) and os.path.isfile(p)] + dynamic:
+        to = os.path.join(tree, path[len(prefix):])
+        os.makedirs(os.path.dirname(to), exist_ok=True)
+        shutil.copy2(path, to)
+    return tree, f"/usr/lib/{name}"
+
+
+def words_for(name, folder):
+    """(what is brought in, the program and its arguments)"""
+    add = [("/usr/bin/bash", "/bin/bash")] + [(find(p), f"/usr/bin/{p}") for p in COREUTILS if find(p)]
+    if name == "bash":
+        return add + [(os.path.join(HERE, "shell.sh"), "/shell.sh")], ["bash", "/shell.sh"]
+    if name == "python":
+        tree = python_tree(folder)
+        add += [(os.path.realpath("/usr/bin/python3"), "/usr/bin/python3"), tree, (os.path.join(HERE, "python.py"), "/python.py")]
+        return add, ["python3", "-I", "-S", "/python.py"]
+    return add + [(find("pmap"), "/usr/bin/pmap")], ["bash", "-c", PMAP]
+
+
+def run(kernel, add, program):
+    words = [w for host, guest in add for w in ("--add", f"{host}:{guest}")]
+    done = subprocess.run([QUIRE, "run", "--kernel", kernel, "--timeout", "240", "--env", "LC_ALL=C", *words, "--", *program],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT)
+    return done.stdout.decode(errors="replace").split("\n") + [f"(status {done.returncode})"]
+
+
+def main():
+    passed = failed = 0
+    for name in sys.argv[1:] or ["bash", "python", "pmap"]:
+        with tempfile.TemporaryDirectory() as folder:
+            add, program = words_for(name, folder)
+            want, got = run("linux", add, program), run("quire", add, program)
+        lines = list(difflib.unified_diff(want, got, "linux", "quire", lineterm="", n=1))
+        good = not lines and want[-1] == "(status 0)" and len(want) > 5
+        passed += good
+        failed += not good
+        print(f"{'ok  ' if good else 'FAIL'} {name} ({len(want)} lines)", flush=True)
+        for line in lines or ([] if good else want[-15:]):
+            print("     " + line)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
