@@ -252,7 +252,9 @@ static unsigned pick_unused(struct icache *c, struct inode **out, unsigned max, 
 u64 icache_shrink(struct super *s, u64 max)
 {
 	struct icache *c = s->icache;
-	u64 done = 0, budget = c ? READ_ONCE(c->nr_unused) : 0;
+	if (!c)
+		return 0; /* its inodes live in memory only */
+	u64 done = 0, budget = READ_ONCE(c->nr_unused);
 	while (done < max) {
 		struct inode *batch[BATCH];
 		unsigned nr = pick_unused(c, batch, (unsigned)min((u64)BATCH, max - done), &budget);
