@@ -4,8 +4,11 @@
 say what Linux says; disks that return errors, or never answer, end in EIO and the machine lives."""
 import argparse
 import contextlib
+import difflib
+import json
 import os
 import re
+import socket
 import struct
 import subprocess
 import sys
@@ -32,15 +35,16 @@ def report(name, ok, why=""):
 class Run:
     """A guest that runs a shell command with the test program as /disk."""
 
-    def __init__(self, command, disks=(), words="", kernel="quire", qemu=(), cpus=2, watch=None):
+    def __init__(self, command, disks=(), words="", kernel="quire", qemu=(), cpus=2, watch=None, image="busybox"):
         with tempfile.TemporaryDirectory() as where:
             log = os.path.join(where, "log")
             line = [os.path.join(ROOT, "quire"), "run", "--kernel", kernel, "--accel", "tcg", "--cpus", str(cpus), "--timeout", str(TIMEOUT),
                     "--log", log, "--append", ("quire.checks " if kernel == "quire" else "") + words,
-                    "--add", os.path.join(ROOT, PROGRAM) + ":/disk"]
+                    "--image", image]
+            line += ["--add", os.path.join(ROOT, PROGRAM) + ":/disk"] if image == "busybox" else []
             for d in disks:
                 line += ["--disk", d]
-            line += ["--keep"] if disks else []
+            line += ["--keep"] if disks and image == "busybox" else []
             line += [f"--qemu={q}" for q in qemu]
             process = subprocess.Popen(line + ["--", "sh", "-c", command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                        stderr=subprocess.PIPE, text=True)
@@ -200,6 +204,45 @@ def test_memory_disk(where):
     report("a disk in memory", ok and "259" in run.lines[-1], run.all())
 
 
+def monitor(path, command, **arguments):
+    """One command to QEMU's machine protocol."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(path)
+        f = s.makefile("rw")
+        f.readline()
+        for line in ({"execute": "qmp_capabilities"}, {"execute": command, "arguments": arguments}):
+            f.write(json.dumps(line) + "\n")
+            f.flush()
+            while not {"return", "error"} & json.loads(f.readline()).keys():
+                pass
+
+
+def test_resize(where):
+    disk, control = os.path.join(where, "disk"), os.path.join(where, "control")
+    with open(disk, "wb") as f:
+        f.truncate(1 << 20)
+    qemu = ["-drive", f"file={disk},format=raw,if=none,id=grows", "-device", "virtio-blk-pci,drive=grows", "-qmp", f"unix:{control},server=on,wait=off"]
+    run = Run("echo before $(cat /sys/block/vda/size); while [ $(cat /sys/block/vda/size) = 2048 ]; do usleep 20000; done; "
+              "echo after $(cat /sys/block/vda/size) $(blockdev --getsz /dev/vda) $(dd if=/dev/vda bs=512 skip=4095 2>/dev/null | wc -c)", qemu=qemu,
+              watch=lambda line: monitor(control, "block_resize", device="grows", size=2 << 20) if line.startswith("before") else None)
+    report("a disk that grows", run.lines == ["before 2048", "after 4096 4096 512"], run.all())
+
+
+TOOLS = """lsblk -o NAME,MAJ:MIN,RM,SIZE,RO,TYPE,LOG-SEC,PHY-SEC,ROTA,RA,MOUNTPOINTS; blockdev --report; partx --show /dev/vdb; findmnt -n /
+iostat -d -x | sed -n 3p; iostat -d -p ALL | awk '{print $1, NF}' | sed 1d; vmstat -d | awk '{print $1, NF}'; sar -d 1 1 | awk '/Average/ {print $2, NF}'"""
+
+
+def test_tools(where):
+    disk, texts = os.path.join(where, "disk"), {}
+    make_gpt(disk)
+    for kernel in ("linux", "quire"):
+        run = Run(TOOLS, [disk], kernel=kernel, image="debian")
+        texts[kernel] = run.lines
+    same = texts["linux"] == texts["quire"] and any("vdb3" in line for line in run.lines)
+    report("util-linux and sysstat print what they print on Linux", same,
+           "\n".join(difflib.unified_diff(texts["linux"], texts["quire"], "linux", "quire", lineterm="")) or run.all())
+
+
 FAULTS = """read: 4096
 read of a bad sector: EIO
 again: EIO
@@ -244,7 +287,7 @@ def test_faults(where):
 
 
 TESTS = {"calls": test_calls, "bytes": test_bytes, "large": test_large_blocks, "many": test_many, "read-only": test_read_only,
-         "tables": test_broken_tables, "memory": test_memory_disk, "faults": test_faults}
+         "tables": test_broken_tables, "memory": test_memory_disk, "resize": test_resize, "tools": test_tools, "faults": test_faults}
 
 
 def main():
