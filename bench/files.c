@@ -170,8 +170,9 @@ static void names(void)
 			close(fd);
 			unlink(name);
 		}
+		t = ticks() - t;
 		if (round)
-			report("create_unlink_ext2", ticks() - t, N);
+			report("create_unlink_ext2", t, N);
 	}
 	strcpy(name, DIR);
 	for (int i = 0; i < 6; i++) {
@@ -204,8 +205,9 @@ static void run(const char *name, char *const argv[], int n)
 			if (status)
 				fail(argv[0]);
 		}
+		t = ticks() - t;
 		if (round)
-			report(name, ticks() - t, n);
+			report(name, t, n);
 	}
 }
 

@@ -60,9 +60,10 @@ static size_t copy_page(struct mapping *m, struct readahead *ra, struct frame *f
 
 long cache_read(struct mapping *m, struct readahead *ra, u64 pos, u64 len, struct cache_copier *c)
 {
-	struct found found = { 0 };
+	struct found found;
 	long done = 0;
 	int err = 0;
+	found.nr = found.next = 0;
 	while (len && pos < m->ops->size(m)) {
 		u64 nr_wanted = ((pos & ~PAGE_MASK) + len + PAGE_SIZE - 1) >> PAGE_SHIFT;
 		if (found.next == found.nr) {
