@@ -44,6 +44,20 @@ static u32 group_for_dir(struct ext2_sb *sb, u32 parent)
 	return parent;
 }
 
+/* The first inode >= from that is neither in use nor freed by a change that is not on the disk yet; `limit`:
+ * none. */
+static u32 next_free(const struct ext2_group *g, const u64 *used, u32 limit, u32 from)
+{
+	const u64 *a = g->freed_inodes[0], *b = g->freed_inodes[1];
+	for (; from < limit; from = (from & ~63u) + 64) {
+		u32 n = from / 64;
+		u64 taken = used[n] | (a ? a[n] : 0) | (b ? b[n] : 0), free = ~taken & ~0ull << (from % 64);
+		if (free)
+			return min(limit, (from & ~63u) + (u32)__builtin_ctzll(free));
+	}
+	return limit;
+}
+
 /* A free inode of the group, marked used. Index, ~0: none, or -errno in *err. */
 static u32 take_in_group(struct ext2_sb *sb, u32 group, bool is_dir, int *err)
 {
@@ -58,12 +72,9 @@ static u32 take_in_group(struct ext2_sb *sb, u32 group, bool is_dir, int *err)
 	if (e < 0)
 		*err = e;
 	if (!e) {
-		u64 at = group ? 0 : sb->first_ino - 1;
-		while ((at = bitmap_next_clear(bitmap.data, limit, at)) < limit &&
-		       ((g->freed_inodes[0] && bitmap_test(g->freed_inodes[0], at)) || (g->freed_inodes[1] && bitmap_test(g->freed_inodes[1], at))))
-			at++;
+		u32 at = next_free(g, bitmap.data, limit, group ? 0 : sb->first_ino - 1);
 		if (at < limit) {
-			found = (u32)at;
+			found = at;
 			bitmap_set(bitmap.data, at);
 			if (d->free_inodes_count)
 				d->free_inodes_count--;
