@@ -4,6 +4,8 @@
 #include <asm/errno.h>
 #include <asm/siginfo.h>
 #include <asm/signal.h>
+#include <mm/region.h>
+#include <mm/slab.h>
 
 #define RW (PROT_READ | PROT_WRITE)
 #define AT 0x10000000ul
@@ -135,6 +137,85 @@ static void kernel_picks_the_highest_hole(void **state)
 	space_munmap(s, b, 4 * PAGE_SIZE);
 	assert_int_equal(map(s, 0, 5 * PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0), c - 5 * PAGE_SIZE);
 	assert_int_equal(map(s, 0, 3 * PAGE_SIZE, PROT_READ, MAP_PRIVATE, NULL, 0), b + PAGE_SIZE);
+	down(s);
+}
+
+static u64 dice = 11;
+static unsigned rnd(unsigned n)
+{
+	dice = dice * 6364136223846793005ull + 1442695040888963407ull;
+	return (unsigned)(dice >> 33) % n;
+}
+
+/* Where a search from the top must end, by looking at every hole. */
+static uaddr_t highest_hole(struct space *s, u64 len)
+{
+	uaddr_t best = 0;
+	for (struct region *r = region_first(s);; r = region_next(r)) {
+		uaddr_t start = !r ? s->last->end : region_prev(r) ? region_prev(r)->end : PAGE_SIZE;
+		uaddr_t end = min(r ? r->start : HAL_USER_END, s->mmap_base);
+		if (end > start && end - start >= len)
+			best = end - len;
+		if (!r)
+			return best;
+	}
+}
+
+/* The search begins where the last one ended: that must never hide a higher hole that would do. */
+static void kernel_picks_the_highest_hole_after_any_history(void **state)
+{
+	(void)state;
+	enum { N = 80 };
+	struct { uaddr_t at; u64 len; } held[N] = { { 0, 0 } };
+	struct space *s = up();
+	s->mmap_base = 0x7ffff0000000ul;
+	map(s, s->mmap_base + LEAF_SPAN_BYTES, PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
+	for (unsigned step = 0; step < 6000; step++) {
+		unsigned i = rnd(N), kind = rnd(4);
+		u64 len = (rnd(20) ? 1 + rnd(5) : 30 + rnd(3000)) * PAGE_SIZE;
+		if (held[i].len && kind == 0) { /* an end or the middle goes first */
+			space_munmap(s, held[i].at + rnd((unsigned)(held[i].len >> PAGE_SHIFT)) * PAGE_SIZE, PAGE_SIZE);
+		} else if (held[i].len) {
+			assert_int_equal(space_munmap(s, held[i].at, held[i].len), 0);
+			held[i].len = 0;
+		} else {
+			uaddr_t want = highest_hole(s, len);
+			held[i].at = map(s, 0, len, kind & 1 ? RW : PROT_READ, MAP_PRIVATE, NULL, 0);
+			held[i].len = len;
+			assert_int_equal(held[i].at, want);
+		}
+		if (step % 16 == 0)
+			assert_valid(s);
+	}
+	down(s);
+}
+
+/* Ends and boundaries of regions move in place: without memory, and without a region more. */
+static void ends_move_without_memory(void **state)
+{
+	(void)state;
+	struct space *s = up();
+	map(s, AT, 16 * PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
+	put_byte(AT + 4 * PAGE_SIZE, 4);
+	assert_int_equal(space_mprotect(s, AT, 4 * PAGE_SIZE, PROT_READ), 0); /* rrrrwwwwwwwwwwww */
+	unsigned most = mm_tunables.max_map_count;
+	mm_tunables.max_map_count = 2;
+	slab_inject_failure(0);
+	assert_int_equal(space_mprotect(s, AT + 4 * PAGE_SIZE, 2 * PAGE_SIZE, PROT_READ), 0); /* rrrrrrww... */
+	assert_int_equal(space_mprotect(s, AT + 3 * PAGE_SIZE, 3 * PAGE_SIZE, RW), 0);        /* rrrwwwww... */
+	assert_int_equal(space_munmap(s, AT, PAGE_SIZE), 0);                                  /* .rrwwwww... */
+	assert_int_equal(space_munmap(s, AT + 15 * PAGE_SIZE, PAGE_SIZE), 0);
+	assert_int_equal(space_munmap(s, AT + 2 * PAGE_SIZE, 2 * PAGE_SIZE), 0); /* .r..wwww */
+	assert_false(slab_injected());
+	assert_int_equal(space_munmap(s, AT + 8 * PAGE_SIZE, PAGE_SIZE), -ENOMEM); /* a hole makes one more */
+	mm_tunables.max_map_count = most;
+	assert_int_equal(space_munmap(s, AT + 8 * PAGE_SIZE, PAGE_SIZE), -ENOMEM);
+	assert_true(slab_injected());
+	slab_inject_failure(-1);
+	assert_valid(s);
+	assert_int_equal(nr_regions(s), 2);
+	assert_int_equal(s->total_pages, 12);
+	assert_int_equal(get_byte(AT + 4 * PAGE_SIZE), 4);
 	down(s);
 }
 
@@ -285,6 +366,8 @@ int run_space_tests(void)
 		cmocka_unit_test(munmap_splits_and_mmap_merges),
 		cmocka_unit_test(mprotect_takes_and_gives_rights),
 		cmocka_unit_test(kernel_picks_the_highest_hole),
+		cmocka_unit_test(kernel_picks_the_highest_hole_after_any_history),
+		cmocka_unit_test(ends_move_without_memory),
 		cmocka_unit_test(stack_grows_down_to_its_limit),
 		cmocka_unit_test(mremap_moves_tables_whole_and_pages_singly),
 		cmocka_unit_test(mremap_grows_in_place_or_moves),

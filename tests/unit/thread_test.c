@@ -348,6 +348,50 @@ static void exit_of_one_sharer_while_the_other_unshares(void **state)
 	machine_down();
 }
 
+/* ---- truncation against regions that split and merge ---- */
+
+#define NR_ROUNDS 4000
+
+/* CPU 0 makes a private copy of the file's last page and cuts that off; the others keep splitting the region
+ * before it, and merging. */
+static void *truncate_or_split(void *arg)
+{
+	unsigned id = (unsigned)(uintptr_t)arg, seed = id;
+	host_be_cpu(id);
+	host_switch(common);
+	for (unsigned round = 0; round < NR_ROUNDS; round++) {
+		struct fault_verdict v;
+		u8 b = 1;
+		if (id != 0) {
+			uaddr_t at = FILE_AT + (unsigned)rand_r(&seed) % (FILE_PAGES - 1) * PAGE_SIZE;
+			CHECK(space_mprotect(common, at, PAGE_SIZE, PROT_READ) == 0);
+			CHECK(space_mprotect(common, at, PAGE_SIZE, RW) == 0);
+			continue;
+		}
+		__atomic_store_n(&file.size, FILE_PAGES * PAGE_SIZE, __ATOMIC_RELAXED);
+		host_store(FILE_AT + (FILE_PAGES - 1) * PAGE_SIZE, &b, 1, &v);
+		file_truncate(&file, (FILE_PAGES - 1) * PAGE_SIZE);
+		CHECK(READ_ONCE(common->rss[RSS_ANON]) == 0);
+	}
+	host_switch(NULL);
+	return NULL;
+}
+
+/* While a split had shrunk the region and not yet listed the upper part, truncation found nothing to empty. */
+static void truncation_overlooks_no_part_of_a_region_that_splits(void **state)
+{
+	(void)state;
+	machine_up_free_running(32ul << 20, NR_CPUS);
+	common = space_create();
+	file_init(&file, FILE_PAGES * PAGE_SIZE);
+	map(common, FILE_AT, FILE_PAGES * PAGE_SIZE, RW, MAP_PRIVATE | MAP_FIXED, &file, 0);
+	run_threads(truncate_or_split);
+	assert_valid(common);
+	space_put(common);
+	mapping_destroy(&file.mapping);
+	machine_down();
+}
+
 int run_thread_tests(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -355,6 +399,7 @@ int run_thread_tests(void)
 		cmocka_unit_test(slab_objects_belong_to_one_thread),
 		cmocka_unit_test(threads_share_a_space_and_fork),
 		cmocka_unit_test(exit_of_one_sharer_while_the_other_unshares),
+		cmocka_unit_test(truncation_overlooks_no_part_of_a_region_that_splits),
 	};
 	return run_group("threads", tests, ARRAY_SIZE(tests));
 }
