@@ -160,10 +160,10 @@ uaddr_t leaf_next(struct space *s, uaddr_t addr, uaddr_t end);
 /* What a range holds, at a quick look (look.c). Space lock held for writing. */
 enum range_look {
 	RANGE_EMPTY,  /* no entries, and no empty tables to free */
-	RANGE_OWN,    /* below one leaf table, which is the space's own */
+	RANGE_OWN,    /* below one leaf table, *table, which is the space's own and stays while the lock is held */
 	RANGE_UNKNOWN,
 };
-enum range_look range_look(struct space *s, uaddr_t start, uaddr_t end);
+enum range_look range_look(struct space *s, uaddr_t start, uaddr_t end, struct frame **table);
 
 /* Sets an empty entry to map f (a reference is taken over), links the slot, counts kind in the table
  * and the space. The leaf is exclusive and locked; companion rules as slot_link. */
@@ -225,6 +225,8 @@ void zap_range_all_sharers(struct space *s, uaddr_t start, uaddr_t end, bool onl
 /* Gives mapped entries of [start, end) the rights of a region with `flags` (REGION_*); W only where
  * no fault has to see the first write. Tables are unshared already. */
 void protect_range(struct space *s, uaddr_t start, uaddr_t end, u32 flags);
+/* The same for a range that range_look found below one leaf table. */
+void protect_leaf(struct space *s, struct frame *table, uaddr_t start, uaddr_t end, u32 flags);
 
 /* Reserves all tables that move_range will need. 0 or -ENOMEM. */
 int move_reserve(struct space *s, uaddr_t from, uaddr_t to, u64 len);

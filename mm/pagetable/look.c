@@ -19,28 +19,33 @@ static inline bool entries_are_empty(const pte_t *e, u64 nr)
 	return true;
 }
 
-/* Nothing is below an empty entry of t. A table without entries stands there after a failed fill: it should be pruned. */
-static inline enum range_look look_at_hole(const struct frame *t)
+/* An empty entry of the table that `up` leads to (none: the root): nothing is below. A table without any entries
+ * stands there after a failed fill and should be freed. */
+static enum range_look look_at_hole(pte_t up)
 {
-	return t->nr_entries || t->table_level == HAL_LEVELS ? RANGE_EMPTY : RANGE_UNKNOWN;
+	return pte_is_none(up) || READ_ONCE(pte_frame(up)->nr_entries) ? RANGE_EMPTY : RANGE_UNKNOWN;
 }
 
-enum range_look range_look(struct space *s, uaddr_t start, uaddr_t end)
+enum range_look range_look(struct space *s, uaddr_t start, uaddr_t end, struct frame **table)
 {
+	*table = NULL;
 	if ((start ^ (end - 1)) & ~(LEAF_SPAN - 1))
 		return RANGE_UNKNOWN;
-	struct frame *t = pfn_frame(s->root_pfn);
-	pte_t e;
+	const pte_t *entries = hal_frame_ptr(s->root_pfn);
+	pte_t up, e = pte_none();
+#pragma GCC unroll 4
 	for (unsigned level = HAL_LEVELS; level > 1; level--) {
-		e = hal_entry_load(&table_entries(t)[table_index(start, level)]);
+		up = e;
+		e = hal_entry_load(&entries[table_index(start, level)]);
 		if (pte_is_none(e))
-			return look_at_hole(t);
-		t = pte_frame(e);
+			return look_at_hole(up);
+		entries = hal_frame_ptr(pte_pfn(e));
 	}
 	if (!pte_is_writable(e))
 		return RANGE_UNKNOWN;
+	*table = pte_frame(e);
 	u64 nr = (end - start) >> PAGE_SHIFT;
-	if (nr > LOOK_MAX || !READ_ONCE(t->nr_entries) || !entries_are_empty(&table_entries(t)[table_index(start, 1)], nr))
+	if (nr > LOOK_MAX || !READ_ONCE((*table)->nr_entries) || !entries_are_empty(&entries[table_index(start, 1)], nr))
 		return RANGE_OWN;
 	return RANGE_EMPTY;
 }

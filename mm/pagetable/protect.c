@@ -65,18 +65,17 @@ static __attribute__((noinline)) void protect_other(pte_t *entry, pte_t e, u64 r
 		b->any |= e.bits;
 }
 
-/* The region may be written to. */
-static void protect_stretch_writable(pte_t *entry, unsigned nr, u64 rights, u32 flags, struct before *b)
+/* Gives private frames of nobody else W, up to the first entry that is something else; returns it. Apart, so
+ * that all it needs stays in registers. */
+static __attribute__((noinline)) pte_t *protect_own(pte_t *entry, const pte_t *end, u64 writable, struct before *b)
 {
-	u64 any_given = 0, all = ~0ull, writable = rights | PTE_WRITE;
-	for (pte_t *end = entry + nr; entry < end; entry++) {
+	u64 any_given = 0, all = ~0ull;
+	for (; entry < end; entry++) {
 		pte_t e = hal_entry_load(entry);
 		if (!pte_is_mapped(e))
 			continue;
-		if (unlikely(pte_is_special(e)) || unlikely(!is_own(pte_frame(e)))) {
-			protect_other(entry, e, rights, flags, b);
-			continue;
-		}
+		if (unlikely(pte_is_special(e)) || unlikely(!is_own(pte_frame(e))))
+			break;
 		if (likely(protect_entry(entry, &e, writable))) {
 			any_given |= e.bits;
 			all &= e.bits;
@@ -84,6 +83,17 @@ static void protect_stretch_writable(pte_t *entry, unsigned nr, u64 rights, u32 
 	}
 	b->any_given |= any_given;
 	b->all &= all;
+	return entry;
+}
+
+/* The region may be written to. */
+static void protect_stretch_writable(pte_t *entry, unsigned nr, u64 rights, u32 flags, struct before *b)
+{
+	pte_t *end = entry + nr;
+	while ((entry = protect_own(entry, end, rights | PTE_WRITE, b)) < end) {
+		protect_other(entry, hal_entry_load(entry), rights, flags, b);
+		entry++;
+	}
 }
 
 /* Did an entry lose what a TLB may still hold: access, W, or the right to execute? */
@@ -93,26 +103,45 @@ static bool is_flush_needed(const struct before *b, u64 rights)
 	return lost & (PTE_PRESENT | PTE_WRITE) || (rights & ~b->all & PTE_NX);
 }
 
-void protect_range(struct space *s, uaddr_t start, uaddr_t end, u32 flags)
+/* nr entries of the locked table t. */
+static inline void protect_entries(struct frame *t, pte_t *entry, u64 nr, u32 flags, struct before *b)
 {
 	u64 rights = rights_of(flags, false);
+	if (!t->nr_entries)
+		return;
+	if (flags & REGION_WRITE)
+		protect_stretch_writable(entry, (unsigned)nr, rights, flags, b);
+	else
+		protect_stretch(entry, (unsigned)nr, rights, b);
+}
+
+static inline void flush_after(struct space *s, uaddr_t start, uaddr_t end, u32 flags, const struct before *b)
+{
+	if (is_flush_needed(b, rights_of(flags, false)))
+		hal_tlb_flush(READ_ONCE(s->cpus), s->root_pfn, start, end, false);
+}
+
+void protect_range(struct space *s, uaddr_t start, uaddr_t end, u32 flags)
+{
 	struct before b = { .all = ~0ull };
 	for (uaddr_t a = start; (a = leaf_next(s, a, end)) < end;) {
 		uaddr_t next = (a & ~(LEAF_SPAN - 1)) + LEAF_SPAN;
 		struct leaf l;
 		if (leaf_lock(s, a, &l)) {
 			ASSERT(!l.is_shared || l.table->nr_entries == 0);
-			unsigned nr = (unsigned)((min(end, next) - a) >> PAGE_SHIFT);
-			if (!l.table->nr_entries)
-				nr = 0;
-			if (flags & REGION_WRITE)
-				protect_stretch_writable(l.entry, nr, rights, flags, &b);
-			else
-				protect_stretch(l.entry, nr, rights, &b);
+			protect_entries(l.table, l.entry, (min(end, next) - a) >> PAGE_SHIFT, flags, &b);
 			leaf_unlock(&l);
 		}
 		a = next;
 	}
-	if (is_flush_needed(&b, rights))
-		hal_tlb_flush(READ_ONCE(s->cpus), s->root_pfn, start, end, false);
+	flush_after(s, start, end, flags, &b);
+}
+
+void protect_leaf(struct space *s, struct frame *table, uaddr_t start, uaddr_t end, u32 flags)
+{
+	struct before b = { .all = ~0ull };
+	table_lock_leaf(table);
+	protect_entries(table, table_entries(table) + table_index(start, 1), (end - start) >> PAGE_SHIFT, flags, &b);
+	table_unlock_leaf(table);
+	flush_after(s, start, end, flags, &b);
 }

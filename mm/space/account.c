@@ -50,21 +50,33 @@ void space_commit_release(u64 nr_pages)
 static bool is_data(u32 flags) { return (flags & (REGION_WRITE | REGION_SHARED | REGION_GROWSDOWN)) == REGION_WRITE; }
 static bool is_code(u32 flags) { return (flags & (REGION_EXEC | REGION_WRITE | REGION_GROWSDOWN)) == REGION_EXEC; }
 
-void account_pages(struct space *s, u32 flags, s64 nr_pages)
+/* Everything but VmSize. */
+static inline void account_classes(struct space *s, u32 flags, s64 nr_pages)
 {
-	s->total_pages += nr_pages;
 	if (is_data(flags))
 		s->data_pages += nr_pages;
 	else if (is_code(flags))
 		s->exec_pages += nr_pages;
 	else if (flags & REGION_GROWSDOWN)
 		s->stack_pages += nr_pages;
-	if (flags & REGION_LOCKED) {
+	if (unlikely(flags & REGION_LOCKED)) {
 		s->locked_pages += nr_pages;
 		stat_add(STAT_NR_MLOCK, nr_pages);
 	}
+}
+
+void account_pages(struct space *s, u32 flags, s64 nr_pages)
+{
+	s->total_pages += nr_pages;
+	account_classes(s, flags, nr_pages);
 	if (s->total_pages > s->hiwater_vm)
 		s->hiwater_vm = s->total_pages;
+}
+
+void account_reflag(struct space *s, u32 old, u32 flags, u64 nr_pages)
+{
+	account_classes(s, old, -(s64)nr_pages);
+	account_classes(s, flags, (s64)nr_pages);
 }
 
 void account_range(struct space *s, const struct region *r, u64 len, int sign)

@@ -107,6 +107,8 @@ static inline void gap_grew(struct space *s, struct region *after)
 /* Adds a region's pages to VmSize & co (sign +1) or takes them away (-1). */
 void account_region(struct space *s, const struct region *r, int sign);
 void account_pages(struct space *s, u32 flags, s64 nr_pages);
+/* nr_pages get other flags. */
+void account_reflag(struct space *s, u32 old, u32 flags, u64 nr_pages);
 /* A part of a region, len bytes. */
 void account_range(struct space *s, const struct region *r, u64 len, int sign);
 /* May the space grow by these? 0, -ENOMEM. */

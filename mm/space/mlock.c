@@ -16,8 +16,7 @@ int region_change_flags(struct space *s, struct region *r, uaddr_t start, uaddr_
 	if (cuts && (s->nr_regions >= mm_tunables.max_map_count || spares_reserve(&sp, cuts)))
 		return -ENOMEM;
 	*out = region_reflag(s, r, start, end, flags, &sp);
-	account_pages(s, old, -(s64)((end - start) >> PAGE_SHIFT));
-	account_pages(s, flags, (s64)((end - start) >> PAGE_SHIFT));
+	account_reflag(s, old, flags, (end - start) >> PAGE_SHIFT);
 	return 0;
 }
 

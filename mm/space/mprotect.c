@@ -41,14 +41,16 @@ static int protect_one(struct space *s, struct region *r, uaddr_t start, uaddr_t
 	unsigned cuts = region_reflag_cuts(r, start, end, flags);
 	if (cuts && (s->nr_regions >= mm_tunables.max_map_count || spares_reserve(&sp, cuts)))
 		goto no_memory;
-	enum range_look look = range_look(s, start, end);
+	struct frame *table;
+	enum range_look look = range_look(s, start, end, &table);
 	if (look == RANGE_UNKNOWN && range_unshare(s, start, end, false))
 		goto no_memory;
 
 	*out = region_reflag(s, r, start, end, flags, &sp);
-	account_pages(s, old, -(s64)nr);
-	account_pages(s, flags, (s64)nr);
-	if (look != RANGE_EMPTY)
+	account_reflag(s, old, flags, nr);
+	if (look == RANGE_OWN)
+		protect_leaf(s, table, start, end, flags);
+	else if (look != RANGE_EMPTY)
 		protect_range(s, start, end, flags);
 	return 0;
 

@@ -79,7 +79,8 @@ int munmap_locked(struct space *s, uaddr_t start, u64 len)
 	/* Only a hole cut into one region leaves more regions than before. */
 	if (makes_hole && (s->nr_regions >= mm_tunables.max_map_count || spares_reserve(&sp, 1)))
 		return -ENOMEM;
-	enum range_look look = range_look(s, start, end);
+	struct frame *table;
+	enum range_look look = range_look(s, start, end, &table);
 	if (look == RANGE_UNKNOWN && range_unshare(s, start, end, true)) {
 		spares_release(&sp);
 		return -ENOMEM;

@@ -377,8 +377,10 @@ struct region *region_reflag(struct space *s, struct region *r, uaddr_t start, u
 		set_bounds(r, is_below ? end : r->start, is_below ? r->end : start);
 		return taker;
 	}
-	r = region_split(s, r, start, sp);
-	region_split(s, r, end, sp);
+	if (start > r->start)
+		r = region_split(s, r, start, sp);
+	if (end < r->end)
+		region_split(s, r, end, sp);
 	count_writable(r, -1);
 	r->flags = flags;
 	count_writable(r, 1);
