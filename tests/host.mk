@@ -31,7 +31,7 @@ $(B)/host-$(1)/%.c.o: %.c
 	@mkdir -p $$(@D)
 	@echo "  HOSTCC  $$< ($(1))"
 	@$(HCC_$(1)) $$(HCFLAGS_$(1)) -c -o $$@ $$<
--include $$(patsubst %,$(B)/host-$(1)/%.d,$$(HOST_SRC) $(sort $(UNIT_SRC) $(wildcard tests/fuzz/*.c)))
+-include $$(patsubst %,$(B)/host-$(1)/%.d,$$(HOST_SRC) $(sort $(UNIT_SRC) $(wildcard tests/fuzz/*.c tests/sequence/*.c)))
 endef
 $(foreach v,check tsan fast fuzz,$(eval $(call host_build,$(v))))
 

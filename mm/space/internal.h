@@ -70,13 +70,6 @@ struct region *region_reflag(struct space *s, struct region *r, uaddr_t start, u
                              struct region_spares *sp);
 /* Merges r with its neighbours where they are alike; returns the region that holds r's range now. */
 struct region *region_merge(struct space *s, struct region *r);
-/* Does any region overlap [start, end)? */
-static inline bool range_is_free(struct space *s, uaddr_t start, uaddr_t end)
-{
-	struct region *r = region_lookup(s, start);
-	return !r || r->start >= end;
-}
-
 /* Bytes between the region before r and r, less the guard gap of one that grows down. */
 static inline u64 region_hole(const struct region *r)
 {
