@@ -22,3 +22,5 @@ $(B)/sequence-host: $(call host_objects,check,$(SEQ_CORE) tests/sequence/host.c)
 	@$(HCC) $(HCFLAGS_check) -o $@ $^
 $(B)/sequence-host-fast: $(call host_objects,fast,$(SEQ_CORE) tests/sequence/host.c)
 	@$(HCC) $(HCFLAGS_fast) -o $@ $^
+
+-include $(foreach v,check fast,$(patsubst %,$(B)/host-$(v)/%.d,$(SEQ_CORE) tests/sequence/host.c))
