@@ -216,6 +216,8 @@ int ext2_set_size(struct inode *i, u64 size); /* inode lock held */
 int ext2_iget(struct super *s, u32 ino, struct inode **out);
 void ext2_dirty(struct inode *i, u32 what); /* EXT2_DIRTY_* */
 int ext2_write_inode(struct inode *i, bool wait);
+/* The block that holds the record of ino, and the record in it. 0, -EIO, -ENOMEM. */
+int ext2_record_of(struct ext2_sb *sb, u32 ino, struct buffer *b, struct ext2_disk_inode **out);
 void ext2_set_ops(struct inode *i);
 int ext2_inode_alloc(struct inode *i); /* i->priv */
 void ext2_evict(struct inode *i);

@@ -131,8 +131,7 @@ static u32 take_dirty(struct inode *i)
 
 /* On the disk. */
 
-/* The block that holds the record of ino, and the record in it. */
-static int record_of(struct ext2_sb *sb, u32 ino, struct buffer *b, struct ext2_disk_inode **out)
+int ext2_record_of(struct ext2_sb *sb, u32 ino, struct buffer *b, struct ext2_disk_inode **out)
 {
 	u32 group = (ino - 1) / sb->inodes_per_group, index = (ino - 1) % sb->inodes_per_group;
 	int err = buffer_read(sb->dev, ext2_desc(sb, group, NULL)->inode_table + index / sb->inodes_per_block, sb->shift, b);
@@ -220,7 +219,7 @@ static int load(struct inode *i)
 	struct buffer b;
 	int err = ext2_inode_alloc(i);
 	if (!err)
-		err = record_of(sb, (u32)i->ino, &b, &d);
+		err = ext2_record_of(sb, (u32)i->ino, &b, &d);
 	if (err)
 		return err;
 	bool is_removed = !d->links_count && (!d->mode || d->dtime);
@@ -314,7 +313,7 @@ static int copy_to_record(struct inode *i, struct buffer *b)
 	struct ext2_sb *sb = ext2_sb_of(i);
 	struct ext2_inode *e = ext2_i(i);
 	struct ext2_disk_inode *d;
-	int err = record_of(sb, (u32)i->ino, b, &d);
+	int err = ext2_record_of(sb, (u32)i->ino, b, &d);
 	if (err)
 		return err;
 	if (e->is_new_record)

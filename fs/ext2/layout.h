@@ -140,6 +140,7 @@ static inline u32 ext2_dirent_size(size_t name_len) { return ((u32)name_len + EX
 
 /* Extended attributes: one block for a file, which files with equal attributes may share. */
 #define EXT2_XATTR_MAGIC 0xea020000u
+#define EXT2_XATTR_MAX   256u /* more than fit into a block: an entry takes 20 bytes at least */
 struct ext2_xattr_header {
 	u32 magic, refcount, blocks, hash, reserved[4];
 };
