@@ -1,5 +1,6 @@
 # ext2 on the host: the sources of fs/ext2 with mm/ and the disk in memory, under ASan and UBSan.
-#   make check-ext2   model, crashes, bad images (needs e2fsprogs)
+#   make check-ext2   model, attributes, crashes (needs e2fsprogs)
+#   make fuzz-ext2    libFuzzer over broken images; FUZZ_ARGS are libFuzzer's (clang, libclang-rt-14-dev)
 
 EXT2_FS_SRC   := $(sort $(filter-out fs/ext2/register.c,$(wildcard fs/ext2/*.c))) fs/inode.c fs/icache.c fs/iov.c
 EXT2_GLUE     := tests/ext2/host_fs.c
@@ -12,6 +13,13 @@ $(B)/ext2-test: $(call host_objects,check,$(EXT2_FREESTANDING) $(EXT2_TEST_SRC))
 	@$(HCC) $(HCFLAGS_check) -o $@ $^ -lcmocka
 -include $(patsubst %,$(B)/host-check/%.d,$(EXT2_FREESTANDING) $(EXT2_TEST_SRC))
 
-.PHONY: check-ext2
+$(B)/fuzz-ext2: $(call host_objects,fuzz,$(EXT2_FREESTANDING) tests/ext2/fuzz.c)
+	@$(FUZZ_CC) $(HCFLAGS_fuzz) -o $@ $^
+-include $(patsubst %,$(B)/host-fuzz/%.d,$(EXT2_FREESTANDING) tests/ext2/fuzz.c)
+
+.PHONY: check-ext2 fuzz-ext2
+fuzz-ext2: $(B)/fuzz-ext2
+	@mkdir -p $(B)/fuzz-ext2-corpus
+	@$(B)/fuzz-ext2 $(B)/fuzz-ext2-corpus -max_len=200 -timeout=60 -artifact_prefix=$(B)/ $(FUZZ_ARGS) 2>$(B)/fuzz-ext2.log || { tail -30 $(B)/fuzz-ext2.log; exit 1; }
 check-ext2: $(B)/ext2-test
 	@$(B)/ext2-test

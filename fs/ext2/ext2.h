@@ -257,5 +257,6 @@ void ext2_xattr_free(struct inode *i);
 long ext2_xattr_get(struct inode *i, const char *name, void *value, size_t size);
 int ext2_xattr_set(struct inode *i, const char *name, const void *value, size_t size, u32 flags, bool remove);
 long ext2_xattr_list(struct inode *i, char *list, size_t size);
+#define EXT2_XATTR_OPS .xattr_get = ext2_xattr_get, .xattr_set = ext2_xattr_set, .xattr_list = ext2_xattr_list
 
 #endif

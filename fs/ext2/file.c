@@ -179,6 +179,36 @@ int ext2_fsync(struct file *f, bool data_only)
 	return err3 ? err3 : err ? err : err2;
 }
 
+/* The first byte at or behind pos that lies in a block (or in a hole); the size: none. -errno. */
+static s64 find_data(struct inode *i, u64 pos, bool data)
+{
+	struct ext2_sb *sb = ext2_sb_of(i);
+	while (pos < i->size) {
+		struct block_extent x;
+		int err = ext2_map_blocks(&i->mapping, pos >> sb->shift, ~0u, false, &x);
+		if (err)
+			return err;
+		if ((x.device_block != BLOCK_HOLE) == data)
+			return (s64)pos;
+		pos = ((pos >> sb->shift) + x.nr) << sb->shift;
+		cond_resched();
+	}
+	return (s64)i->size;
+}
+
+static s64 file_seek(struct file *f, s64 offset, int whence)
+{
+	struct inode *i = f->inode;
+	if (whence != SEEK_DATA && whence != SEEK_HOLE)
+		return file_seek_generic(f, offset, whence);
+	mutex_lock(&i->lock);
+	s64 at = offset < 0 || (u64)offset >= i->size ? -ENXIO : find_data(i, (u64)offset, whence == SEEK_DATA);
+	if (whence == SEEK_DATA && at == (s64)i->size)
+		at = -ENXIO;
+	mutex_unlock(&i->lock);
+	return at < 0 ? at : file_seek_generic(f, at, SEEK_SET);
+}
+
 static int file_open(struct inode *i, struct file *f)
 {
 	readahead_init(&f->ra, READAHEAD_DEFAULT_PAGES);
@@ -204,13 +234,13 @@ int ext2_setattr(struct inode *i, const struct attr *a)
 	return a->valid & ATTR_SIZE ? ext2_set_size(i, a->size) : 0;
 }
 
-const struct inode_ops ext2_file_ops = { .setattr = ext2_setattr, .open = file_open, .evict = ext2_evict };
-const struct inode_ops ext2_special_ops = { .setattr = ext2_setattr, .evict = ext2_evict };
+const struct inode_ops ext2_file_ops = { .setattr = ext2_setattr, .open = file_open, EXT2_XATTR_OPS, .evict = ext2_evict };
+const struct inode_ops ext2_special_ops = { .setattr = ext2_setattr, EXT2_XATTR_OPS, .evict = ext2_evict };
 
 const struct file_ops ext2_file_fops = {
 	.read = file_read_pages,
 	.write = file_write_pages,
-	.seek = file_seek_generic,
+	.seek = file_seek,
 	.fsync = ext2_fsync,
 	.ioctl = ext2_ioctl,
 	.release = file_release,

@@ -319,5 +319,6 @@ const struct inode_ops ext2_dir_ops = {
 	.rename = dir_rename,
 	.tmpfile = dir_tmpfile,
 	.setattr = ext2_setattr,
+	EXT2_XATTR_OPS,
 	.evict = ext2_evict,
 };

@@ -53,4 +53,4 @@ int ext2_symlink_init(struct inode *i, const char *target)
 	return 0;
 }
 
-const struct inode_ops ext2_link_ops = { .readlink = link_readlink, .setattr = ext2_setattr, .evict = ext2_evict };
+const struct inode_ops ext2_link_ops = { .readlink = link_readlink, .setattr = ext2_setattr, EXT2_XATTR_OPS, .evict = ext2_evict };

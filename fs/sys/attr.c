@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Attributes: chmod, chown, time stamps, extended attributes. */
+/* Attributes: chmod, chown, time stamps. */
 #include "../internal.h"
 #include <kernel/time.h>
-#include <linux/xattr.h>
 
 #ifndef UTIME_NOW
 #define UTIME_NOW  ((1l << 30) - 1l)
@@ -160,79 +159,4 @@ SYSCALL2(utime, uname, utimes)
 		return -EFAULT;
 	struct timespec_k t[2] = { { seconds[0], 0 }, { seconds[1], 0 } };
 	return times_at(AT_FDCWD, uname, t, 0);
-}
-
-/* Extended attributes: none are kept here. What a name's class would answer is answered. */
-
-enum xattr_call { XATTR_GET, XATTR_SET, XATTR_REMOVE };
-
-static long xattr_answer(uaddr_t uname, enum xattr_call call)
-{
-	char name[XATTR_NAME_MAX + 1];
-	long len = strncpy_from_user(name, uname, sizeof(name));
-	if (len == -ENAMETOOLONG || !len)
-		return -ERANGE;
-	if (len < 0)
-		return len;
-	bool is_known = !strncmp(name, "security.", 9) || !strncmp(name, "trusted.", 8) || !strncmp(name, "system.posix_acl_", 17);
-	if (call == XATTR_SET || !is_known)
-		return -EOPNOTSUPP;
-	return -ENODATA;
-}
-
-static long xattr_at(uaddr_t upath, bool follow, uaddr_t uname, enum xattr_call call)
-{
-	struct target t;
-	int err = target_get(&t, AT_FDCWD, upath, 0, follow);
-	if (err)
-		return err;
-	target_put(&t);
-	return xattr_answer(uname, call);
-}
-
-static long xattr_fd(u64 fd, uaddr_t uname, enum xattr_call call)
-{
-	struct target t;
-	int err = target_from_fd(&t, (int)fd, false);
-	if (err)
-		return err;
-	target_put(&t);
-	return xattr_answer(uname, call);
-}
-
-static long set_flags_ok(u64 flags) { return (u32)flags & ~(u32)(XATTR_CREATE | XATTR_REPLACE) ? -EINVAL : 0; }
-
-SYSCALL5(setxattr, upath, uname, uvalue, size, flags) { return set_flags_ok(flags) ?: xattr_at(upath, true, uname, XATTR_SET); }
-SYSCALL5(lsetxattr, upath, uname, uvalue, size, flags) { return set_flags_ok(flags) ?: xattr_at(upath, false, uname, XATTR_SET); }
-SYSCALL5(fsetxattr, fd, uname, uvalue, size, flags) { return set_flags_ok(flags) ?: xattr_fd(fd, uname, XATTR_SET); }
-SYSCALL4(getxattr, upath, uname, uvalue, size) { return xattr_at(upath, true, uname, XATTR_GET); }
-SYSCALL4(lgetxattr, upath, uname, uvalue, size) { return xattr_at(upath, false, uname, XATTR_GET); }
-SYSCALL4(fgetxattr, fd, uname, uvalue, size) { return xattr_fd(fd, uname, XATTR_GET); }
-SYSCALL2(removexattr, upath, uname) { return xattr_at(upath, true, uname, XATTR_REMOVE); }
-SYSCALL2(lremovexattr, upath, uname) { return xattr_at(upath, false, uname, XATTR_REMOVE); }
-SYSCALL2(fremovexattr, fd, uname) { return xattr_fd(fd, uname, XATTR_REMOVE); }
-
-static long list_none(int err, struct target *t)
-{
-	if (!err)
-		target_put(t);
-	return err;
-}
-
-SYSCALL3(listxattr, upath, ulist, size)
-{
-	struct target t;
-	return list_none(target_get(&t, AT_FDCWD, upath, 0, true), &t);
-}
-
-SYSCALL3(llistxattr, upath, ulist, size)
-{
-	struct target t;
-	return list_none(target_get(&t, AT_FDCWD, upath, 0, false), &t);
-}
-
-SYSCALL3(flistxattr, fd, ulist, size)
-{
-	struct target t;
-	return list_none(target_from_fd(&t, (int)fd, false), &t);
 }

@@ -57,6 +57,11 @@ struct inode_ops {
 	int (*permission)(struct inode *i, u32 mask); /* NULL: mode bits */
 	void (*evict)(struct inode *i); /* the last reference went: free contents; spin locks only */
 	int (*tmpfile)(struct inode *dir, u32 mode, struct inode **out); /* O_TMPFILE; NULL: -EOPNOTSUPP */
+	/* Extended attributes by full name; rights were checked. NULL: there are none. get and list: bytes (size 0:
+	 * how many there would be), -ERANGE, -ENODATA, -EOPNOTSUPP; set: XATTR_CREATE, XATTR_REPLACE. */
+	long (*xattr_get)(struct inode *i, const char *name, void *value, size_t size);
+	int (*xattr_set)(struct inode *i, const char *name, const void *value, size_t size, u32 flags, bool remove);
+	long (*xattr_list)(struct inode *i, char *list, size_t size);
 	bool no_cache; /* names of this directory are looked up anew each time (/proc) */
 };
 

@@ -102,6 +102,30 @@ static void random_operations_keep_to_the_model(void **state)
 	}
 }
 
+static void seek_finds_data_and_holes(void **state)
+{
+	struct inode *root, *i;
+	image_up(8192, "-b 1024", NULL);
+	image_mount(false);
+	root = fs_root(image_super);
+	assert_int_equal(fs_create(root, "sparse", S_IFREG | 0644, 0, NULL, &i), 0);
+	assert_int_equal(fs_write(i, "x", 1, 5000), 1);
+	assert_int_equal(fs_write(i, "y", 1, 3000000), 1);
+	assert_int_equal(fs_truncate(i, 4000000), 0);
+	assert_int_equal(fs_seek(i, 0, 3), 4096); /* SEEK_DATA */
+	assert_int_equal(fs_seek(i, 4500, 3), 4500);
+	assert_int_equal(fs_seek(i, 4500, 4), 5120); /* SEEK_HOLE */
+	assert_int_equal(fs_seek(i, 5200, 3), 3000000 / 1024 * 1024);
+	assert_int_equal(fs_seek(i, 3100000, 3), -ENXIO);
+	assert_int_equal(fs_seek(i, 3100000, 4), 3100000);
+	assert_int_equal(fs_seek(i, 4000000, 4), -ENXIO);
+	fs_put(i);
+	fs_put(root);
+	image_unmount();
+	image_check();
+	image_down();
+}
+
 /* Attributes: set, replaced, removed, listed, in the record as mke2fs -d leaves them and in a block; freed with
  * their file; e2fsck agrees with hashes and counts. */
 static void attributes_are_kept(void **state)
@@ -245,6 +269,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(populated_image_reads_back),
+		cmocka_unit_test(seek_finds_data_and_holes),
 		cmocka_unit_test(attributes_are_kept),
 		cmocka_unit_test(crashes_keep_what_fsync_promised),
 		cmocka_unit_test(random_operations_keep_to_the_model),

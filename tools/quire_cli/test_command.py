@@ -34,6 +34,7 @@ def make_command(target):
 SUITES = [
     Suite("house", "imports run downwards", [os.path.join(ROOT, "tests/house/imports")]),
     Suite("unit", "mm/ and lib/ on the host under ASan and UBSan", make_command("check")),
+    Suite("ext2", "ext2 on the host: model, crashes, e2fsck", make_command("check-ext2"), ("e2fsprogs",)),
     Suite("threads", "free-running CPUs under TSan", make_command("check-tsan")),
     Suite("boot", "-kernel, BIOS, UEFI; protections; panics", make_command("check-boot"), ISO_PACKAGES, ("kernel",)),
     Suite("initramfs", "initial RAM disks, whole and broken", make_command("check-initramfs"), ("cpio",), ("kernel",)),
