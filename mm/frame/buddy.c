@@ -37,7 +37,7 @@ static struct frame *take_cut(struct node *n, unsigned o, unsigned order)
 		o--;
 		insert(n, f + (1ul << o), o);
 	}
-	n->free_pages -= 1ul << order;
+	WRITE_ONCE(n->free_pages, n->free_pages - (1ul << order)); /* others look without the lock */
 	WRITE_ONCE(f->kind, FRAME_PCP); /* before the lock goes: it is nobody's free buddy any more */
 	return f;
 }
@@ -73,7 +73,7 @@ static bool is_free_buddy(const struct node *n, const struct frame *b, unsigned 
 
 void buddy_give(struct node *n, struct frame *f, unsigned order)
 {
-	n->free_pages += 1ul << order;
+	WRITE_ONCE(n->free_pages, n->free_pages + (1ul << order));
 	for (u64 i = 0; i < 1ul << order; i++)
 		WRITE_ONCE(f[i].kind, FRAME_FREE_TAIL);
 	while (order < FRAME_MAX_ORDER) {
