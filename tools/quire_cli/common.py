@@ -37,6 +37,7 @@ PACKAGES = {
     "fakeroot": ("/usr/bin/fakeroot", "keeps the files' owners without root"),
     "qemu-utils": ("/usr/bin/qemu-img", "test images"),
     "fdisk": ("/sbin/sfdisk", "test images"),
+    "golang-go": ("/usr/bin/go", "compiles the Go programs of the labs"),
     "ovmf": ("/usr/share/OVMF/OVMF_CODE.fd", "UEFI firmware"),
 }
 RUN_PACKAGES = ["gcc", "libc6-dev", "make", "gawk", "musl-tools", "busybox-static", "qemu-system-x86"]

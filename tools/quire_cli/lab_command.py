@@ -4,6 +4,7 @@ run raises AssertionError when what is seen is not what Linux would show."""
 import argparse
 import importlib.util
 import os
+import subprocess
 import sys
 import traceback
 
@@ -31,7 +32,7 @@ def run_one(name):
     print(f"\n--- {name}: {module.TITLE}\n")
     try:
         module.run()
-    except AssertionError as e:
+    except (AssertionError, LookupError, ValueError, OSError, subprocess.SubprocessError) as e:
         print(f"\n{name}: FAILED: {e}")
         traceback.print_exc()
         return False
@@ -41,10 +42,12 @@ def run_one(name):
 
 def main(words):
     p = argparse.ArgumentParser(prog="quire lab", description="Runs an experiment: it shows, explains and checks itself.",
-                                epilog="example: ./quire lab cow")
+                                epilog="examples: ./quire lab cow\n          ./quire lab --kernel linux page-cache",
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("name", nargs="*")
     p.add_argument("--list", action="store_true", help="what there is, and what it teaches")
     p.add_argument("--all", action="store_true")
+    p.add_argument("--kernel", choices=["quire", "linux"], default="quire", help="linux: what Debian's kernel shows")
     o = p.parse_args(words)
     try:
         if o.list or not (o.name or o.all):
@@ -53,6 +56,7 @@ def main(words):
                 print(f"{n:18}{module.TITLE}")
             return 0
         need(RUN_PACKAGES)
+        os.environ["QUIRE_LAB_KERNEL"] = o.kernel
         wanted = names() if o.all else o.name
         unknown = [n for n in wanted if n not in names()]
         if unknown:

@@ -6,7 +6,7 @@ TEACHES = "what fork costs, what a write after it costs, and how Pss tells share
 
 
 def run():
-    seen = lab.run(lab.build(__file__, "cow.c"), options=["--ram", "512M"])
+    seen = lab.run(lab.build(__file__, "cow.c"), options=[*lab.debian(), "--ram", "480M"])
     n = {k: int(v.split()[0]) for k, v in seen.items()}
     lab.check(n["Rss before fork"] == 8192 and n["Pss before fork"] == 8192, "8 MiB before fork")
     lab.check(n["Rss in the child"] == 8192 and abs(n["Pss in the child"] - 4096) <= 8, "fork copied pages")

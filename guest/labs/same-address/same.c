@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* One virtual address in two processes: two contents, and the frames behind them (pagemap). */
+#define _GNU_SOURCE
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,8 +20,57 @@ static unsigned long frame_of(const volatile void *p)
 	return word >> 63 ? word & ((1ul << 55) - 1) : 0;
 }
 
-int main(void)
+/* The program is linked to fixed addresses: started twice, this lies at the same place in both. */
+static volatile int variable = 1;
+
+struct places {
+	void *variable;
+	unsigned long value, variable_frame, text_frame, libc_frame;
+};
+
+static struct places places(void)
 {
+	volatile char *libc = dlsym(RTLD_DEFAULT, "qsort_r"); /* a function of the C library, wherever it lies here */
+	(void)*libc;
+	return (struct places){ (void *)&variable, (unsigned long)variable, frame_of(&variable), frame_of((void *)frame_of), frame_of(libc) };
+}
+
+/* The program started a second time: another process from its beginning, no fork's copy. */
+static int started_again(void)
+{
+	variable = 2;
+	struct places p = places();
+	return write(1, &p, sizeof(p)) == sizeof(p) ? 0 : 1;
+}
+
+static int two_starts(void)
+{
+	int out[2];
+	struct places theirs, ours;
+	if (pipe(out))
+		return 1;
+	variable = 1;
+	ours = places();
+	if (fork() == 0) {
+		dup2(out[1], 1);
+		execl("/proc/self/exe", "same", "again", NULL);
+		_exit(1);
+	}
+	if (read(out[0], &theirs, sizeof(theirs)) != sizeof(theirs))
+		return 1;
+	wait(NULL);
+	printf("address of the variable, first start = %p\naddress of the variable, second start = %p\n", ours.variable, theirs.variable);
+	printf("value, first start = %d\nvalue, second start = %lu\n", variable, theirs.value);
+	printf("frame of the variable, first start = %#lx\nframe of the variable, second start = %#lx\n", ours.variable_frame, theirs.variable_frame);
+	printf("frame of text, first start = %#lx\nframe of text, second start = %#lx\n", ours.text_frame, theirs.text_frame);
+	printf("frame of libc, first start = %#lx\nframe of libc, second start = %#lx\n", ours.libc_frame, theirs.libc_frame);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1)
+		return started_again();
 	volatile int *p = mmap((void *)0x10000000, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	int up[2];
 	unsigned long theirs[4];
@@ -44,5 +96,6 @@ int main(void)
 	printf("frame here = %#lx\n", frame_of(p));
 	printf("frame there before its write = %#lx\nframe there after = %#lx\n", theirs[0], theirs[1]);
 	printf("frame of the program text here = %#lx\nframe of the program text there = %#lx\n", frame_of((void *)main), theirs[3]);
-	return 0;
+	fflush(stdout);
+	return two_starts();
 }

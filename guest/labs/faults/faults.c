@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* Minor and major faults: first touch, a file on the disk, a file in the cache, read-ahead, copy-on-write. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define PAGES 256
+#define SIZE  (PAGES * 4096l)
+
+static struct rusage before;
+
+static void start(void) { getrusage(RUSAGE_SELF, &before); }
+
+static void report(const char *what)
+{
+	struct rusage now;
+	getrusage(RUSAGE_SELF, &now);
+	printf("%s, minor = %ld\n%s, major = %ld\n", what, now.ru_minflt - before.ru_minflt, what, now.ru_majflt - before.ru_majflt);
+	fflush(stdout);
+}
+
+static int touch(volatile char *p, int write_it)
+{
+	int sum = 0;
+	for (long at = 0; at < SIZE; at += 4096)
+		sum += write_it ? (p[at] = 1) : p[at];
+	return sum;
+}
+
+/* Pages of the file that are in memory. */
+static int resident(void *p)
+{
+	unsigned char there[PAGES];
+	int n = 0;
+	if (mincore(p, SIZE, there))
+		return -1;
+	for (int i = 0; i < PAGES; i++)
+		n += there[i] & 1;
+	return n;
+}
+
+int main(void)
+{
+	char *p = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	madvise(p, SIZE, MADV_NOHUGEPAGE);
+	start();
+	touch(p, 1);
+	report("first touch of 256 pages");
+
+	int fd = open("/root/file", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	if (fd < 0 || write(fd, p, SIZE) != SIZE || fsync(fd))
+		return 1;
+	posix_fadvise(fd, 0, SIZE, POSIX_FADV_DONTNEED);
+	char *f = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	printf("pages in memory before the first read = %d\n", resident(f));
+	madvise(f, SIZE, MADV_RANDOM);
+	start();
+	touch(f, 0);
+	report("file on the disk, no read-ahead");
+	munmap(f, SIZE);
+
+	f = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	printf("pages in memory before the second read = %d\n", resident(f));
+	start();
+	touch(f, 0);
+	report("file in the cache");
+	start();
+	touch(f, 1);
+	report("write to pages that were read");
+	munmap(f, SIZE);
+
+	posix_fadvise(fd, 0, SIZE, POSIX_FADV_DONTNEED);
+	f = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	start();
+	touch(f, 0);
+	report("file on the disk, read-ahead");
+
+	char command[96];
+	snprintf(command, sizeof(command), "echo \"ps says = $(ps -o min_flt=,maj_flt= -p %d)\"", (int)getpid());
+	struct rusage now;
+	getrusage(RUSAGE_SELF, &now);
+	printf("getrusage says = %ld %ld\n", now.ru_minflt, now.ru_majflt);
+	fflush(stdout);
+	return system(command);
+}
