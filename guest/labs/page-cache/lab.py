@@ -17,8 +17,8 @@ def run():
     for when, row in zip(("before", "with the file", "after rm"), rows):
         lab.say(f"{when:14} buff/cache {row[4]:8} kB {lab.bar(row[4], rows[0][0])}")
     before, filled, after = rows
-    lab.near(filled[4] - before[4], GIB_KB, GIB_KB // 50, "buff/cache grew by")
-    lab.near(before[2] - filled[2], GIB_KB, GIB_KB // 50, "free shrank by")
+    lab.near(filled[4] - before[4], GIB_KB, GIB_KB // 25, "buff/cache grew by")
+    lab.near(before[2] - filled[2], GIB_KB, GIB_KB // 25, "free shrank by")
     lab.near(filled[5], before[5], GIB_KB // 20, "available with the file")
     lab.near(filled[1], before[1], GIB_KB // 20, "used with the file")
     lab.near(after[4], before[4], 3 * NOISE_KB, "buff/cache after rm")
