@@ -95,7 +95,7 @@ def run():
     lab.check(any(s[0] - first[0] >= KB - NOISE_KB and s[1] - first[1] < NOISE_KB for s in samples), "RSS grew with mmap already")
     lab.near(last[1] - first[1], KB, NOISE_KB, "RSS grew by")
     lab.near(last[2] - first[2], PAGES, 300, "minor faults")
-    lab.check(last[3] == first[3], "major faults without a disk")
+    lab.check(last[3] - first[3] <= 16, "anonymous memory causes major faults")  # the interpreter's own code comes from the disk
     for s in samples:
         lab.near((s[2] - first[2]) * 4, s[1] - first[1], NOISE_KB, "RSS and minor faults do not grow together")
     used = [row["kbmemused"] for row in memory]
