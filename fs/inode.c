@@ -132,14 +132,16 @@ void super_put(struct super *s)
 
 /* Life cycle. */
 
+/* Rounded down, also before 1970. */
+static s64 seconds_of(s64 ns) { return ns / NSEC - (ns % NSEC < 0); }
+
 s64 inode_now(void) { return clock_realtime_ns(); }
 
 s64 inode_time(const struct inode *i, s64 ns)
 {
 	if (!i->super->has_seconds)
 		return ns;
-	s64 sec = ns / NSEC - (ns % NSEC < 0);
-	return max(min(sec, 0x7fffffffll), -0x80000000ll) * NSEC;
+	return max(min(seconds_of(ns), 0x7fffffffll), -0x80000000ll) * NSEC;
 }
 
 struct inode *inode_new(struct super *s, u32 mode)
@@ -297,12 +299,12 @@ void inode_stat(struct inode *i, struct stat *st)
 	st->st_size = (s64)READ_ONCE(i->size);
 	st->st_blksize = i->super->block_size ? i->super->block_size : PAGE_SIZE;
 	st->st_blocks = (s64)(i->mapping.flags & MAPPING_SHMEM ? i->mapping.nr_pages * (PAGE_SIZE / 512) : i->blocks);
-	st->st_atime = (u64)(i->atime_ns / NSEC);
-	st->st_atime_nsec = (u64)(i->atime_ns % NSEC);
-	st->st_mtime = (u64)(i->mtime_ns / NSEC);
-	st->st_mtime_nsec = (u64)(i->mtime_ns % NSEC);
-	st->st_ctime = (u64)(i->ctime_ns / NSEC);
-	st->st_ctime_nsec = (u64)(i->ctime_ns % NSEC);
+	st->st_atime = (u64)seconds_of(i->atime_ns);
+	st->st_atime_nsec = (u64)(i->atime_ns - seconds_of(i->atime_ns) * NSEC);
+	st->st_mtime = (u64)seconds_of(i->mtime_ns);
+	st->st_mtime_nsec = (u64)(i->mtime_ns - seconds_of(i->mtime_ns) * NSEC);
+	st->st_ctime = (u64)seconds_of(i->ctime_ns);
+	st->st_ctime_nsec = (u64)(i->ctime_ns - seconds_of(i->ctime_ns) * NSEC);
 }
 
 /* relatime: at most once a day unless the file changed since. Whether a day has passed is looked at in the

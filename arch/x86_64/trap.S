@@ -224,8 +224,8 @@ user_copy:
 2:	rep movsb
 	xorl %eax, %eax
 	ret
-3:	leaq (%rdx, %rcx, 8), %rax	/* words left and the tail */
-	ret
+3:	leaq (%rdx, %rcx, 8), %rcx	/* words left and the tail: the last bytes before the fault count too */
+	jmp 2b
 4:	movq %rcx, %rax
 	ret
 	extable 1b, 3b
@@ -244,8 +244,8 @@ user_clear:
 	movl %edx, %ecx
 2:	rep stosb
 	ret
-3:	leaq (%rdx, %rcx, 8), %rax
-	ret
+3:	leaq (%rdx, %rcx, 8), %rcx
+	jmp 2b
 4:	movq %rcx, %rax
 	ret
 	extable 1b, 3b

@@ -178,9 +178,7 @@ static int unlink_locked(struct walk *w, bool is_rmdir, struct path_node *n)
 	struct inode *dir = w->at.node->inode, *victim = n->inode;
 	if (w->slash && !is_rmdir)
 		return S_ISDIR(victim->mode) ? -EISDIR : -ENOTDIR;
-	int err = mount_want_write(&w->at);
-	if (!err)
-		err = may_delete(dir, victim, is_rmdir);
+	int err = may_delete(dir, victim, is_rmdir);
 	if (err)
 		return err;
 	if (READ_ONCE(n->nr_mounts))
@@ -204,6 +202,11 @@ int vfs_unlink(int dirfd, const char *name, bool is_rmdir)
 		      : w.last_type == LAST_DOT    ? -EINVAL
 		      : w.last_type == LAST_DOTDOT ? -ENOTEMPTY
 		                                   : -EBUSY;
+		walk_end(&w);
+		return err;
+	}
+	err = mount_want_write(&w.at);
+	if (err) {
 		walk_end(&w);
 		return err;
 	}

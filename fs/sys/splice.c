@@ -131,6 +131,8 @@ static int check_copy_range(const struct side *in, const struct side *out, u64 *
 		return -EISDIR;
 	if (!S_ISREG(i->mode) || !S_ISREG(o->mode))
 		return -EINVAL;
+	if (i->super != o->super)
+		return -EXDEV;
 	if (in->pos + *len < in->pos || out->pos + *len < out->pos)
 		return -EOVERFLOW;
 	*len = in->pos >= i->size ? 0 : min(*len, i->size - in->pos);

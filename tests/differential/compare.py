@@ -9,7 +9,8 @@
 
 Linux's output is kept in build/oracle and made anew only when the programs change. A difference fails
 unless docs/differences.md lists it. A program at which the machine dies is reported, and the rest runs in
-a further boot. Programs named smp_* run with two CPUs.
+a further boot. Programs named smp_* run with two CPUs, programs named file_* on an ext2 file system on
+a disk, which must be clean afterwards.
 """
 import argparse
 import difflib
@@ -49,11 +50,42 @@ def parse(text):
 
 
 def run_machine(kernel, names, append, timeout, verbose, log):
-    """All programs, each kind with its number of CPUs. Returns {program: (lines, end)}."""
+    """All programs, each kind in its machine. Returns {program: (lines, end)}."""
     several = [n for n in names if n.startswith("smp_")]
-    one = [n for n in names if n not in several]
+    on_disk = [n for n in names if n.startswith("file_")]
+    one = [n for n in names if n not in several + on_disk]
     results = run_boots(kernel, one, append, timeout, verbose, log, 1)
     results.update(run_boots(kernel, several, append, timeout, verbose, log, 2))
+    results.update(run_on_disk("quire" if kernel == boot.QUIRE else "linux", on_disk, timeout, log))
+    return results
+
+
+def run_on_disk(kernel, names, timeout, log):
+    """Programs on a new ext2 file system, in as many boots as it takes. e2fsck's word on it belongs to how the last one ended."""
+    results, left = {}, list(names)
+    while left:
+        with tempfile.TemporaryDirectory() as tmp:
+            image = os.path.join(tmp, "image")
+            subprocess.run(["/sbin/mke2fs", "-q", "-t", "ext2", "-b", "4096", "-N", "4096", image, "64M"], check=True, stdout=subprocess.DEVNULL)
+            command = [os.path.join(boot.ROOT, "quire"), "run", "--kernel", kernel, "--disk", image, "--keep", "--timeout", str(int(timeout)),
+                       "--log", os.path.join(tmp, "log"), "--env", "WORK=/mnt", "--add", DRIVER + ":/driver"]
+            for n in left:
+                command += ["--add", os.path.join(TESTS, n) + ":/tests/" + n]
+            command += ["--", "sh", "-c", "mount -t ext2 /dev/vda /mnt && /driver /tests && umount /mnt"]
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            text = done.stdout.decode("utf-8", "replace")
+            log.write(text + "\n")
+            fsck = subprocess.run(["/sbin/e2fsck", "-fn", image], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        got, running = parse(text)
+        results.update(got)
+        last = running or (list(got) or left)[-1]
+        if done.returncode:
+            lines = parse(text + "\n@@ end %s x\n" % last)[0].get(last, ([],))[0]
+            results[last] = (lines, "the run ended with status %d" % done.returncode)
+            print("  %s: %s" % (last, "\n".join(done.stderr.decode("utf-8", "replace").split("\n")[-30:])), file=sys.stderr)
+        elif fsck.returncode:
+            results[last] = (results[last][0], results[last][1] + ", e2fsck: " + fsck.stdout.decode("utf-8", "replace"))
+        left = [n for n in left if n not in results]
     return results
 
 

@@ -15,7 +15,14 @@ sched_yield sched_setscheduler sched_getscheduler setpriority getpriority setuid
 getgroups capget capset personality prctl pidfd_open pidfd_send_signal getrusage getcpu uname getrandom rt_sigaction
 rt_sigprocmask rt_sigpending rt_sigsuspend rt_sigtimedwait rt_sigqueueinfo rt_tgsigqueueinfo kill tkill tgkill sigaltstack
 pause signalfd alarm getitimer setitimer timer_create timer_settime timer_gettime timer_delete timer_getoverrun timerfd_create
-timerfd_settime nanosleep clock_nanosleep clock_gettime clock_getres""".split()
+timerfd_settime nanosleep clock_nanosleep clock_gettime clock_getres
+open openat openat2 creat read pread64 readv preadv preadv2 write pwrite64 writev pwritev pwritev2 lseek truncate
+ftruncate fallocate fadvise64 readahead sync_file_range fsync fdatasync syncfs sync link linkat unlink unlinkat
+symlink symlinkat readlink readlinkat rename renameat renameat2 mkdir mkdirat rmdir mknod mknodat getdents64 fcntl
+flock sendfile splice tee vmsplice copy_file_range stat lstat fstat newfstatat statx statfs fstatfs chmod fchmod
+fchmodat chown lchown fchown fchownat access faccessat faccessat2 utimensat setxattr lsetxattr fsetxattr getxattr
+lgetxattr fgetxattr listxattr llistxattr flistxattr removexattr lremovexattr fremovexattr inotify_init1
+inotify_add_watch""".split()
 
 
 def rows(path):

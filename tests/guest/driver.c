@@ -11,6 +11,8 @@
  * of a young kernel: output goes through a file, waiting is polling.
  *
  *     driver DIRECTORY [PREFIX...]      only names that start with one of the prefixes
+ *
+ * Each program has a directory of its own in /tmp, or in that which the environment names WORK.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -76,7 +78,7 @@ static void start(const char *path, const char *name, const char *out)
 	for (int i = 3; i < 20; i++)
 		close(i);
 	setsid();
-	snprintf(work, sizeof work, "/tmp/work.%s", name);
+	snprintf(work, sizeof work, "%s/work.%s", getenv("WORK") ? getenv("WORK") : "/tmp", name);
 	mkdir(work, 0755);
 	if (chdir(work))
 		_exit(126);

@@ -31,6 +31,8 @@ def make_command(target):
     return ["make", "-C", ROOT, "--no-print-directory", "-s", target]
 
 
+FILE_PACKAGES, FILE_TARGETS = ("e2fsprogs",), ("kernel", "guest", "file-tests")
+
 SUITES = [
     Suite("house", "imports run downwards", [os.path.join(ROOT, "tests/house/imports")]),
     Suite("unit", "mm/ and lib/ on the host under ASan and UBSan", make_command("check")),
@@ -50,6 +52,11 @@ SUITES = [
           ["mmdebstrap", "e2fsprogs", "qemu-utils"], ("kernel", "guest"), oracle=True),
     Suite("programs", "Debian's bash, Python and pmap print the same as on Linux", python("tests/programs/programs_test.py"),
           ("procps", "libpython3.11-stdlib"), ("kernel", "guest"), oracle=True),
+    Suite("fsx", "random file operations against a model: tmpfs, ext2, little memory", python("tests/files/fsx_test.py"), FILE_PACKAGES, FILE_TARGETS),
+    Suite("crash", "what fsync promised is there after a power failure", python("tests/files/crash_test.py", "--points", "10"), FILE_PACKAGES,
+          FILE_TARGETS),
+    Suite("damage", "damaged and full file systems", python("tests/files/damage_test.py"), FILE_PACKAGES, FILE_TARGETS),
+    Suite("errors", "a disk that fails at random under a file system", python("tests/files/errors_test.py"), FILE_PACKAGES, FILE_TARGETS),
     Suite("leaks", "nothing is left behind", python("tests/leak/leak_test.py"), (), ("kernel", "guest")),
     Suite("labs", "the experiments check themselves", [os.path.join(ROOT, "quire"), "lab", "--all"],
           ["mmdebstrap", "e2fsprogs", "golang-go"], ("kernel", "guest")),
@@ -63,6 +70,14 @@ NIGHTLY = {
                              ("kernel", "sequence-guest"), oracle=True),
     "fuzz-gpt": Suite("fuzz-gpt", "libFuzzer over partition tables", ["make", "-C", ROOT, "-s", "fuzz-gpt"], ["clang", "libclang-rt-14-dev"]),
     "fuzz": Suite("fuzz", "libFuzzer over regions and page tables", ["make", "-C", ROOT, "-s", "fuzz"], ["clang", "libclang-rt-14-dev"]),
+    "fsx": Suite("fsx", "random file operations, 20 minutes", python("tests/files/fsx_test.py", "--seeds", "100-10000", "--operations", "20000",
+                                                                     "--minutes", "20"), FILE_PACKAGES, FILE_TARGETS),
+    "crash": Suite("crash", "200 power failures", python("tests/files/crash_test.py", "--points", "100", "--operations", "3000", "--seed", "2"),
+                   FILE_PACKAGES, FILE_TARGETS),
+    "damage": Suite("damage", "200 damaged images", python("tests/files/damage_test.py", "--only", "damaged", "--images", "200", "--first", "100"),
+                    FILE_PACKAGES, FILE_TARGETS),
+    "errors": Suite("errors", "a failing disk, 40 rounds", python("tests/files/errors_test.py", "--rounds", "40", "--seed", "100"), FILE_PACKAGES,
+                    FILE_TARGETS),
 }
 
 

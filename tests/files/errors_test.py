@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""A disk that fails at random under a file system: no panic, and nothing is lost that fsync called safe.
+
+    errors_test.py [--rounds 3] [--seed 1] [--kernel linux]
+
+The disk is an NBD server of ours (tests/disk/nbd.py). Once the workload of tests/files/crash.c has set itself up, each
+write, or each read and flush too, fails with a chance that differs from round to round; in some rounds the disk stops
+answering for a while, longer than the kernel waits. At the end e2fsck -fy repairs what the disk holds, and crash_model.py
+says what must be there.
+"""
+import argparse
+import errno
+import os
+import random
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../disk"))
+import nbd
+from crash_model import Model
+from crash_test import DISK_MIB, FILE_SYSTEM_MIB, tree_reader
+from guest_disk import SBIN, Report, Run, make_image, program
+
+NR_PROCESSES = 2
+
+
+class FailingDisk(nbd.Disk):
+    """Fails by chance as soon as all processes have said that they are ready; reads the marks."""
+
+    def __init__(self, path, data, rng, chances, nr_stalls):
+        super().__init__(path, len(data) // 512)
+        self.data[:] = data
+        self.rng, self.chances, self.nr_stalls = rng, chances, nr_stalls
+        self.model, self.failures = Model(), 0
+
+    @property
+    def is_armed(self):
+        return sum(p.nr_promises > 0 for p in self.model.processes.values()) == NR_PROCESSES
+
+    def error_of(self, command, first, end):
+        if not self.is_armed or first >= FILE_SYSTEM_MIB << 11 or self.rng.random() >= self.chances.get(command, 0):
+            return 0
+        self.failures += 1
+        return errno.EIO
+
+    def is_stalled(self, first, end):
+        if not self.is_armed or not self.nr_stalls or self.rng.random() > 0.05:
+            return False
+        self.nr_stalls -= 1
+        return True
+
+    def answer(self, f, command, handle, offset, length, payload):
+        super().answer(f, command, handle, offset, length, payload)
+        if command == nbd.WRITE and offset >= FILE_SYSTEM_MIB << 20:
+            for at in range(0, length, 512):
+                self.model.feed(bytes(payload[at:at + 512]))
+
+
+ROUNDS = [("writes fail", {nbd.WRITE: 0.02}, 0), ("writes, reads and flushes fail", {nbd.WRITE: 0.01, nbd.READ: 0.02, nbd.FLUSH: 0.05}, 0),
+          ("reads are not answered", {nbd.WRITE: 0.005}, 3), ("most writes fail", {nbd.WRITE: 0.4}, 0)]
+
+
+def one_round(seed, what, chances, nr_stalls, block, o, folder):
+    """(why it failed or None, failures)"""
+    image, spare, path = (os.path.join(folder, n) for n in ("image", "spare", f"socket-{seed}"))
+    make_image(image, FILE_SYSTEM_MIB, block, "-e", "remount-ro", disk_mib=DISK_MIB)
+    with open(spare, "wb") as f:
+        f.truncate(1 << 20)
+    with open(image, "rb") as f:
+        disk = FailingDisk(path, f.read(), random.Random(seed), chances, nr_stalls)
+    qemu = ["-drive", f"file=nbd+unix:///?socket={path},format=raw,if=none,id=bad", "-device", "virtio-blk-pci,drive=bad,disable-legacy=on"]
+    words = [program("crash"), str(seed), str(NR_PROCESSES), str(o.operations), "/dev/vdb", "/mnt", str(FILE_SYSTEM_MIB << 20), "errors"]
+    run = Run(words, [spare], kernel=o.kernel, ram="256M" if o.kernel == "linux" else "64M", qemu=qemu, append="quire.disk_timeout=2" if nr_stalls else "")
+    disk.close()
+    if trouble := run.trouble():
+        return trouble, disk.failures
+    with open(image, "wb") as f:
+        f.write(disk.data)
+    done = subprocess.run(["e2fsck", "-fy", image], capture_output=True, text=True, env=SBIN)
+    if done.returncode >= 4:
+        return f"e2fsck: status {done.returncode}\n{done.stdout[-2000:]}", disk.failures
+    broken = disk.model.broken(tree_reader(image, folder))
+    return "\n".join([*broken[:20], "e2fsck had said:", done.stdout[-3000:]]) if broken else None, disk.failures
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--kernel", default="quire")
+    p.add_argument("--rounds", type=int, default=len(ROUNDS))
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--operations", type=int, default=600)
+    o = p.parse_args()
+    report = Report("errors")
+    with tempfile.TemporaryDirectory(prefix="quire-errors-") as folder:
+        for number in range(o.rounds):
+            what, chances, nr_stalls = ROUNDS[number % len(ROUNDS)]
+            seed, block = o.seed + number, (1024, 4096)[number % 2]
+            trouble, failures = one_round(seed, what, chances, nr_stalls, block, o, folder)
+            report.result(f"seed {seed}, blocks of {block}, {what}: {failures} failures", trouble)
+    return report.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
