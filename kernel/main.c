@@ -167,6 +167,7 @@ static void init_main(void *arg)
 	for (const initcall_fn *fn = initcalls_start; fn < initcalls_end; fn++)
 		(*fn)();
 	hal_start_cpus(cpus_wanted());
+	selftest_run();
 	make_default_root();
 	unpack_initrd();
 	tty_await_console();

@@ -24,6 +24,7 @@ unsigned host_nr_cpus = 1;
 char *host_ram;
 struct frame *host_frames;
 bool host_threads;
+char host_panic_note[128];
 
 static struct hal_ram_range ranges[FRAME_MAX_NODES];
 static unsigned nr_ranges;
@@ -42,7 +43,13 @@ struct rlimit_pair host_limits[RLIM_NLIMITS] = {
 const struct host_context *host_current(void) { return &host_context; }
 const struct rlimit_pair *host_rlimits(void) { return host_limits; }
 
-void hal_cpu_pause(void) { sched_yield(); }
+void hal_cpu_pause(void)
+{
+	if (host_turns)
+		host_turn_pause();
+	else
+		sched_yield();
+}
 
 unsigned hal_ram_ranges(const struct hal_ram_range **out)
 {
@@ -61,11 +68,16 @@ void *hal_frame_array(u64 nr_pfns, size_t entry_bytes)
 	return host_frames;
 }
 
-u64 hal_clock_ns(void) { return __atomic_add_fetch(&clock_now, 1, __ATOMIC_RELAXED); }
+u64 hal_clock_ns(void)
+{
+	return host_turns ? host_turn_clock() : __atomic_add_fetch(&clock_now, 1, __ATOMIC_RELAXED);
+}
 
 void host_clock_pass(u64 ns)
 {
 	u64 now = __atomic_load_n(&clock_now, __ATOMIC_RELAXED);
+	if (host_turns)
+		host_turn_clock_pass(ns);
 	while (now < ns && !__atomic_compare_exchange_n(&clock_now, &now, ns, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		;
 }
@@ -91,6 +103,10 @@ void hal_panic(const char *fmt, ...)
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
 	fputc('\n', stderr);
+	if (host_turns)
+		host_turns_report();
+	if (host_panic_note[0])
+		fprintf(stderr, "%s\n", host_panic_note);
 	abort();
 }
 

@@ -25,6 +25,7 @@ struct tlb_entry {
 	u64 page; /* addr >> PAGE_SHIFT, + 1; 0 = empty */
 	pfn_t pfn;
 	u64 rights; /* PTE_WRITE, PTE_NX */
+	u32 generation; /* older than the MMU's: empty */
 	bool dirty;
 };
 
@@ -32,12 +33,14 @@ struct upper_entry {
 	u64 span; /* addr / LEAF_SPAN, + 1 */
 	pfn_t table;
 	u64 rights;
+	u32 generation;
 };
 
 static struct mmu {
 	u8 lock;    /* held for one access, or to flush */
 	pfn_t root; /* 0: the kernel's */
 	struct space *space;
+	u32 generation, upper_generation; /* so that dropping everything touches nothing */
 	struct tlb_entry tlb[TLB_SETS];
 	struct upper_entry upper[TLB_SETS];
 } mmus[HAL_MAX_CPUS];
@@ -67,10 +70,21 @@ void host_be_cpu(unsigned cpu) { host_cpu_id = cpu; }
 
 void hal_root_init(pfn_t root) { (void)root; }
 
+static void flush_upper(struct mmu *m)
+{
+	if (++m->upper_generation)
+		return;
+	memset(m->upper, 0, sizeof(m->upper)); /* once in 2^32: old entries would be met again */
+	m->upper_generation = 1;
+}
+
 static void flush_all(struct mmu *m)
 {
+	flush_upper(m);
+	if (++m->generation)
+		return;
 	memset(m->tlb, 0, sizeof(m->tlb));
-	memset(m->upper, 0, sizeof(m->upper));
+	m->generation = 1;
 }
 
 void hal_root_switch(pfn_t root)
@@ -104,12 +118,13 @@ static void flush_range(struct mmu *m, uaddr_t start, uaddr_t end, bool tables)
 			e->page = 0;
 	}
 	if (tables)
-		memset(m->upper, 0, sizeof(m->upper));
+		flush_upper(m);
 }
 
 void hal_tlb_flush(cpumask_t cpus, pfn_t root, uaddr_t start, uaddr_t end, bool tables)
 {
 	count(&host_mmu_stat.flushes);
+	hal_switch_point(); /* the others may use what they have until it reaches them */
 	for (unsigned c = 0; c < host_nr_cpus; c++) {
 		if (!(cpus & (1ull << c)))
 			continue;
@@ -167,34 +182,87 @@ static bool walk_now(pfn_t root, uaddr_t addr, struct tlb_entry *out, pfn_t *tab
 	return false;
 }
 
-static void check_hit(struct mmu *m, uaddr_t addr, const struct tlb_entry *hit)
+/* What is wrong with a cached translation, now that every flush has been done. */
+static const char *stale(const struct mmu *m, uaddr_t addr, const struct tlb_entry *hit)
 {
 	struct tlb_entry now;
 	pfn_t table;
-	if (host_threads)
-		return; /* between clearing and flushing another thread may rightly see the old one */
 	if (!walk_now(m->root, addr, &now, &table))
-		hal_panic("TLB: stale translation of %#lx: the tables have none (missing flush)", (unsigned long)addr);
+		return "the tables have none";
 	if (now.pfn != hit->pfn)
-		hal_panic("TLB: stale translation of %#lx: another frame (missing flush)", (unsigned long)addr);
+		return "another frame";
 	if ((hit->rights & PTE_WRITE && !(now.rights & PTE_WRITE)) || (!(hit->rights & PTE_NX) && now.rights & PTE_NX))
-		hal_panic("TLB: stale translation of %#lx: more rights than the tables (missing flush)", (unsigned long)addr);
+		return "more rights than the tables";
+	return NULL;
+}
+
+/* Between clearing and flushing another CPU may rightly see the old translation; but no frame is freed
+ * before the flush. */
+static void check_hit(struct mmu *m, uaddr_t addr, const struct tlb_entry *hit)
+{
+	if (host_threads)
+		return;
+	enum frame_kind kind = READ_ONCE(pfn_frame(hit->pfn)->kind);
+	const char *broken = kind != FRAME_ANON && kind != FRAME_CACHE && kind != FRAME_SPECIAL ? "a frame that was freed" : NULL;
+	if (!host_turns)
+		broken = stale(m, addr, hit);
+	if (broken)
+		hal_panic("TLB: stale translation of %#lx: %s (missing flush)", (unsigned long)addr, broken);
+}
+
+static const char *validate_mmu(const struct mmu *m)
+{
+	for (unsigned i = 0; i < TLB_SETS; i++) {
+		const struct tlb_entry *t = &m->tlb[i];
+		const struct upper_entry *u = &m->upper[i];
+		if (t->page && t->generation == m->generation && stale(m, (t->page - 1) << PAGE_SHIFT, t))
+			return "TLB: a stale translation (missing flush)";
+		if (!u->span || u->generation != m->upper_generation)
+			continue;
+		struct upper_entry now;
+		if (!walk_upper(m->root, (u->span - 1) * LEAF_SPAN, &now.table, &now.rights) || now.table != u->table || u->rights & ~now.rights)
+			return "TLB: a stale level-2 entry (missing flush)";
+	}
+	return NULL;
+}
+
+const char *host_tlb_validate(void)
+{
+	const char *broken = NULL;
+	for (unsigned c = 0; c < host_nr_cpus && !broken; c++)
+		if (mmus[c].root)
+			broken = validate_mmu(&mmus[c]);
+	return broken;
+}
+
+/* As check_hit, for a cached level-2 entry. */
+static void check_upper(struct mmu *m, uaddr_t addr, const struct upper_entry *u)
+{
+	pfn_t table;
+	u64 rights;
+	if (host_threads)
+		return;
+	if (host_turns) {
+		if (READ_ONCE(pfn_frame(u->table)->kind) != FRAME_TABLE)
+			hal_panic("TLB: level-2 entry for %#lx leads to a table that was freed (missing flush)", (unsigned long)addr);
+		return;
+	}
+	if (!walk_upper(m->root, addr, &table, &rights) || table != u->table)
+		hal_panic("TLB: stale level-2 entry for %#lx (missing table flush)", (unsigned long)addr);
+	if (u->rights & ~rights)
+		hal_panic("TLB: level-2 entry for %#lx has more rights than the tables", (unsigned long)addr);
 }
 
 static bool find_table(struct mmu *m, uaddr_t addr, struct upper_entry *out)
 {
 	struct upper_entry *u = &m->upper[addr / LEAF_SPAN % TLB_SETS];
-	if (u->span == addr / LEAF_SPAN + 1) {
-		pfn_t table;
-		u64 rights;
-		if (!host_threads && (!walk_upper(m->root, addr, &table, &rights) || table != u->table))
-			hal_panic("TLB: stale level-2 entry for %#lx (missing table flush)", (unsigned long)addr);
-		if (!host_threads && u->rights & ~rights)
-			hal_panic("TLB: level-2 entry for %#lx has more rights than the tables", (unsigned long)addr);
+	if (u->span == addr / LEAF_SPAN + 1 && u->generation == m->upper_generation) {
+		check_upper(m, addr, u);
 		*out = *u;
 		return true;
 	}
 	out->span = addr / LEAF_SPAN + 1;
+	out->generation = m->upper_generation;
 	if (!walk_upper(m->root, addr, &out->table, &out->rights))
 		return false;
 	*u = *out;
@@ -208,7 +276,7 @@ static bool translate(struct mmu *m, uaddr_t addr, unsigned *access, pfn_t *pfn)
 	bool write = *access & FAULT_WRITE;
 	if (addr >= HAL_USER_END || !m->root)
 		return false;
-	if (t->page == (addr >> PAGE_SHIFT) + 1) {
+	if (t->page == (addr >> PAGE_SHIFT) + 1 && t->generation == m->generation) {
 		check_hit(m, addr, t);
 		bool allowed = (!write || t->rights & PTE_WRITE) && (!(*access & FAULT_EXEC) || !(t->rights & PTE_NX));
 		if (allowed && (!write || t->dirty)) {
@@ -233,7 +301,8 @@ static bool translate(struct mmu *m, uaddr_t addr, unsigned *access, pfn_t *pfn)
 		if (hal_entry_cmpxchg(e, &v, marked))
 			break;
 	}
-	*t = (struct tlb_entry){ (addr >> PAGE_SHIFT) + 1, pte_pfn(v), (v.bits & u.rights & PTE_WRITE) | (v.bits & PTE_NX), write };
+	*t = (struct tlb_entry){ .page = (addr >> PAGE_SHIFT) + 1, .pfn = pte_pfn(v), .generation = m->generation, .dirty = write,
+		                     .rights = (v.bits & u.rights & PTE_WRITE) | (v.bits & PTE_NX) };
 	*pfn = t->pfn;
 	return true;
 }
@@ -242,7 +311,7 @@ static bool translate(struct mmu *m, uaddr_t addr, unsigned *access, pfn_t *pfn)
 static bool reach_locked(uaddr_t addr, unsigned want, pfn_t *pfn, struct fault_verdict *verdict)
 {
 	struct mmu *m = mmu();
-	for (unsigned tries = 0; host_threads || tries < 100; tries++) {
+	for (unsigned tries = 0; host_threads || host_turns || tries < 100; tries++) {
 		unsigned access = want | FAULT_USER;
 		mmu_lock(m);
 		if (translate(m, addr, &access, pfn))

@@ -2,6 +2,7 @@
 /*
  * Sleeping on the host: one condition for all queues. Without threads only an event (a disk's answer) can
  * end a wait: virtual time passes to the next one. When none is to come it is a deadlock and stops the run.
+ * CPUs that take turns wait in turns.c.
  */
 #include <errno.h>
 #include <hal/log.h>
@@ -21,7 +22,7 @@ void host_waitq_init(struct host_waitq *q)
 	list_init(&q->waiters);
 }
 
-static bool is_ready(struct host_waitq *q, bool (*ready)(void *), void *arg)
+bool host_is_ready(struct host_waitq *q, bool (*ready)(void *), void *arg)
 {
 	spin_lock(&q->lock);
 	bool yes = ready(arg);
@@ -57,8 +58,7 @@ void host_event_add(struct host_event *e, u64 due_ns)
 	list_add_tail(&e->link, &o->link); /* in front of o, or at the end */
 }
 
-/* Lets time pass to the next event, unless that is behind the deadline (0: none). */
-static bool run_event(u64 deadline)
+bool host_run_event(u64 deadline)
 {
 	if (list_is_empty(&events))
 		return false;
@@ -73,8 +73,8 @@ static bool run_event(u64 deadline)
 
 static int wait_for_events(struct host_waitq *q, bool (*ready)(void *), void *arg, u64 deadline)
 {
-	while (run_event(deadline))
-		if (is_ready(q, ready, arg))
+	while (host_run_event(deadline))
+		if (host_is_ready(q, ready, arg))
 			return 0;
 	if (!deadline)
 		hal_panic("deadlock: the only thread waits");
@@ -85,7 +85,9 @@ int host_wait(struct host_waitq *q, bool (*ready)(void *), void *arg, u64 timeou
 {
 	u64 deadline = timeout_ns ? hal_clock_ns() + timeout_ns : 0;
 	struct timespec until;
-	bool yes = is_ready(q, ready, arg);
+	if (host_turns)
+		return host_turn_wait(q, ready, arg, deadline);
+	bool yes = host_is_ready(q, ready, arg);
 	if (yes)
 		return 0;
 	if (!host_threads)
@@ -96,7 +98,7 @@ int host_wait(struct host_waitq *q, bool (*ready)(void *), void *arg, u64 timeou
 	until.tv_nsec = (long)(ns % 1000000000);
 	int err = 0;
 	pthread_mutex_lock(&mutex);
-	while (!(yes = is_ready(q, ready, arg)) && !err)
+	while (!(yes = host_is_ready(q, ready, arg)) && !err)
 		err = deadline ? pthread_cond_timedwait(&condition, &mutex, &until) : pthread_cond_wait(&condition, &mutex);
 	pthread_mutex_unlock(&mutex);
 	return yes ? 0 : time_out(deadline);
@@ -104,7 +106,8 @@ int host_wait(struct host_waitq *q, bool (*ready)(void *), void *arg, u64 timeou
 
 void host_wake_all(struct host_waitq *q)
 {
-	(void)q;
+	if (host_turns)
+		host_turn_wake(q);
 	if (!host_threads)
 		return;
 	pthread_mutex_lock(&mutex);

@@ -10,6 +10,9 @@
  *   unsigned hal_cpu_id(void);            id of this CPU, 0 <= id < hal_nr_cpus()
  *   unsigned hal_nr_cpus(void);           CPUs that were started
  *   void hal_cpu_pause(void);             hint inside a spin loop
+ *   void hal_switch_point(void);          another CPU may go first here: nothing on a machine whose CPUs
+ *                                         run by themselves; where they take turns (arch/host) a place
+ *                                         where the turn may pass. Locks and entries call it.
  *   unsigned long hal_irq_save(void);     disable interrupts, return the previous state
  *   void hal_irq_restore(unsigned long);
  *   void hal_irq_enable(void); void hal_irq_disable(void); bool hal_irq_enabled(void);

@@ -7,6 +7,7 @@
 #ifndef HAL_ENTRY_H
 #define HAL_ENTRY_H
 
+#include <hal/cpu.h>
 #include <hal/types.h>
 
 typedef struct {
@@ -15,16 +16,19 @@ typedef struct {
 
 static inline pte_t hal_entry_load(const pte_t *e)
 {
+	hal_switch_point();
 	return (pte_t){ __atomic_load_n(&e->bits, __ATOMIC_RELAXED) };
 }
 
 static inline void hal_entry_store(pte_t *e, pte_t v)
 {
+	hal_switch_point();
 	__atomic_store_n(&e->bits, v.bits, __ATOMIC_RELEASE);
 }
 
 static inline pte_t hal_entry_exchange(pte_t *e, pte_t v)
 {
+	hal_switch_point();
 	return (pte_t){ __atomic_exchange_n(&e->bits, v.bits, __ATOMIC_ACQ_REL) };
 }
 
@@ -32,6 +36,7 @@ static inline pte_t hal_entry_exchange(pte_t *e, pte_t v)
 static inline bool hal_entry_cmpxchg(pte_t *e, pte_t *expected, pte_t v)
 {
 	u64 was = expected->bits; /* stays in a register, unlike the member of a struct */
+	hal_switch_point();
 	bool done = __atomic_compare_exchange_n(&e->bits, &was, v.bits, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 	expected->bits = was;
 	return done;
@@ -40,6 +45,7 @@ static inline bool hal_entry_cmpxchg(pte_t *e, pte_t *expected, pte_t v)
 /* Clears the given bits, returns the entry as it was. */
 static inline pte_t hal_entry_test_and_clear(pte_t *e, u64 bits)
 {
+	hal_switch_point();
 	return (pte_t){ __atomic_fetch_and(&e->bits, ~bits, __ATOMIC_ACQ_REL) };
 }
 

@@ -32,6 +32,7 @@ void lock_rank_interrupt_leave(unsigned base);
 /* Byte locks: a spin lock without storage for its rank, as embedded in struct frame. */
 static inline void byte_lock(u8 *held, unsigned rank)
 {
+	hal_switch_point();
 	if (unlikely(hal_debug_checks))
 		lock_rank_acquire(rank, false);
 	if (unlikely(__atomic_exchange_n(held, 1, __ATOMIC_ACQUIRE)))
@@ -41,6 +42,7 @@ static inline void byte_lock(u8 *held, unsigned rank)
 /* For a second lock of the same rank, in the order the caller's comment names. */
 static inline void byte_lock_nested(u8 *held, unsigned rank)
 {
+	hal_switch_point();
 	if (unlikely(hal_debug_checks))
 		lock_rank_acquire(rank, true);
 	if (unlikely(__atomic_exchange_n(held, 1, __ATOMIC_ACQUIRE)))
@@ -49,6 +51,7 @@ static inline void byte_lock_nested(u8 *held, unsigned rank)
 
 static inline bool byte_trylock(u8 *held, unsigned rank)
 {
+	hal_switch_point();
 	if (__atomic_exchange_n(held, 1, __ATOMIC_ACQUIRE))
 		return false;
 	if (unlikely(hal_debug_checks))
@@ -61,6 +64,7 @@ static inline void byte_unlock(u8 *held, unsigned rank)
 	__atomic_store_n(held, 0, __ATOMIC_RELEASE);
 	if (unlikely(hal_debug_checks))
 		lock_rank_release(rank);
+	hal_switch_point();
 }
 
 static inline void spin_lock_init(struct spinlock *l, enum lock_rank rank) { *l = SPINLOCK_INIT(rank); }

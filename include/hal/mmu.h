@@ -5,9 +5,13 @@
 
 #include <hal/types.h>
 
-#define HAL_LEVELS     4  /* 4 = root (PML4) ... 1 = last level (PT) */
-#define HAL_INDEX_BITS 9  /* entries per table: 512 */
-#define HAL_USER_END   0x00007ffffffff000ul /* first address no user mapping may reach */
+/*
+ * <machine/mmu.h> supplies, as constants:
+ *   HAL_LEVELS       levels of tables: HAL_LEVELS = root ... 1 = last level
+ *   HAL_INDEX_BITS   2^HAL_INDEX_BITS entries in a table
+ *   HAL_USER_END     first address that no user mapping may reach; users have the lower half of the root
+ */
+#include <machine/mmu.h>
 
 /* Makes the kernel half of a zeroed root table visible through it. */
 void hal_root_init(pfn_t root);

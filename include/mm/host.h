@@ -42,6 +42,7 @@ void rwlock_wake(struct rwlock *l);
 
 static inline void rwlock_read(struct rwlock *l)
 {
+	hal_switch_point();
 	u32 s = READ_ONCE(l->state);
 	if (unlikely(s & (RWLOCK_WRITER | RWLOCK_WAITERS)) ||
 	    unlikely(!__atomic_compare_exchange_n(&l->state, &s, s + 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)))
@@ -53,11 +54,13 @@ static inline void rwlock_read_unlock(struct rwlock *l)
 	u32 s = __atomic_sub_fetch(&l->state, 1, __ATOMIC_RELEASE);
 	if (unlikely(s == RWLOCK_WAITERS))
 		rwlock_wake(l);
+	hal_switch_point();
 }
 
 static inline void rwlock_write(struct rwlock *l)
 {
 	u32 s = 0;
+	hal_switch_point();
 	if (unlikely(!__atomic_compare_exchange_n(&l->state, &s, RWLOCK_WRITER, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)))
 		rwlock_write_slow(l);
 }
@@ -67,6 +70,7 @@ static inline void rwlock_write_unlock(struct rwlock *l)
 	u32 s = __atomic_and_fetch(&l->state, ~RWLOCK_WRITER, __ATOMIC_RELEASE);
 	if (unlikely(s & RWLOCK_WAITERS))
 		rwlock_wake(l);
+	hal_switch_point();
 }
 
 /* A thread of the memory manager's own that runs fn(arg) until it returns; name as ps shows it (15

@@ -13,7 +13,7 @@
 #include <mm/stat.h>
 #include <mm/trace.h>
 
-#define AROUND_BYTES (16 * PAGE_SIZE)
+#define AROUND_BYTES min(16 * PAGE_SIZE, LEAF_SPAN) /* within one table */
 
 static inline u64 mapping_nr_pages(struct mapping *m)
 {

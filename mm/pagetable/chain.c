@@ -82,21 +82,34 @@ void slot_move(struct frame *f, struct frame *from, unsigned i, struct frame *to
 	chain_rank_leave();
 }
 
-const char *chain_validate(struct frame *f)
+/* The table that a slot names, or NULL when no living table has that number. */
+static struct frame *living_table(slot_t slot)
+{
+	u32 nr = slot & (SLOT_STEP - 1), *chunk = table_chunks[nr >> TABLE_CHUNK_SHIFT];
+	u32 pfn = chunk ? chunk[nr & ((1u << TABLE_CHUNK_SHIFT) - 1)] : 0;
+	struct frame *t = pfn && pfn < frame_max_pfn() ? pfn_frame(pfn) : NULL;
+	return t && t->kind == FRAME_TABLE && t->table_nr == nr ? t : NULL;
+}
+
+const char *chain_validate(struct frame *f, slot_t mine)
 {
 	u32 nr = f->nr_slots, seen = 0;
 	slot_t prev = 0;
+	bool found = false;
 	if (f->slot & CHAIN_LOCKED)
 		return "chain: locked";
 	for (slot_t s = f->slot; s; seen++) {
-		struct frame *t = slot_table(s);
+		struct frame *t = living_table(s);
+		if (!t)
+			return "chain: a slot names a table that is gone";
 		pte_t e = hal_entry_load(&table_entries(t)[slot_index(s)]);
 		if (seen == nr)
 			return "chain: longer than its length";
-		if (t->kind != FRAME_TABLE || t->table_level != 1 || !pte_is_mapped(e) || pte_is_special(e) || pte_frame(e) != f)
+		if (t->table_level != 1 || !pte_is_mapped(e) || pte_is_special(e) || pte_frame(e) != f)
 			return "chain: a slot does not map the frame";
+		found |= s == mine;
 		if (nr == 1)
-			return NULL;
+			return found ? NULL : "chain: an entry's slot is missing";
 		if (!t->companion_pfn)
 			return "chain: slot without companion";
 		if (slot_links(s)->prev != prev)
@@ -104,7 +117,9 @@ const char *chain_validate(struct frame *f)
 		prev = s;
 		s = slot_links(s)->next;
 	}
-	return seen == nr ? NULL : "chain: shorter than its length";
+	if (seen != nr)
+		return "chain: shorter than its length";
+	return found ? NULL : "chain: an entry's slot is missing";
 }
 
 /* Climbs from an upper table's entry to the root: the address that slot (upper, index) stands for. */

@@ -46,6 +46,7 @@ static inline void chain_rank_leave(void)
 /* Between chain_rank_enter and chain_rank_leave. */
 static inline void chain_lock_raw(struct frame *f)
 {
+	hal_switch_point();
 	if (unlikely(__atomic_fetch_or(&f->chain, CHAIN_LOCKED, __ATOMIC_ACQUIRE) & CHAIN_LOCKED))
 		chain_wait(f);
 }
@@ -53,6 +54,7 @@ static inline void chain_lock_raw(struct frame *f)
 static inline void chain_unlock_as(struct frame *f, u64 chain)
 {
 	__atomic_store_n(&f->chain, chain, __ATOMIC_RELEASE);
+	hal_switch_point();
 }
 
 static inline void chain_lock(struct frame *f)
@@ -73,11 +75,12 @@ static inline void chain_unlock(struct frame *f)
  * lock. False: the chain is longer, or locked. The tables' locks are held. */
 static inline bool chain_replace_only(struct frame *f, u64 was, u64 now)
 {
+	hal_switch_point();
 	return __atomic_compare_exchange_n(&f->chain, &was, now, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
-/* NULL or what is broken in the chain of a mapped page; nobody changes it meanwhile. */
-const char *chain_validate(struct frame *f);
+/* NULL or what is broken in the chain of a page that slot `mine` maps; nobody changes it meanwhile. */
+const char *chain_validate(struct frame *f, slot_t mine);
 
 /* ---- links ---- */
 
@@ -141,10 +144,15 @@ static inline void leaf_rank_leave(void)
 /* Between leaf_rank_enter and leaf_rank_leave. */
 static inline void table_lock_raw(struct frame *t)
 {
+	hal_switch_point();
 	if (unlikely(__atomic_exchange_n(&t->table_lock, 1, __ATOMIC_ACQUIRE)))
 		spin_wait(&t->table_lock);
 }
-static inline void table_unlock_raw(struct frame *t) { __atomic_store_n(&t->table_lock, 0, __ATOMIC_RELEASE); }
+static inline void table_unlock_raw(struct frame *t)
+{
+	__atomic_store_n(&t->table_lock, 0, __ATOMIC_RELEASE);
+	hal_switch_point();
+}
 
 /* The first slot of a table that nobody else knows yet. */
 static inline void table_link_first(struct frame *t, struct frame *upper, unsigned index)

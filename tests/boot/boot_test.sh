@@ -62,8 +62,10 @@ done
 
 # The contracts of mm/, as on the host.
 boot quire.selftest=conformance
-check conformance-all-pass says 'selftest: 20 passed, 0 failed'
+check conformance-all-pass says 'selftest: 22 passed, 0 failed'
 check conformance-ends ends_with 0
+boot quire.selftest=conformance -smp 3
+check conformance-other-cpus says 'selftest: 22 passed, 0 failed'
 
 # Each violation, uncaught: a panic that names its cause and ends the run.
 violation() { # NAME CAUSE

@@ -19,6 +19,9 @@ struct conformance_machine {
 	bool (*store)(uaddr_t addr, u8 value);
 	/* Runs fn(arg) beside the caller, in another task or thread that may sleep. */
 	void (*spawn)(void (*fn)(void *), void *arg);
+	/* The same on another CPU than the caller's; neither changes its CPU until the test is over. False: the
+	 * machine has only one. */
+	bool (*spawn_elsewhere)(void (*fn)(void *), void *arg);
 	/* broken: what is, or NULL. */
 	void (*report)(const char *name, const char *broken);
 };

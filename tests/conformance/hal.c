@@ -292,6 +292,68 @@ static const char *flush_ends_old_translations(const struct conformance_machine 
 static const char *flush_of_tables_ends_upper_ones(const struct conformance_machine *m) { return in_space(m, check_flush_of_tables); }
 static const char *roots_are_apart(const struct conformance_machine *m) { return in_space(m, check_roots); }
 
+/* Another CPU uses the space, then does nothing but wait, so that what it caches stays; after the change
+ * it looks again. */
+struct peer {
+	const struct conformance_machine *m;
+	struct space *space;
+	uaddr_t addr;
+	u8 before, after;
+	u32 step; /* 1: it has looked, 2: the space has changed, 3: it has looked again and left */
+};
+
+static void peer_step(struct peer *p, u32 step) { __atomic_store_n(&p->step, step, __ATOMIC_RELEASE); }
+
+static void peer_wait(struct peer *p, u32 step)
+{
+	while (__atomic_load_n(&p->step, __ATOMIC_ACQUIRE) < step)
+		hal_cpu_pause();
+}
+
+static void peer_main(void *arg)
+{
+	struct peer *p = arg;
+	p->m->use(p->space);
+	p->before = byte_at(p->m, p->addr);
+	peer_step(p, 1);
+	peer_wait(p, 2);
+	p->after = byte_at(p->m, p->addr);
+	p->m->use(NULL);
+	peer_step(p, 3);
+}
+
+/* Swaps the entries of `level` that map AT and AT + distance while the other CPU has one of them cached. */
+static const char *check_flush_elsewhere(const struct conformance_machine *m, struct space *s, unsigned level, u64 distance, u8 there)
+{
+	static struct peer p; /* not the caller's stack: the other CPU may still be leaving it */
+	p = (struct peer){ .m = m, .space = s, .addr = AT };
+	if (!m->spawn_elsewhere(peer_main, &p))
+		return hal_nr_cpus() > 1 ? "no other CPU runs it" : NULL;
+	peer_wait(&p, 1);
+	pte_t *a = entry_of(s, AT, level), *b = entry_of(s, AT + distance, level);
+	swap_entries(a, b);
+	flush(s, AT, AT + distance + PAGE_SIZE, level > 1);
+	peer_step(&p, 2);
+	peer_wait(&p, 3);
+	swap_entries(a, b);
+	flush(s, 0, ~0ul, true);
+	EXPECT(p.before == 1 && p.after == there);
+	return NULL;
+}
+
+static const char *check_flush_of_pages_elsewhere(const struct conformance_machine *m, struct space *s)
+{
+	return check_flush_elsewhere(m, s, 1, PAGE_SIZE, 2);
+}
+
+static const char *check_flush_of_tables_elsewhere(const struct conformance_machine *m, struct space *s)
+{
+	return check_flush_elsewhere(m, s, 2, LEAF_SPAN, 101);
+}
+
+static const char *flush_reaches_other_cpus(const struct conformance_machine *m) { return in_space(m, check_flush_of_pages_elsewhere); }
+static const char *flush_of_tables_reaches_other_cpus(const struct conformance_machine *m) { return in_space(m, check_flush_of_tables_elsewhere); }
+
 static const char *no_access_means_signal(const struct conformance_machine *m)
 {
 	struct space *s = space_with_pages(m);
@@ -322,6 +384,8 @@ const struct conformance_test conformance_hal_tests[] = {
 	{ "hal: gained rights need a local flush", gained_rights_need_a_local_flush },
 	{ "hal: a flush ends old translations", flush_ends_old_translations },
 	{ "hal: a flush of tables ends upper ones", flush_of_tables_ends_upper_ones },
+	{ "hal: a flush reaches other CPUs", flush_reaches_other_cpus },
+	{ "hal: a flush of tables reaches other CPUs", flush_of_tables_reaches_other_cpus },
 	{ "hal: roots are apart", roots_are_apart },
 	{ "hal: no access means a signal", no_access_means_signal },
 	{ NULL, NULL },

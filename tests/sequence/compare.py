@@ -5,18 +5,22 @@
     compare.py                         300 seeds on Linux 6.1 (QEMU), Quire (QEMU) and the host port
     compare.py --seeds 1-10000         more of them
     compare.py --machines host --seeds 1-1000000 --fast    validators only
+    QUIRE_SEED=N compare.py --count 10000    10,000 seeds from N on, nothing kept
     compare.py --machines linux,host   without the guest
 
 Machines: linux (Debian's kernel in QEMU; its hashes are kept in build/oracle), here (this machine's own
-Linux), quire, host. A failing seed is made smaller, and the smallest sequence that still differs is
-printed for both machines.
+Linux), quire, host. Many seeds are cut into chunks, and as many chunks run at a time as there are
+cores. A failing seed is made smaller, and the smallest sequence that still differs is printed for both
+machines.
 """
 import argparse
+import concurrent.futures
 import os
 import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../differential"))
@@ -25,6 +29,10 @@ import boot
 GUEST = os.path.join(boot.ROOT, "build/guest/sequence")
 HOST = os.path.join(boot.ROOT, "build/sequence-host")
 ORACLE = os.path.join(boot.ROOT, "build/oracle")
+CHUNK = {"host": 5000}      # seeds that one process runs; of a guest:
+GUEST_CHUNK = 500           # booting Linux takes as long as 50 sequences on it
+MAX_BROKEN = 20             # a chunk is given up after so many seeds that ended the machine
+GUEST_SECONDS = 1800        # many times what a chunk takes
 
 
 class Machine:
@@ -47,7 +55,7 @@ class Machine:
                 f.write("\n".join(flags + specs))
             archive = os.path.join(tmp, "initrd")
             boot.initrd(archive, GUEST, {"specs": words})
-            text, reason = boot.qemu(kernel, archive, append, 900, stop="@@ done")
+            text, reason = boot.qemu(kernel, archive, append, GUEST_SECONDS, stop="@@ done")
         if "@@ done" not in text:
             print("  %s ended early (%s):\n%s" % (self.name, reason, "\n".join(text.split("\n")[-25:])), file=sys.stderr)
         return text
@@ -78,17 +86,78 @@ def split_logs(text):
     return logs + ([lines] if lines else [])
 
 
-def linux_hashes(first, last, ops):
-    """The oracle's hashes, kept for this binary."""
+def run_chunk(machine, first, last, ops):
+    """{seed: outcome}. A seed that ends the machine has none, and the rest of the chunk is run without it."""
+    got, broken = {}, 0
+    while first <= last and broken < MAX_BROKEN:
+        some = hashes(machine.run(["%d-%d/%d" % (first, last, ops)]))
+        got.update(some)
+        if last in some:
+            break
+        stopped = stopped_at(some, first)
+        print("  %s: ended at seed %d" % (machine.name, stopped), flush=True)
+        first, broken = stopped + 1, broken + 1
+    return got
+
+
+def stopped_at(got, first):
+    """The seed at which a machine ended that was to begin with `first` and said `got`."""
+    if not got:
+        return first
+    last = max(got)
+    return last + 1 if "hash" in got[last] else last
+
+
+def kept_hashes(first, last, ops):
+    """Where Linux's hashes for this binary are kept, or could be."""
     os.makedirs(ORACLE, exist_ok=True)
-    path = os.path.join(ORACLE, "sequence-%s-%d-%d-%d.txt" % (boot.digest([GUEST], (boot.linux_kernel(),)), first, last, ops))
-    if not os.path.exists(path):
-        text = Machine("linux").run(["%d-%d/%d" % (first, last, ops)])
-        if "@@ done" not in text:
-            return hashes(text)
+    return os.path.join(ORACLE, "sequence-%s-%d-%d-%d.txt" % (boot.digest([GUEST], (boot.linux_kernel(),)), first, last, ops))
+
+
+def keep(path, got, first, last):
+    if all("hash" in got.get(s, "") for s in range(first, last + 1)):
         with open(path, "w") as f:
-            f.write(text)
-    return hashes(open(path).read())
+            f.writelines("seed %d %s\n" % item for item in sorted(got.items()))
+
+
+class Progress:
+    """Says every tenth how far the run is, when it is a long one."""
+
+    def __init__(self, total):
+        self.total, self.done, self.said, self.start, self.lock = total, 0, 0, time.monotonic(), threading.Lock()
+
+    def add(self, n):
+        with self.lock:
+            self.done += n
+            tenth = self.done * 10 // self.total
+            if tenth > self.said and self.total > 5000:
+                self.said = tenth
+                print("  %d of %d runs, %.0f s" % (self.done, self.total, time.monotonic() - self.start), flush=True)
+
+
+def run_all(machines, first, last, ops, jobs, keeps):
+    """One {seed: outcome} for each machine; chunks side by side."""
+    results, chunks = [{} for _ in machines], []
+    path = kept_hashes(first, last, ops) if keeps and any(m.name == "linux" for m in machines) else None
+    for number, machine in enumerate(machines):
+        if machine.name == "linux" and path and os.path.exists(path):
+            results[number] = hashes(open(path).read())
+            continue
+        size = CHUNK.get(machine.name, GUEST_CHUNK)
+        chunks += [(number, at, min(at + size - 1, last)) for at in range(first, last + 1, size)]
+    progress = Progress(sum(c[2] - c[1] + 1 for c in chunks) or 1)
+
+    def one(chunk):
+        number, at, end = chunk
+        results[number].update(run_chunk(machines[number], at, end, ops))
+        progress.add(end - at + 1)
+
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(one, chunks))
+    for machine, got in zip(machines, results):
+        if machine.name == "linux" and path and not os.path.exists(path):
+            keep(path, got, first, last)
+    return results
 
 
 def ranges(numbers):
@@ -153,19 +222,27 @@ def report(a, b, seed, ops, want):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="1-300")
+    parser.add_argument("--count", type=int, help="instead of --seeds: as many, from QUIRE_SEED on")
     parser.add_argument("--ops", type=int, default=120)
     parser.add_argument("--machines", default="linux,host,quire")
     parser.add_argument("--fast", action="store_true", help="the host port without sanitizers")
     parser.add_argument("--append", default="quiet", help="words for Quire's command line")
     parser.add_argument("--show", type=int, default=3, help="failing seeds to make smaller")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="chunks at a time")
     args = parser.parse_args()
     first, last = ([int(n) for n in args.seeds.split("-")] * 2)[:2]
+    if args.count:
+        first = int(os.environ.get("QUIRE_SEED", "1"))
+        last = first + args.count - 1
     names, failed, start = args.machines.split(","), 0, time.monotonic()
+    print("sequence: seeds %d-%d on %s" % (first, last, args.machines), flush=True)
     machines = [Machine(n, args.fast, args.append) for n in names]
-    results = [linux_hashes(first, last, args.ops) if m.name == "linux" else hashes(m.run(["%d-%d/%d" % (first, last, args.ops)]))
-               for m in machines]
+    results = run_all(machines, first, last, args.ops, args.jobs, keeps=not args.count)
     if len(names) == 1:
-        failed = sum("hash" not in results[0].get(s, "") for s in range(first, last + 1))
+        bad = [s for s in range(first, last + 1) if "hash" not in results[0].get(s, "")]
+        failed = len(bad)
+        if bad:
+            print("sequence: broken on %s: %s; again: build/sequence-host%s -v SEED/%d" % (names[0], bad[:20], "-fast" * args.fast, args.ops))
     for machine, got in zip(machines[1:], results[1:]):
         bad = [s for s in range(first, last + 1) if got.get(s) != results[0].get(s) or "hash" not in got.get(s, "")]
         print("sequence: %s and %s: %d seeds, %d differ %s" % (machines[0].name, machine.name, last - first + 1, len(bad), bad[:20]))

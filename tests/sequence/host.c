@@ -204,6 +204,7 @@ static void end_process(unsigned proc)
 	procs[proc].space = NULL;
 }
 
+/* What an operation may have broken: every space, every file. */
 static const char *broken(void)
 {
 	const char *what = NULL;
@@ -299,6 +300,10 @@ static int run_seed(uint64_t seed, unsigned nr, const char *skips, u64 frames)
 		exit(2);
 	}
 	finish();
+	if (frames_free() == frames && validate && ((what = frame_validate()) || (what = slab_validate()))) {
+		printf("seed %lu broken at its end: %s\n", (unsigned long)seed, what);
+		exit(2);
+	}
 	if (frames_free() != frames) {
 		printf("seed %lu leaks %ld frames\n", (unsigned long)seed, (long)(frames - frames_free()));
 		exit(2);

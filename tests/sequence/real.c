@@ -79,7 +79,7 @@ static void on_fault(int sig, siginfo_t *si, void *uc)
 
 static seq_fault_t real_load(uint64_t at, uint8_t *v)
 {
-	if (sigsetjmp(jump, 1))
+	if (sigsetjmp(jump, 0))
 		return fault;
 	*v = *(volatile uint8_t *)at;
 	return 0;
@@ -87,7 +87,7 @@ static seq_fault_t real_load(uint64_t at, uint8_t *v)
 
 static seq_fault_t real_store(uint64_t at, uint8_t v)
 {
-	if (sigsetjmp(jump, 1))
+	if (sigsetjmp(jump, 0))
 		return fault;
 	*(volatile uint8_t *)at = v;
 	return 0;

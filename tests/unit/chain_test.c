@@ -7,7 +7,7 @@
 #define AT 0x10000000ul
 #define FILE_PAGES 700u
 #define NR_SPACES 5u
-#define SHOWN (2 * LEAF_SPAN_BYTES) /* what each space shows lies in [AT, AT + this) */
+#define SHOWN (2 * LEAF_SPAN) /* what each space shows lies in [AT, AT + this) */
 
 static u64 state_of_random = 1;
 static unsigned below(unsigned n)
@@ -90,18 +90,18 @@ static void sharers_leave_in_any_order(void **state)
 	machine_up(64ul << 20, 1);
 	struct space *parent = space_create();
 	u64 nr_pages = 0;
-	map(parent, AT, nr_tables * LEAF_SPAN_BYTES, RW, MAP_PRIVATE | MAP_NORESERVE, NULL, 0);
+	map(parent, AT, nr_tables * LEAF_SPAN, RW, MAP_PRIVATE | MAP_NORESERVE, NULL, 0);
 	host_switch(parent);
 	for (unsigned t = 0; t < nr_tables; t++)
 		for (unsigned k = 0; k <= t % 7; k++, nr_pages++)
-			put_byte(AT + t * LEAF_SPAN_BYTES + k * PAGE_SIZE, (u8)t);
+			put_byte(AT + t * LEAF_SPAN + k * PAGE_SIZE, (u8)t);
 	for (unsigned round = 0; round < 4; round++) {
 		for (unsigned i = 0; i < NR_SPACES; i++) {
 			assert_int_equal(space_fork(i && below(2) ? spaces[i - 1] : parent, &spaces[i]), 0);
 			assert_int_equal(spaces[i]->rss[RSS_ANON], nr_pages);
 		}
 		host_switch(spaces[1]);
-		put_byte(AT + below(nr_tables) * LEAF_SPAN_BYTES, 1); /* has a table of its own */
+		put_byte(AT + below(nr_tables) * LEAF_SPAN, 1); /* has a table of its own */
 		host_switch(parent);
 		for (unsigned left = NR_SPACES; left; left--) {
 			unsigned i = below(left);
@@ -112,7 +112,7 @@ static void sharers_leave_in_any_order(void **state)
 				assert_valid(spaces[k]);
 		}
 	}
-	assert_int_equal(get_byte(AT + 149 * LEAF_SPAN_BYTES), 149);
+	assert_int_equal(get_byte(AT + 149 * LEAF_SPAN), 149);
 	host_switch(NULL);
 	space_put(parent);
 	machine_down();

@@ -19,7 +19,7 @@ static const struct {
 	{ "format", run_format_tests },   { "lib", run_lib_tests },         { "frame", run_frame_tests },     { "space", run_space_tests },
 	{ "fork", run_fork_tests },       { "chain", run_chain_tests },
 	{ "sequence", run_sequence_tests }, { "failure", run_failure_tests },
-	{ "threads", run_thread_tests },  { "conformance", run_conformance_tests },
+	{ "threads", run_thread_tests },  { "turns", run_turns_tests },   { "conformance", run_conformance_tests },
 	{ "block", run_block_tests }, { "gpt", run_gpt_tests },     { "cache", run_cache_tests },
 	{ "stat", run_stat_tests },       { "call", run_call_tests },
 };

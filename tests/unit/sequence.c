@@ -5,12 +5,13 @@
  * every operation all validators run.
  */
 #include "tests.h"
+#include <mm/pagetable.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define ARENA   0x40000000ul
-#define NR_PAGES 1600u /* a little over three leaf tables */
+#define NR_PAGES 1600u /* a little over three leaf tables, or many small ones */
 #define NR_SPACES 4u
 #define FILE_PAGES 700u
 
@@ -63,8 +64,8 @@ static void pick_range(unsigned *first, unsigned *nr)
 	*first = rnd(NR_PAGES);
 	*nr = 1 + (rnd(4) ? rnd(40) : rnd(700));
 	if (rnd(6) == 0) { /* whole tables */
-		*first &= ~511u;
-		*nr = 512 * (1 + rnd(2));
+		*first &= ~(TABLE_ENTRIES - 1);
+		*nr = TABLE_ENTRIES * (1 + rnd(2));
 	}
 	*nr = min(*nr, NR_PAGES - *first);
 }
@@ -186,7 +187,7 @@ static void op_remap(void)
 	unsigned first, nr, to = rnd(NR_PAGES);
 	pick_range(&first, &nr);
 	if (rnd(2))
-		to = (to & ~511u) | (first & 511u); /* congruent: tables move whole */
+		to = (to & ~(TABLE_ENTRIES - 1)) | (first & (TABLE_ENTRIES - 1)); /* congruent: tables move whole */
 	struct page *p = page_at(first);
 	if (p->source == NONE)
 		return;

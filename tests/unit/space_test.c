@@ -4,6 +4,7 @@
 #include <asm/errno.h>
 #include <asm/siginfo.h>
 #include <asm/signal.h>
+#include <mm/pagetable.h>
 #include <mm/region.h>
 #include <mm/slab.h>
 
@@ -169,7 +170,7 @@ static void kernel_picks_the_highest_hole_after_any_history(void **state)
 	struct { uaddr_t at; u64 len; } held[N] = { { 0, 0 } };
 	struct space *s = up();
 	s->mmap_base = 0x7ffff0000000ul;
-	map(s, s->mmap_base + LEAF_SPAN_BYTES, PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
+	map(s, s->mmap_base + LEAF_SPAN, PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
 	for (unsigned step = 0; step < 6000; step++) {
 		unsigned i = rnd(N), kind = rnd(4);
 		u64 len = (rnd(20) ? 1 + rnd(5) : 30 + rnd(3000)) * PAGE_SIZE;
@@ -242,7 +243,7 @@ static void mremap_moves_tables_whole_and_pages_singly(void **state)
 	static const uaddr_t from = 0x40000000, to[] = { 0x80000000, 0x80001000 };
 	for (unsigned k = 0; k < 2; k++) {
 		struct space *s = up();
-		u64 len = 3 * LEAF_SPAN_BYTES;
+		u64 len = 3 * LEAF_SPAN;
 		uaddr_t out;
 		map(s, from, len, RW, MAP_PRIVATE, NULL, 0);
 		for (u64 off = 0; off < len; off += 37 * PAGE_SIZE)
@@ -284,22 +285,22 @@ static void truncate_takes_shared_pages_and_private_copies(void **state)
 	struct test_file f;
 	file_init(&f, 4 * PAGE_SIZE);
 	map(s, AT, 4 * PAGE_SIZE, RW, MAP_SHARED, &f, 0);
-	map(s, AT + LEAF_SPAN_BYTES, 4 * PAGE_SIZE, RW, MAP_PRIVATE, &f, 0);
+	map(s, AT + LEAF_SPAN, 4 * PAGE_SIZE, RW, MAP_PRIVATE, &f, 0);
 	for (unsigned i = 0; i < 4; i++)
 		put_byte(AT + i * PAGE_SIZE, (u8)(i + 1));
-	put_byte(AT + LEAF_SPAN_BYTES + 2 * PAGE_SIZE, 77);
-	assert_int_equal(get_byte(AT + LEAF_SPAN_BYTES + PAGE_SIZE), 2);
+	put_byte(AT + LEAF_SPAN + 2 * PAGE_SIZE, 77);
+	assert_int_equal(get_byte(AT + LEAF_SPAN + PAGE_SIZE), 2);
 	assert_int_equal(get_byte(AT + 2 * PAGE_SIZE), 3); /* the copy is private */
 	assert_valid(s);
 	file_truncate(&f, PAGE_SIZE);
 	assert_int_equal(f.mapping.nr_pages, 1);
 	assert_int_equal(try_read(AT + PAGE_SIZE).sig, SIGBUS);
-	assert_int_equal(try_read(AT + LEAF_SPAN_BYTES + 2 * PAGE_SIZE).sig, SIGBUS);
+	assert_int_equal(try_read(AT + LEAF_SPAN + 2 * PAGE_SIZE).sig, SIGBUS);
 	assert_int_equal(get_byte(AT), 1);
 	assert_valid(s);
 	file_truncate(&f, 4 * PAGE_SIZE);
 	assert_int_equal(get_byte(AT + PAGE_SIZE), 0);
-	space_munmap(s, AT, 2 * LEAF_SPAN_BYTES);
+	space_munmap(s, AT, 2 * LEAF_SPAN);
 	assert_int_equal(f.refs, 0);
 	mapping_destroy(&f.mapping);
 	down(s);
@@ -332,7 +333,7 @@ static void mlock_and_populate_bring_pages_in(void **state)
 	assert_int_equal(s->locked_pages, 4);
 	assert_int_equal(space_munlock(s, AT, 2 * PAGE_SIZE), 0);
 	assert_int_equal(s->locked_pages, 2);
-	map(s, AT + LEAF_SPAN_BYTES, 4 * PAGE_SIZE, RW, MAP_PRIVATE | MAP_POPULATE, NULL, 0);
+	map(s, AT + LEAF_SPAN, 4 * PAGE_SIZE, RW, MAP_PRIVATE | MAP_POPULATE, NULL, 0);
 	assert_int_equal(s->rss[RSS_ANON], 8);
 	u8 vec[8];
 	assert_int_equal(space_mincore(s, AT, 8, vec), 0);

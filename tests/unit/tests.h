@@ -42,8 +42,6 @@ u8 get_byte(uaddr_t addr);
 struct fault_verdict try_write(uaddr_t addr);
 struct fault_verdict try_read(uaddr_t addr);
 
-#define LEAF_SPAN_BYTES (2ul << 20)
-
 /* A sequence of memory calls against a model (sequence.c). random(n) decides: a number below n. */
 void sequence_run(unsigned (*random)(unsigned n), unsigned nr_ops);
 
@@ -61,6 +59,7 @@ int run_failure_tests(void);
 int run_stat_tests(void);
 int run_call_tests(void);
 int run_thread_tests(void);
+int run_turns_tests(void);
 int run_conformance_tests(void);
 int run_block_tests(void);
 int run_gpt_tests(void);

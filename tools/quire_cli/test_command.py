@@ -2,9 +2,11 @@
 """quire test: all suites, one after the other; the last line counts.
 
 A suite is a command that prints one line for each test and ends with "N passed, N failed". The default
-size takes minutes; larger sizes are parts of --nightly.
+size takes minutes; larger sizes are parts of --nightly, which use other seeds every day: they print them,
+and --seed repeats them.
 """
 import argparse
+import datetime
 import os
 import re
 import subprocess
@@ -64,10 +66,12 @@ SUITES = [
 
 NIGHTLY = {
     "fresh": Suite("fresh", "./quire run on a minimal Debian 12 made by mmdebstrap", python("tests/install/fresh_test.py"), ["mmdebstrap"]),
-    "sequences": Suite("sequences", "random memory calls on the host, large", ["make", "-C", ROOT, "-s", "check-sequences"]),
-    "guest-sequences": Suite("guest-sequences", "10,000 sequences on Linux and in Quire",
-                             python("tests/sequence/compare.py", "--seeds", "1-10000", "--machines", "linux,quire"), (),
-                             ("kernel", "sequence-guest"), oracle=True),
+    "sequences": Suite("sequences", "1,000,000 random sequences of memory calls on the host, validated after every call",
+                       python("tests/sequence/compare.py", "--count", "1000000", "--machines", "host", "--fast"), (), ("sequence-host",)),
+    "guest-sequences": Suite("guest-sequences", "10,000 random sequences of memory calls: Linux, Quire, host",
+                             python("tests/sequence/compare.py", "--count", "10000", "--machines", "linux,quire,host", "--fast"), (),
+                             ("kernel", "sequence-guest", "sequence-host"), oracle=True),
+    "turns": Suite("turns", "10,000 orders in which CPUs meet in memory calls, twice", ["make", "-C", ROOT, "-s", "-j2", "check-turns"]),
     "fuzz-gpt": Suite("fuzz-gpt", "libFuzzer over partition tables", ["make", "-C", ROOT, "-s", "fuzz-gpt"], ["clang", "libclang-rt-14-dev"]),
     "fuzz": Suite("fuzz", "libFuzzer over regions and page tables", ["make", "-C", ROOT, "-s", "fuzz"], ["clang", "libclang-rt-14-dev"]),
     "fsx": Suite("fsx", "random file operations, 20 minutes", python("tests/files/fsx_test.py", "--seeds", "100-10000", "--operations", "20000",
@@ -81,19 +85,26 @@ NIGHTLY = {
 }
 
 
+def seed_of_today():
+    """The first seed of a nightly part: a million apart from day to day."""
+    return (datetime.date.today() - datetime.date(2026, 1, 1)).days * 1000000 + 1
+
+
 def exists(suite):
     """Suites whose files are not part of this tree are left out, and named."""
     script = next((w for w in suite.command if w.endswith(".py")), None)
     return script is None or os.path.exists(script)
 
 
-def run_suite(suite):
+def run_suite(suite, seed=None):
     """(passed, failed)"""
     try:
         need(TEST_PACKAGES + suite.packages)
         if suite.targets:
             make(*suite.targets)
         env = dict(os.environ, PYTHONPATH=os.path.join(ROOT, "tools"), PYTHONUNBUFFERED="1")
+        if seed is not None:
+            env["QUIRE_SEED"] = str(seed)
         if suite.oracle:
             env["QUIRE_LINUX"] = linux_kernel()[0]
     except Failure as e:
@@ -127,7 +138,8 @@ def main(words):
                                 epilog="suites: " + ", ".join(s.name for s in SUITES) + "\nnightly parts: " + ", ".join(NIGHTLY)
                                 + "\nexample: ./quire test unit boot")
     p.add_argument("suite", nargs="*", help="only these")
-    p.add_argument("--nightly", metavar="PART", choices=sorted(NIGHTLY))
+    p.add_argument("--nightly", metavar="PART", choices=[*sorted(NIGHTLY), "all"], help="a larger part, or all of them")
+    p.add_argument("--seed", type=int, metavar="N", help="the first seed of a nightly part (default: by the date)")
     p.add_argument("--list", action="store_true")
     o = p.parse_args(words)
     if o.list:
@@ -136,7 +148,7 @@ def main(words):
         for name, s in NIGHTLY.items():
             print(f"--nightly {name:14}{s.what}")
         return 0
-    suites = [NIGHTLY[o.nightly]] if o.nightly else SUITES
+    suites = list(NIGHTLY.values()) if o.nightly == "all" else [NIGHTLY[o.nightly]] if o.nightly else SUITES
     if o.suite:
         unknown = set(o.suite) - {s.name for s in SUITES}
         if unknown:
@@ -151,7 +163,10 @@ def main(words):
             continue
         print(f"=== {s.name}: {s.what}", flush=True)
         start = time.monotonic()
-        ok, bad = run_suite(s)
+        seed = (seed_of_today() if o.seed is None else o.seed) if o.nightly else None
+        if seed is not None:
+            print(f"seed {seed}; again: ./quire test --nightly {s.name} --seed {seed}", flush=True)
+        ok, bad = run_suite(s, seed)
         print(f"=== {s.name}: {ok} ok, {bad} not, {time.monotonic() - start:.0f} s", flush=True)
         passed += ok
         failed += bad

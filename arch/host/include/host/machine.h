@@ -27,6 +27,18 @@ void host_clock_pass(u64 ns);
 /* Lets the calling thread act as CPU `cpu`. */
 void host_be_cpu(unsigned cpu);
 
+/* Starts CPU `cpu` as a thread that runs fn(arg); waits for its end. With config.threads it runs freely,
+ * between host_turns_begin and host_turns_end in turns. */
+void host_cpu_start(unsigned cpu, void (*fn)(void *), void *arg);
+void host_cpu_join(unsigned cpu);
+
+/* From here on CPUs run one at a time, in an order that follows from the seed alone (turns.c); the caller
+ * is CPU 0. At the end all others have been joined. Not with config.threads. */
+void host_turns_begin(u64 seed);
+void host_turns_end(void);
+/* A hash of every turn so far: equal runs have equal ones. */
+u64 host_turns_trace(void);
+
 /* Loads `next` on the calling CPU, as a context switch would (NULL: none). */
 void host_switch(struct space *next);
 struct space *host_loaded(void);
@@ -42,6 +54,12 @@ struct host_mmu_stat {
 	u64 tlb_hits, tlb_misses, faults, flushes;
 };
 extern struct host_mmu_stat host_mmu_stat;
+
+/* While no memory call runs: NULL, or which translation some CPU should have lost. */
+const char *host_tlb_validate(void);
+
+/* Printed by a panic: how to get there again. Empty: nothing. */
+extern char host_panic_note[128];
 
 /* What host_current() and host_rlimits() answer; tests set it. */
 extern struct host_context host_context;

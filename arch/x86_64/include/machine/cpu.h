@@ -41,6 +41,7 @@ extern unsigned hal_cpu_count;
 static inline unsigned hal_nr_cpus(void) { return hal_cpu_count; }
 
 static inline void hal_cpu_pause(void) { __asm__ volatile("pause" ::: "memory"); }
+static inline void hal_switch_point(void) {}
 static inline void hal_irq_enable(void) { __asm__ volatile("sti" ::: "memory"); }
 static inline void hal_irq_disable(void) { __asm__ volatile("cli" ::: "memory"); }
 
