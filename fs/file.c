@@ -38,6 +38,8 @@ struct file *file_new(const struct file_ops *ops, struct inode *inode, u32 flags
 	return f;
 }
 
+void file_discard(struct file *f) { slab_free(file_cache, f); }
+
 struct file *file_new_anon(const struct file_ops *ops, const char *name, void *priv, u32 flags)
 {
 	struct inode *i = inode_new_anon(0600, name);

@@ -11,6 +11,7 @@
 #include <hal/context.h>
 #include <hal/lock.h>
 #include <mm/frame.h>
+#include <mm/inject.h>
 #include <mm/pte.h>
 
 #define STACK_SLOT  (2 * HAL_STACK_SIZE)
@@ -89,6 +90,8 @@ static bool fill(u64 bottom)
 
 void *hal_stack_alloc(void)
 {
+	if (inject_strikes(INJECT_FRAMES))
+		return NULL; /* of a ready one, too */
 	u64 bottom = (u64)take_ready();
 	if (bottom)
 		return (void *)(bottom + HAL_STACK_SIZE);

@@ -44,11 +44,17 @@ int create_node(struct path_node *dir, const char *name, size_t len, u32 mode, u
 		return err;
 	if (!d->ops->create)
 		return -EPERM;
+	struct path_node *n = node_prepare(dir, name, len); /* first: no file is made without its name */
+	if (!n)
+		return -ENOMEM;
 	err = d->ops->create(d, name, len, mode, rdev, target, &i);
-	if (err)
+	if (err) {
+		node_put(n);
 		return err;
-	*out = node_add(dir, name, len, i);
-	return *out ? 0 : -ENOMEM;
+	}
+	node_complete(n, i);
+	*out = n;
+	return 0;
 }
 
 static int make_at(int dirfd, const char *name, u32 mode, u64 rdev, const char *target)

@@ -240,18 +240,15 @@ struct path_node *node_new_anon(const char *name, struct inode *inode)
 
 struct path_node *node_new_root(struct inode *inode) { return node_new_anon("", inode); }
 
-static struct path_node *node_new(struct path_node *parent, const char *name, size_t len, struct inode *inode)
+struct path_node *node_prepare(struct path_node *parent, const char *name, size_t len)
 {
 	struct path_node *n = slab_alloc(node_cache, ALLOC_KERNEL | ALLOC_ZERO);
 	if (!n || !set_name(n, name, len)) {
 		if (n)
 			slab_free(node_cache, n);
-		if (inode)
-			inode_put(inode);
 		return NULL;
 	}
 	n->refs = 1;
-	n->inode = inode;
 	n->parent = parent;
 	n->hash = node_hash(parent, name, len);
 	list_init(&n->lru);
@@ -262,9 +259,13 @@ static struct path_node *node_new(struct path_node *parent, const char *name, si
 
 struct path_node *node_add_deleted(struct path_node *parent, const char *name, size_t len, struct inode *inode)
 {
-	struct path_node *n = node_new(parent, name, len, inode);
-	if (n)
-		n->is_deleted = true;
+	struct path_node *n = node_prepare(parent, name, len);
+	if (!n) {
+		inode_put(inode);
+		return NULL;
+	}
+	n->inode = inode;
+	n->is_deleted = true;
 	return n;
 }
 
@@ -285,17 +286,27 @@ static void free_absent(struct path_node *n)
 		node_put(node_free(n));
 }
 
+void node_complete(struct path_node *n, struct inode *inode)
+{
+	struct path_node *parent = n->parent, *absent = NULL;
+	n->inode = inode;
+	if (parent->inode->ops->no_cache)
+		return;
+	spin_lock(&vfs_lock);
+	if (parent->inode->super->keeps_absent)
+		absent = unhash_absent_locked(parent, n->hash, n->name, n->len);
+	hash_locked(n);
+	spin_unlock(&vfs_lock);
+	free_absent(absent);
+}
+
 struct path_node *node_add(struct path_node *parent, const char *name, size_t len, struct inode *inode)
 {
-	struct path_node *n = node_new(parent, name, len, inode), *absent = NULL;
-	if (n && !parent->inode->ops->no_cache) {
-		spin_lock(&vfs_lock);
-		if (parent->inode->super->keeps_absent)
-			absent = unhash_absent_locked(parent, n->hash, name, len);
-		hash_locked(n);
-		spin_unlock(&vfs_lock);
-		free_absent(absent);
-	}
+	struct path_node *n = node_prepare(parent, name, len);
+	if (n)
+		node_complete(n, inode);
+	else
+		inode_put(inode);
 	return n;
 }
 
@@ -303,7 +314,7 @@ void node_add_absent(struct path_node *parent, const char *name, size_t len)
 {
 	if (!parent->inode->nlink) /* a removed directory would stay for its sake */
 		return;
-	struct path_node *n = node_new(parent, name, len, NULL);
+	struct path_node *n = node_prepare(parent, name, len);
 	if (!n)
 		return;
 	spin_lock(&vfs_lock);

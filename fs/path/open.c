@@ -51,36 +51,40 @@ static int open_inode(struct inode *i, struct file *f)
 	return special_open(i, f);
 }
 
-static struct file *new_file(const struct path *p, u32 flags)
+/* Makes the blank file f (of file_new, without an inode) one of p. */
+static void file_of_path(struct file *f, const struct path *p, u32 flags)
 {
 	struct inode *i = p->node->inode;
-	struct file *f = file_new(flags & O_PATH ? &path_file_ops : i->fops, i, flags);
-	if (!f)
-		return NULL;
+	f->ops = flags & O_PATH ? &path_file_ops : i->fops;
+	f->inode = i;
+	f->flags = flags;
 	inode_get(i);
 	f->node = p->node;
 	f->mount = p->mount;
 	path_get((struct path *)p);
-	return f;
 }
 
-struct file *open_path(const struct path *p, u32 flags, bool created)
+static int check_path(const struct path *p, u32 flags, bool created)
 {
 	struct inode *i = p->node->inode;
-	int err = 0;
-	if (flags & O_PATH) {
-		if ((flags & O_DIRECTORY) && !S_ISDIR(i->mode))
-			return ERR_PTR(-ENOTDIR);
-	} else {
-		err = check_open(p, flags, created);
-	}
-	if (err)
+	if (flags & O_PATH)
+		return (flags & O_DIRECTORY) && !S_ISDIR(i->mode) ? -ENOTDIR : 0;
+	int err = check_open(p, flags, created);
+	if (!err && (flags & O_DIRECT) && S_ISREG(i->mode) && !i->mapping.store)
+		err = -EINVAL; /* nothing but memory behind it */
+	return err;
+}
+
+/* Opens p with the blank file f, which is used up either way: what creates a file has its own before. */
+static struct file *open_with(struct file *f, const struct path *p, u32 flags, bool created)
+{
+	struct inode *i = p->node->inode;
+	int err = check_path(p, flags, created);
+	if (err) {
+		file_discard(f);
 		return ERR_PTR(err);
-	if ((flags & (O_DIRECT | O_PATH)) == O_DIRECT && S_ISREG(i->mode) && !i->mapping.store)
-		return ERR_PTR(-EINVAL); /* nothing but memory behind it */
-	struct file *f = new_file(p, flags);
-	if (!f)
-		return ERR_PTR(-ENOMEM);
+	}
+	file_of_path(f, p, flags);
 	if (flags & O_PATH)
 		return f;
 	if (S_ISREG(i->mode) && (access_mask(flags) & MAY_WRITE)) {
@@ -104,6 +108,12 @@ struct file *open_path(const struct path *p, u32 flags, bool created)
 	}
 	f->flags &= ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC);
 	return f;
+}
+
+struct file *open_path(const struct path *p, u32 flags, bool created)
+{
+	struct file *f = file_new(NULL, NULL, flags);
+	return f ? open_with(f, p, flags, created) : ERR_PTR(-ENOMEM);
 }
 
 /* The last component for O_CREAT, in the locked directory: found or made. */
@@ -166,14 +176,19 @@ static struct file *open_create(int dirfd, const char *name, u32 flags, u32 mode
 	struct walk w;
 	struct path p;
 	bool created = false;
+	struct file *f = file_new(NULL, NULL, flags); /* first: no file is made that then cannot be opened */
+	if (!f)
+		return ERR_PTR(-ENOMEM);
 	int err = walk_begin(&w, dirfd, name, lookup_flags | LOOKUP_PARENT);
-	if (err)
+	if (!err) {
+		err = walk_create(&w, flags, mode, &p, &created);
+		walk_end(&w);
+	}
+	if (err) {
+		file_discard(f);
 		return ERR_PTR(err);
-	err = walk_create(&w, flags, mode, &p, &created);
-	walk_end(&w);
-	if (err)
-		return ERR_PTR(err);
-	struct file *f = open_path(&p, created ? flags & ~O_EXCL : flags, created);
+	}
+	f = open_with(f, &p, created ? flags & ~O_EXCL : flags, created);
 	path_put(&p);
 	return f;
 }
@@ -253,7 +268,9 @@ struct file *vfs_open_exec(int dirfd, const char *name, u32 lookup_flags)
 	if (!err)
 		err = inode_deny_write(i);
 	if (!err) {
-		f = new_file(&p, O_RDONLY | O_LARGEFILE);
+		f = file_new(NULL, NULL, O_RDONLY | O_LARGEFILE);
+		if (f)
+			file_of_path(f, &p, O_RDONLY | O_LARGEFILE);
 		err = f ? (i->ops->open ? i->ops->open(i, f) : 0) : -ENOMEM;
 		if (f)
 			f->state |= FILE_EXEC_DENY;

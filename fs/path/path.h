@@ -55,6 +55,10 @@ struct path_node *node_find(struct path_node *parent, const char *name, size_t l
 /* A new name for inode (takes over its reference); hashed unless the directory is not cached. The
  * parent's lock is held. NULL: no memory (the reference is dropped). */
 struct path_node *node_add(struct path_node *parent, const char *name, size_t len, struct inode *inode);
+/* The same in two steps, for who makes the file in between and must not fail afterwards: a name without an
+ * inode (node_put drops it), and its completion. */
+struct path_node *node_prepare(struct path_node *parent, const char *name, size_t len);
+void node_complete(struct path_node *n, struct inode *inode);
 /* The same for a file that has no name any more or yet (O_TMPFILE): never hashed, shown as deleted. */
 struct path_node *node_add_deleted(struct path_node *parent, const char *name, size_t len, struct inode *inode);
 struct path_node *node_new_root(struct inode *inode); /* takes over the reference */

@@ -7,11 +7,15 @@
  *   frames    how many frames there are of each kind, counted one by one
  *   counters  every counter with its help
  *   validate  "ok", or what is broken in the frame allocator, the slabs, the caller's space
+ *   fail_nth  (write) N: after N more successes the writing task's next allocation of memory in the kernel
+ *             fails, once; -1: none does. Reading tells whether one has
  *   trace     (write) a mask of events, by number; reading takes the records
  */
 #include "proc.h"
 #include <kernel/sched.h>
 #include <mm/frame.h>
+#include <mm/host.h>
+#include <mm/inject.h>
 #include <mm/slab.h>
 #include <mm/space.h>
 #include <mm/stat.h>
@@ -56,6 +60,25 @@ static int show_counters(struct seq *s, struct pseudo_node *n)
 {
 	for (unsigned c = 0; c < STAT_NR; c++)
 		seq_printf(s, "%-24s %12llu  %s\n", stat_name(c), (unsigned long long)stat_read(c), stat_help(c));
+	return 0;
+}
+
+/* The same countdown for everything: "struck" tells whether it has failed an allocation since it was set. */
+static int show_fail_nth(struct seq *s, struct pseudo_node *n)
+{
+	seq_puts(s, inject_struck() ? "struck\n" : "no\n");
+	return 0;
+}
+
+static int store_fail_nth(struct pseudo_node *n, char *text, size_t len)
+{
+	s64 nth;
+	if (pseudo_parse_value(text, &nth))
+		return -EINVAL;
+	if (nth < 0)
+		inject_stop();
+	else
+		inject_failure(INJECT_FRAMES | INJECT_SLABS, nth, host_current());
 	return 0;
 }
 
@@ -105,6 +128,7 @@ static const struct pseudo_entry quire_entries[] = {
 	FILE_ENTRY("frames", show_frames),
 	FILE_ENTRY("counters", show_counters),
 	FILE_ENTRY("validate", show_validate),
+	{ .name = "fail_nth", .mode = S_IFREG | 0600, .show = show_fail_nth, .store = store_fail_nth },
 	{ .name = "trace", .mode = S_IFREG | 0600, .piece = trace_piece, .store = store_trace },
 };
 

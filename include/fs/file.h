@@ -84,6 +84,8 @@ static inline void file_get(struct file *f) { __atomic_fetch_add(&f->refs, 1, __
 void file_put(struct file *f);
 /* A new description with one reference; takes over a reference to inode. NULL: no memory. */
 struct file *file_new(const struct file_ops *ops, struct inode *inode, u32 flags);
+/* Frees one that nobody has seen and that got no inode. */
+void file_discard(struct file *f);
 
 /* A file without a name on an inode of its own; name is static text: "anon_inode:[eventfd]". ERR_PTR. */
 struct file *file_new_anon(const struct file_ops *ops, const char *name, void *priv, u32 flags);

@@ -189,8 +189,4 @@ void frame_drain_pcp(void); /* returns every per-CPU list to the buddy lists */
 /* Returns NULL, or what is broken: walks all lists and descriptors. No allocation may run. */
 const char *frame_validate(void);
 
-/* Failure by countdown: after n more successes the next allocation fails, once. n < 0: off. */
-void frame_inject_failure(long n);
-bool frame_injected(void); /* did it strike? */
-
 #endif

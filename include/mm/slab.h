@@ -45,8 +45,4 @@ void slab_init(void);   /* once, after frame_init */
 void slab_drain(void);  /* per-CPU objects to their slabs, empty slabs to the frame allocator */
 const char *slab_validate(void);
 
-/* As frame_inject_failure, for slab objects. */
-void slab_inject_failure(long n);
-bool slab_injected(void);
-
 #endif

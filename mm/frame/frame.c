@@ -12,6 +12,7 @@
  */
 #include "internal.h"
 #include <lib/string.h>
+#include <mm/inject.h>
 #include <mm/reclaim.h>
 #include <mm/stat.h>
 #include <mm/trace.h>
@@ -21,28 +22,6 @@ unsigned frame_node_count;
 struct pcp frame_pcps[HAL_MAX_CPUS];
 
 static u64 max_pfn, total_pages;
-static struct {
-	long countdown; /* < 0: off */
-	bool struck;
-} inject = { .countdown = -1 };
-
-void frame_inject_failure(long n)
-{
-	inject.countdown = n;
-	inject.struck = false;
-}
-
-bool frame_injected(void) { return inject.struck; }
-
-static bool inject_strikes(void)
-{
-	if (likely(inject.countdown < 0))
-		return false;
-	if (inject.countdown-- > 0)
-		return false;
-	inject.struck = true;
-	return true;
-}
 
 /* Kinds with a gauge of their own here; the others are counted by their owners. */
 #define COUNTED_KINDS (1u << FRAME_STACK | 1u << FRAME_COMPANION | 1u << FRAME_KERNEL | 1u << FRAME_SPECIAL)
@@ -195,7 +174,7 @@ static struct frame *take(unsigned order, unsigned alloc)
 static __attribute__((noinline)) struct frame *alloc_slow(unsigned order, unsigned alloc, enum frame_kind kind)
 {
 	struct frame *f = NULL;
-	if (!inject_strikes()) {
+	if (!inject_strikes(INJECT_FRAMES)) {
 		f = take(order, alloc);
 		/* Reclaim may free single pages that do not make a block: a few rounds, each must free something. */
 		for (unsigned i = 0; !f && (alloc & ALLOC_WAIT) && i < RECLAIM_ROUNDS; i++)
@@ -227,7 +206,7 @@ struct frame *frame_alloc(unsigned order, unsigned alloc, enum frame_kind kind)
 	unsigned cpu = hal_cpu_id();
 	struct pcp *p = &frame_pcps[cpu];
 	struct frame *f = p->top;
-	if (unlikely(order || !f || inject.countdown >= 0))
+	if (unlikely(order || !f || READ_ONCE(inject_countdown) >= 0))
 		return alloc_slow(order, alloc, kind);
 	p->top = f->next_free;
 	p->nr--;

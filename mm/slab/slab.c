@@ -17,6 +17,7 @@
 #include "internal.h"
 #include <hal/lock.h>
 #include <lib/string.h>
+#include <mm/inject.h>
 #include <mm/slab.h>
 #include <mm/stat.h>
 
@@ -48,26 +49,6 @@ static struct slab_cache stack_cache; /* of CPU stacks; its own stand below */
 static struct cpu_stack stack_stacks[HAL_MAX_CPUS];
 static struct list_head all_caches;
 static struct spinlock all_lock;
-
-static struct {
-	long countdown;
-	bool struck;
-} inject = { .countdown = -1 };
-
-void slab_inject_failure(long n)
-{
-	inject.countdown = n;
-	inject.struck = false;
-}
-
-bool slab_injected(void) { return inject.struck; }
-
-static bool inject_strikes(void)
-{
-	if (likely(inject.countdown < 0) || inject.countdown-- > 0)
-		return false;
-	return inject.struck = true;
-}
 
 static void cache_setup(struct slab_cache *c, const char *name, size_t size, size_t align, unsigned flags)
 {
@@ -238,7 +219,7 @@ void *slab_alloc(struct slab_cache *c, unsigned alloc)
 {
 	unsigned cpu = hal_cpu_id();
 	struct cpu_stack *s = c->cpu[cpu];
-	if (unlikely(inject_strikes()) || (unlikely(!s) && !(s = stack_make(c, cpu))) ||
+	if (inject_strikes(INJECT_SLABS) || (unlikely(!s) && !(s = stack_make(c, cpu))) ||
 	    (unlikely(!s->nr) && !stack_refill(c, s, alloc)))
 		return NULL;
 	void *o = s->objects[--s->nr];

@@ -9,6 +9,7 @@
 #include "../unit/tests.h"
 #include <mm/inspect.h>
 #include <mm/mman.h>
+#include <mm/inject.h>
 #include <mm/slab.h>
 #include <stdlib.h>
 
@@ -180,9 +181,9 @@ static void wild_punch(void)
 static void wild_failure(void)
 {
 	if (take_byte() & 1)
-		frame_inject_failure(take_below(16));
+		inject_failure(INJECT_FRAMES, take_below(16), NULL);
 	else
-		slab_inject_failure(take_below(8));
+		inject_failure(INJECT_SLABS, take_below(8), NULL);
 }
 
 static void run_wild(void)
@@ -200,8 +201,7 @@ static void run_wild(void)
 		assert_valid(s);
 		assert_null(mapping_validate(&file.mapping));
 	}
-	frame_inject_failure(-1);
-	slab_inject_failure(-1);
+	inject_stop();
 	host_context.has_ipc_lock = true;
 	host_switch(NULL);
 	space_put(s);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Failure by countdown: each allocation of an operation fails in turn; nothing may leak or half-apply. */
 #include "tests.h"
+#include <mm/inject.h>
 #include <mm/slab.h>
 
 #define RW (PROT_READ | PROT_WRITE)
@@ -39,11 +40,10 @@ static void countdown(int (*op)(void), void (*undo)(void))
 			machine_up(32ul << 20, 1);
 			prepare();
 			slab_drain(); /* so that objects really have to be allocated */
-			pass ? slab_inject_failure(n) : frame_inject_failure(n);
+			inject_failure(pass ? INJECT_SLABS : INJECT_FRAMES, n, NULL);
 			int err = op();
-			struck = pass ? slab_injected() : frame_injected();
-			frame_inject_failure(-1);
-			slab_inject_failure(-1);
+			struck = inject_struck();
+			inject_stop();
 			assert_true(struck || err == 0);
 			assert_valid(s);
 			if (err == 0 && undo)
@@ -165,11 +165,10 @@ static void countdown_shared(int (*op)(void))
 			prepare();
 			assert_int_equal(space_fork(s, &child), 0);
 			slab_drain();
-			pass ? slab_inject_failure(n) : frame_inject_failure(n);
+			inject_failure(pass ? INJECT_SLABS : INJECT_FRAMES, n, NULL);
 			int err = op();
-			struck = pass ? slab_injected() : frame_injected();
-			frame_inject_failure(-1);
-			slab_inject_failure(-1);
+			struck = inject_struck();
+			inject_stop();
 			assert_true(struck || err == 0);
 			assert_valid(s);
 			undo_fork();

@@ -60,6 +60,7 @@ SUITES = [
     Suite("damage", "damaged and full file systems", python("tests/files/damage_test.py"), FILE_PACKAGES, FILE_TARGETS),
     Suite("errors", "a disk that fails at random under a file system", python("tests/files/errors_test.py"), FILE_PACKAGES, FILE_TARGETS),
     Suite("leaks", "nothing is left behind", python("tests/leak/leak_test.py"), (), ("kernel", "guest")),
+    Suite("countdown", "every allocation in the kernel fails once", python("tests/countdown/countdown_test.py"), (), ("kernel",)),
     Suite("labs", "the experiments check themselves", [os.path.join(ROOT, "quire"), "lab", "--all"],
           ["mmdebstrap", "e2fsprogs", "golang-go"], ("kernel", "guest")),
 ]
