@@ -238,7 +238,7 @@ static bool unmap_flush(struct space *s, uaddr_t base, void *arg)
 void table_remove_entry_locked(struct frame *t, unsigned index)
 {
 	pte_t e = hal_entry_exchange(&table_entries(t)[index], pte_none());
-	t->nr_entries--;
+	WRITE_ONCE(t->nr_entries, t->nr_entries - 1); /* munmap looks without the lock */
 	if (pte_is_special(e)) {
 		struct unmap u = { .offset = (uaddr_t)index << PAGE_SHIFT, .kind = -1 };
 		table_for_each_space(t, unmap_flush, &u);

@@ -172,6 +172,13 @@ no_memory:
 	return -1;
 }
 
+/* A look without the table's lock: while it is shared nobody fills it, and what is seen of one that a sharer
+ * takes over right now does not matter, since the entry above is read again. */
+static __attribute__((no_sanitize("thread"), noinline)) bool has_entries(const struct frame *table)
+{
+	return READ_ONCE(table->nr_entries) != 0;
+}
+
 int range_unshare(struct space *s, uaddr_t start, uaddr_t end, bool only_edges)
 {
 	for (uaddr_t a = start; (a = leaf_next(s, a, end)) < end;) {
@@ -182,7 +189,7 @@ int range_unshare(struct space *s, uaddr_t start, uaddr_t end, bool only_edges)
 			/* Only fork shares, under the space's lock held for writing: a table that is seen with W, or
 			 * gone, is not shared, and no lock is needed to see it. */
 			const pte_t *up = &table_entries(upper_find(s, a))[table_index(a, 2)];
-			for (pte_t e; !pte_is_none(e = hal_entry_load(up)) && pte_table_is_shared(e) && READ_ONCE(pte_frame(e)->nr_entries);)
+			for (pte_t e; !pte_is_none(e = hal_entry_load(up)) && pte_table_is_shared(e) && has_entries(pte_frame(e));)
 				if (leaf_unshare(s, a))
 					return -1;
 		}

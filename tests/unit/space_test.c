@@ -4,6 +4,7 @@
 #include <asm/errno.h>
 #include <asm/siginfo.h>
 #include <asm/signal.h>
+#include <mm/inject.h>
 #include <mm/pagetable.h>
 #include <mm/region.h>
 #include <mm/slab.h>
@@ -201,18 +202,18 @@ static void ends_move_without_memory(void **state)
 	assert_int_equal(space_mprotect(s, AT, 4 * PAGE_SIZE, PROT_READ), 0); /* rrrrwwwwwwwwwwww */
 	unsigned most = mm_tunables.max_map_count;
 	mm_tunables.max_map_count = 2;
-	slab_inject_failure(0);
+	inject_failure(INJECT_SLABS, 0, NULL);
 	assert_int_equal(space_mprotect(s, AT + 4 * PAGE_SIZE, 2 * PAGE_SIZE, PROT_READ), 0); /* rrrrrrww... */
 	assert_int_equal(space_mprotect(s, AT + 3 * PAGE_SIZE, 3 * PAGE_SIZE, RW), 0);        /* rrrwwwww... */
 	assert_int_equal(space_munmap(s, AT, PAGE_SIZE), 0);                                  /* .rrwwwww... */
 	assert_int_equal(space_munmap(s, AT + 15 * PAGE_SIZE, PAGE_SIZE), 0);
 	assert_int_equal(space_munmap(s, AT + 2 * PAGE_SIZE, 2 * PAGE_SIZE), 0); /* .r..wwww */
-	assert_false(slab_injected());
+	assert_false(inject_struck());
 	assert_int_equal(space_munmap(s, AT + 8 * PAGE_SIZE, PAGE_SIZE), -ENOMEM); /* a hole makes one more */
 	mm_tunables.max_map_count = most;
 	assert_int_equal(space_munmap(s, AT + 8 * PAGE_SIZE, PAGE_SIZE), -ENOMEM);
-	assert_true(slab_injected());
-	slab_inject_failure(-1);
+	assert_true(inject_struck());
+	inject_stop();
 	assert_valid(s);
 	assert_int_equal(nr_regions(s), 2);
 	assert_int_equal(s->total_pages, 12);

@@ -176,6 +176,10 @@ static void exit_of_one_sharer_while_the_other_unshares(void **state)
 /* ---- truncation against regions that split and merge ---- */
 
 #define NR_ROUNDS 4000
+#define FILE_PAGES 40u
+#define FILE_AT (0x10000000ul + LEAF_SPAN)
+
+static struct test_file file;
 
 /* CPU 0 makes a private copy of the file's last page and cuts that off; the others keep splitting the region
  * before it, and merging. */
