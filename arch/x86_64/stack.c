@@ -13,6 +13,7 @@
 #include <mm/frame.h>
 #include <mm/inject.h>
 #include <mm/pte.h>
+#include <mm/stat.h>
 
 #define STACK_SLOT  (2 * HAL_STACK_SIZE)
 #define STACK_PAGES (HAL_STACK_SIZE / PAGE_SIZE)
@@ -88,18 +89,26 @@ static bool fill(u64 bottom)
 	return true;
 }
 
+/* KernelStack is what tasks have; frames of ready ones are other pages of the kernel. */
+static void *handed_out(u64 bottom)
+{
+	stat_add(STAT_NR_KERNEL_STACK_KB, HAL_STACK_SIZE >> 10);
+	stat_add(STAT_NR_KERNEL_MISC, -(s64)STACK_PAGES);
+	return (void *)(bottom + HAL_STACK_SIZE);
+}
+
 void *hal_stack_alloc(void)
 {
 	if (inject_strikes(INJECT_FRAMES))
 		return NULL; /* of a ready one, too */
 	u64 bottom = (u64)take_ready();
 	if (bottom)
-		return (void *)(bottom + HAL_STACK_SIZE);
+		return handed_out(bottom);
 	bottom = take_empty();
 	if (!bottom && !(bottom = new_slot()))
 		return NULL;
 	if (fill(bottom))
-		return (void *)(bottom + HAL_STACK_SIZE);
+		return handed_out(bottom);
 	put_empty(bottom);
 	return NULL;
 }
@@ -107,6 +116,8 @@ void *hal_stack_alloc(void)
 void hal_stack_free(void *top)
 {
 	void **bottom = (void **)((char *)top - HAL_STACK_SIZE);
+	stat_add(STAT_NR_KERNEL_STACK_KB, -(s64)(HAL_STACK_SIZE >> 10));
+	stat_add(STAT_NR_KERNEL_MISC, STACK_PAGES);
 	spin_lock(&stacks.lock);
 	*bottom = stacks.ready;
 	stacks.ready = bottom;

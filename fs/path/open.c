@@ -57,6 +57,7 @@ static void file_of_path(struct file *f, const struct path *p, u32 flags)
 	struct inode *i = p->node->inode;
 	f->ops = flags & O_PATH ? &path_file_ops : i->fops;
 	f->inode = i;
+	f->mapping = &i->mapping;
 	f->flags = flags;
 	inode_get(i);
 	f->node = p->node;

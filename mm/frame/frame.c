@@ -28,9 +28,7 @@ static u64 max_pfn, total_pages;
 
 static __attribute__((noinline)) void count_kind(enum frame_kind kind, s64 pages)
 {
-	if (kind == FRAME_STACK)
-		stat_add(STAT_NR_KERNEL_STACK_KB, pages << (PAGE_SHIFT - 10));
-	else if (kind == FRAME_COMPANION)
+	if (kind == FRAME_COMPANION)
 		stat_add(STAT_NR_COMPANION, pages);
 	else
 		stat_add(STAT_NR_KERNEL_MISC, pages);
