@@ -118,7 +118,8 @@ class Files(Folder):
         path = self.disk()
         self.ok("--image", path, "--keep", "--", "sh", "-c",
                 "head -c 8000000 /dev/urandom > /root/big; sha256sum /root/big > /root/sum; mkdir /root/d; for i in $(seq 300); do echo $i > /root/d/$i; done;"
-                "echo gone > /root/gone; (trap '' TERM HUP; exec 5< /root/gone; rm /root/gone; while :; do sleep 100; done) & sleep 1000 >> /root/open & mkfifo /root/fifo")
+                "echo gone > /root/gone; (trap '' TERM HUP; exec 5< /root/gone; rm /root/gone; while :; do sleep 100; done) & sleep 1000 >> /root/open & mkfifo /root/fifo;"
+                "until [ -e /root/open ] && ! [ -e /root/gone ]; do :; done")
         self.assertIsNone(is_clean(path))
         out = self.ok("--image", path, "--", "sh", "-c", "sha256sum -c /root/sum; ls /root/d | wc -l; cat /root/d/300; ls /root; test -p /root/fifo && echo fifo")
         self.assertEqual(out, "/root/big: OK\n300\n300\nbig\nd\nfifo\nopen\nsum\nfifo\n")
