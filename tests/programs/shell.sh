@@ -44,7 +44,7 @@ echo "== job control"
 set -m
 sleep 100 & jobs | tr -s ' '; kill %1; wait %1 2>/dev/null; echo "job $?"
 (exit 7) & wait $!; echo "job $?"
-sleep 100 & kill -STOP $!; until jobs -l | grep -q -i stopped; do :; done; echo stopped; kill -CONT $!; kill $!; wait $! 2>/dev/null; echo "job $?"
+sleep 100 & kill -STOP $!; until jobs -l | grep -q -i stopped; do :; done; echo stopped; kill -CONT $!; until jobs -l | grep -q -i running; do :; done; kill $!; wait $! 2>/dev/null; echo "job $?"
 for i in 1 2 3; do (exit $i) & pids[$i]=$!; done; for i in 1 2 3; do wait "${pids[$i]}"; echo -n "$? "; done; echo
 set +m
 
