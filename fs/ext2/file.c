@@ -171,8 +171,10 @@ int ext2_fsync(struct file *f, bool data_only)
 {
 	struct inode *i = f->inode;
 	struct ext2_sb *sb = ext2_sb_of(i);
-	if (ext2_is_read_only(sb))
-		return 0;
+	if (ext2_is_read_only(sb)) { /* perhaps because of errors: what is not on the disk will never be */
+		int err = writeback_error_check(&i->mapping, &f->error_seen);
+		return err ? err : READ_ONCE(i->mapping.store->nr_dirty) || READ_ONCE(ext2_i(i)->dirty) ? -EIO : 0;
+	}
 	int err = S_ISDIR(i->mode) ? sync_dir(i) : sync_file(i, data_only);
 	int err2 = block_flush(sb->dev);
 	int err3 = writeback_error_check(&i->mapping, &f->error_seen);

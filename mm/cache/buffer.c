@@ -108,6 +108,7 @@ void buffer_forget(struct block_device *d, u64 block, u64 nr, unsigned shift)
 		__atomic_fetch_and(&f->owner, ~(u64)block_mask(block, shift), __ATOMIC_ACQ_REL);
 		frame_busy_lock(f); /* a write that is being started has taken its mask and shows it */
 		frame_wait_writeback(f);
+		__atomic_fetch_and(&f->owner, ~(u64)block_mask(block, shift), __ATOMIC_ACQ_REL); /* a write that failed set it again */
 		frame_busy_unlock(f);
 		frame_put(f);
 	}

@@ -282,5 +282,7 @@ void writeback_throttle(struct mapping *m)
 		writeback_thresholds(&background, &hard);
 		if (nr_dirty_now() <= hard)
 			return; /* slowed down is enough below the hard limit */
+		if (__atomic_load_n(&m->store->error_seq, __ATOMIC_RELAXED) || __atomic_load_n(&m->store->dev->store.error_seq, __ATOMIC_RELAXED))
+			return; /* a disk that fails: its pages stay dirty, and waiting does not help */
 	}
 }

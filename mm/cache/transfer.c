@@ -72,11 +72,12 @@ static void end_write(struct transfer *t, unsigned i)
 {
 	struct frame *f = t->pages[i];
 	struct mapping *m = t->mapping;
-	bool is_failed = t->failed >> i & 1;
-	if (is_failed && t->err == -ENOMEM)
-		mapping_dirty_sectors(m, f, t->has_masks ? t->masks[i] : 0xff); /* the disk was never asked */
-	else if (is_failed)
-		writeback_error_set(m, t->err);
+	if (t->failed >> i & 1) {
+		/* It stays dirty: an fsync that ends well must not mean a page that an earlier one failed to write. */
+		if (t->err != -ENOMEM) /* then the disk was never asked */
+			writeback_error_set(m, t->err);
+		mapping_dirty_sectors(m, f, t->has_masks ? t->masks[i] : 0xff);
+	}
 	end_page_write(m, f);
 }
 
