@@ -10,12 +10,14 @@ answering for a while, longer than the kernel waits. At the end e2fsck -fy repai
 says what must be there.
 """
 import argparse
+import contextlib
 import errno
 import os
 import random
 import subprocess
 import sys
 import tempfile
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../disk"))
 import nbd
@@ -24,6 +26,7 @@ from crash_test import DISK_MIB, FILE_SYSTEM_MIB, tree_reader
 from guest_disk import SBIN, Report, Run, make_image, program
 
 NR_PROCESSES = 2
+SILENCE_S = 6  # the kernel waits for 2 (quire.disk_timeout)
 
 
 class FailingDisk(nbd.Disk):
@@ -49,7 +52,15 @@ class FailingDisk(nbd.Disk):
         if not self.is_armed or not self.nr_stalls or self.rng.random() > 0.05:
             return False
         self.nr_stalls -= 1
+        later = threading.Timer(SILENCE_S, self.speak)
+        later.daemon = True
+        later.start()
         return True
+
+    def speak(self):
+        """Answers what was held: QEMU does not end while it waits for an answer."""
+        with contextlib.suppress(OSError, ValueError):  # QEMU may be gone
+            self.release(False)
 
     def answer(self, f, command, handle, offset, length, payload):
         super().answer(f, command, handle, offset, length, payload)
