@@ -148,14 +148,20 @@ int host_wait(struct host_waitq *q, bool (*ready)(void *arg), void *arg, u64 tim
 	for (;;) {
 		unsigned long flags = spin_lock_irq(&q->lock);
 		bool done = ready(arg);
+		if (!done && !err) {
+			/* Once more when queued: a waker that changed the condition without the lock, and before that saw
+			 * nobody here (is_idle), does not come back. */
+			if (list_is_empty(&e.link))
+				list_add_tail(&e.link, &q->waiters);
+			set_state(TASK_UNINTERRUPTIBLE);
+			done = ready(arg);
+		}
 		if (done || err) {
 			list_del(&e.link);
+			set_state(TASK_RUNNING);
 			spin_unlock_irq(&q->lock, flags);
 			return done ? 0 : err;
 		}
-		if (list_is_empty(&e.link))
-			list_add_tail(&e.link, &q->waiters);
-		set_state(TASK_UNINTERRUPTIBLE);
 		spin_unlock_irq(&q->lock, flags);
 		err = wait_sleep(false, deadline);
 	}
