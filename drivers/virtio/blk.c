@@ -39,7 +39,7 @@
 #define MAX_PIECES     124 /* of data: with header and status half a page */
 #define BLK_MAJOR      254
 #define MINORS         16  /* of one disk: itself and its partitions */
-#define LOG_PER_DISK   10  /* errors that are logged in one period */
+#define LOG_PER_DISK   10  /* errors of one kind that are logged in one period */
 #define LOG_PERIOD_NS  (5 * NSEC_PER_SEC)
 
 /* What the device sees of a slot. */
@@ -58,6 +58,9 @@ struct slot {
 	u32 nr_pieces;                 /* of data, in wire->table[1..] */
 };
 
+/* Why a request failed. */
+enum complaint { DEVICE_ERROR, NOT_SUPPORTED, NOT_ANSWERED, NR_COMPLAINTS };
+
 struct vdisk {
 	struct block_device dev;
 	struct virtio_device virtio;
@@ -71,7 +74,7 @@ struct vdisk {
 	bool is_late, has_new_config; /* atomic: work for the thread */
 	struct host_waitq work, room; /* the thread; those who wait for a slot */
 	u64 log_since_ns;             /* thread only */
-	unsigned nr_logged;
+	unsigned nr_logged[NR_COMPLAINTS];
 	char place[64];
 	struct slot slots[NR_SLOTS];
 };
@@ -162,29 +165,31 @@ static void submit(struct block_device *b, struct block_request *r)
 
 /* ---- ending ---- */
 
-/* A disk that fails may do so thousands of times a second. */
-static bool may_log(struct vdisk *d)
+/* A disk that fails may do so thousands of times a second. Each kind of failure is counted by itself, so that
+ * many errors do not hide the silence that follows. */
+static bool may_log(struct vdisk *d, enum complaint why)
 {
 	u64 now = hal_clock_ns();
 	if (now - d->log_since_ns >= LOG_PERIOD_NS) {
 		d->log_since_ns = now;
-		d->nr_logged = 0;
+		memset(d->nr_logged, 0, sizeof(d->nr_logged));
 	}
-	return d->nr_logged++ < LOG_PER_DISK;
+	return d->nr_logged[why]++ < LOG_PER_DISK;
 }
 
-static void log_error(struct vdisk *d, const struct block_request *r, const char *why)
+static void log_error(struct vdisk *d, const struct block_request *r, enum complaint why)
 {
 	static const char *const names[] = { "read", "write", "flush" };
-	if (may_log(d))
-		hal_log(LOG_ERR, "I/O error, dev %s, sector %llu op %s: %s", d->dev.name, (unsigned long long)r->sector, names[r->op], why);
+	static const char *const reasons[] = { "the device reports an error", "not supported", "not answered in time, given up" };
+	if (may_log(d, why))
+		hal_log(LOG_ERR, "I/O error, dev %s, sector %llu op %s: %s", d->dev.name, (unsigned long long)r->sector, names[r->op], reasons[why]);
 }
 
 static int error_of(struct vdisk *d, const struct block_request *r, u8 status)
 {
 	if (status == VIRTIO_BLK_S_OK)
 		return 0;
-	log_error(d, r, status == VIRTIO_BLK_S_UNSUPP ? "not supported" : "the device reports an error");
+	log_error(d, r, status == VIRTIO_BLK_S_UNSUPP ? NOT_SUPPORTED : DEVICE_ERROR);
 	return status == VIRTIO_BLK_S_UNSUPP ? -EOPNOTSUPP : -EIO;
 }
 
@@ -241,7 +246,7 @@ static void give_up_late(struct vdisk *d)
 		struct block_request *r = s->request;
 		for_each_frame(s, frame_get);
 		s->request = NULL;
-		log_error(d, r, "not answered in time, given up");
+		log_error(d, r, NOT_ANSWERED);
 		block_done(r, -EIO);
 	}
 	host_wake_all(&d->room); /* there may be none left to wait for */

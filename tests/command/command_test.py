@@ -4,8 +4,10 @@
 
     command_test.py [--kernel linux] [NAME...]
 """
+import contextlib
 import fcntl
 import hashlib
+import io
 import os
 import pty
 import select
@@ -455,6 +457,29 @@ class Attach(unittest.TestCase):
         self.addCleanup(alone.close)
         self.assertEqual(alone.status(), 125)
         self.assertEqual(alone.text.count(b"\n"), 1, alone.text)
+
+
+class Suites(unittest.TestCase):
+    """What `quire test` makes of a suite's lines."""
+
+    def outcome(self, script):
+        sys.path.insert(0, os.path.join(ROOT, "tools"))
+        from quire_cli.test_command import Suite, run_suite
+        with contextlib.redirect_stdout(io.StringIO()):
+            o = run_suite(Suite("made", "up", ["sh", "-c", script]))
+        return o.passed, o.failed, o.failing
+
+    def test_lines_of_failures_are_kept(self):
+        script = "printf 'FAIL a: 1\\nok b\\nnot ok 3\\n[  FAILED  ] c\\n[  FAILED  ] c\\nd: FAILED: why\\ne: FAILED\\n2 passed, 5 failed\\n'; exit 1"
+        self.assertEqual(self.outcome(script), (2, 5, ["FAIL a: 1", "not ok 3", "[  FAILED  ] c", "d: FAILED: why", "e: FAILED"]))
+
+    def test_a_suite_that_ends_badly_is_named(self):
+        self.assertEqual(self.outcome("echo last; exit 3"), (0, 1, ["ended with status 3; its last line: last"]))
+        self.assertEqual(self.outcome("echo last; echo 4 passed, 0 failed; exit 3"), (4, 1, ["ended with status 3; its last line: last"]))
+        self.assertEqual(self.outcome("echo why; echo 4 passed, 2 failed; exit 1"), (4, 2, ["2 failed; the last line: why"]))
+
+    def test_words_of_programs_do_not_count(self):
+        self.assertEqual(self.outcome("echo FAIL is a word; echo 1 passed, 0 failed"), (1, 0, []))
 
 
 class Counting(unittest.TextTestResult):

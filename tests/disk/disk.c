@@ -476,6 +476,19 @@ static int many(const char *dev)
 static ssize_t rd(int fd, uint64_t sector) { return pread(fd, buf, 4096, (off_t)(sector * SECTOR)); }
 static ssize_t wr(int fd, uint64_t sector) { return pwrite(fd, buf, 4096, (off_t)(sector * SECTOR)); }
 
+/* The page whose write failed is still there, and reaches the disk as soon as that takes it. */
+static void heal(int fd, int direct)
+{
+	int err;
+	out("heal the bad sector\n");
+	for (int tries = 0; (err = fsync(fd)) < 0 && tries < 600; tries++)
+		usleep(50000); /* the host does so when it has read the line */
+	say("fsync once it is well", err);
+	memset(buf, 0, 4096);
+	if (rd(direct, BAD_WRITE) == 4096)
+		out("what is on the disk: %c\n", buf[4095]);
+}
+
 /* Readers that all meet a stalled sector; how many got EIO. */
 static int stall_many(const char *dev, int nr)
 {
@@ -498,11 +511,13 @@ static int faults(const char *dev)
 	say("again", rd(fd, BAD_READ));
 	say("read beside it", rd(fd, BAD_READ + 1024));
 	say("direct read of it", rd(d, BAD_READ));
+	memset(buf, 'w', 4096);
 	say("write to a bad sector", wr(fd, BAD_WRITE));
 	say("fsync", fsync(fd));
 	say("fsync again", fsync(fd));
 	say("direct write to it", wr(d, BAD_WRITE));
 	say("write with O_SYNC", wr(open_or_die(dev, O_RDWR | O_SYNC), BAD_WRITE));
+	heal(fd, d);
 	say("write before a bad flush", wr(fd, BAD_FLUSH));
 	say("fsync", fsync(fd));
 	say("fsync again", fsync(fd));

@@ -250,9 +250,12 @@ read beside it: 4096
 direct read of it: EIO
 write to a bad sector: 4096
 fsync: EIO
-fsync again: 0
+fsync again: EIO
 direct write to it: EIO
 write with O_SYNC: EIO
+heal the bad sector
+fsync once it is well: 0
+what is on the disk: w
 write before a bad flush: 4096
 fsync: EIO
 fsync again: 0
@@ -274,6 +277,8 @@ def test_faults(where):
     qemu = ["-drive", f"file=nbd+unix:///?socket={path},format=raw,if=none,id=bad", "-device", "virtio-blk-pci,drive=bad"]
 
     def watch(line):
+        if line.startswith("heal"):
+            disk.fails.pop()
         if line.startswith("stalled"):
             disk.release(line.startswith("stalled readers"))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""quire test: all suites, one after the other; the last line counts.
+"""quire test: all suites, one after the other; the last line counts, and those before it say again what failed.
 
 A suite is a command that prints one line for each test and ends with "N passed, N failed". The default
 size takes minutes; larger sizes are parts of --nightly, which use other seeds every day: they print them,
@@ -17,6 +17,8 @@ from .common import BUILD, ISO_PACKAGES, ROOT, TEST_PACKAGES, Failure, make, nee
 from .linux import linux_kernel
 
 COUNT = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed")
+# What suites print for a test that failed: their own words, cmocka's, make's and the sanitizers'.
+FAILING = re.compile(r"FAIL\b|not ok\b|\[  FAILED  \]|.*\bFAILED(:|$)|make.*\*\*\*|.*ERROR: \w+Sanitizer:|.*WARNING: ThreadSanitizer:|\S+:\d+:\d+: runtime error:")
 
 
 class Suite:
@@ -97,8 +99,48 @@ def exists(suite):
     return script is None or os.path.exists(script)
 
 
+class Outcome:
+    """What a suite's lines and its end amount to."""
+
+    def __init__(self):
+        self.passed = self.failed = 0
+        self.failing = []  # the lines that say so, each once
+        self.is_counted = False
+        self.last = ""
+
+    def take(self, line):
+        """Notes a line; False: it is the count, which is printed for all suites at the end."""
+        found = COUNT.match(line)
+        if found:
+            self.is_counted = True
+            self.passed += int(found[1])
+            self.failed += int(found[2])
+            return False
+        line = line.rstrip()
+        self.last = line or self.last
+        if FAILING.match(line) and line not in self.failing:
+            self.failing.append(line)
+        return True
+
+    def ended(self, status):
+        if not self.is_counted and status == 0:
+            self.passed = 1
+        elif not self.is_counted or (status and not self.failed):
+            self.failed += 1
+            self.failing.append(f"ended with status {status}; its last line: {self.last}")
+        elif not self.failed:
+            self.failing = []  # a word in some program's output
+        elif not self.failing:
+            self.failing.append(f"{self.failed} failed; the last line: {self.last}")
+
+    def refused(self, why):
+        self.failed += 1
+        self.failing.append(f"did not run: {why}")
+
+
 def run_suite(suite, seed=None):
-    """(passed, failed)"""
+    """Its Outcome."""
+    outcome = Outcome()
     try:
         need(TEST_PACKAGES + suite.packages)
         if suite.targets:
@@ -110,28 +152,25 @@ def run_suite(suite, seed=None):
             env["QUIRE_LINUX"] = linux_kernel()[0]
     except Failure as e:
         say(str(e))
-        return 0, 1
+        outcome.refused(e)
+        return outcome
     process = subprocess.Popen(suite.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                cwd=ROOT, env=env)
-    passed = failed = 0
-    counted = False
     for raw in process.stdout:
         line = raw.decode(errors="replace")
-        found = COUNT.match(line)
-        if found:
-            counted = True
-            passed += int(found[1])
-            failed += int(found[2])
-        else:
+        if outcome.take(line):
             sys.stdout.write(line)
             sys.stdout.flush()
-    status = process.wait()
-    if not counted:
-        return (1, 0) if status == 0 else (0, 1)
-    if status and not failed:
-        print(f"{suite.name}: ended with status {status}")
-        failed += 1
-    return passed, failed
+    outcome.ended(process.wait())
+    return outcome
+
+
+def say_again(failing):
+    """What failed, at the end, where it is seen. failing: (suite's name, line)"""
+    if failing:
+        print("=== what failed:")
+    for name, line in failing:
+        print(f"{name}: {line}")
 
 
 def main(words):
@@ -157,6 +196,7 @@ def main(words):
             return 125
         suites = [s for s in SUITES if s.name in o.suite]
     passed = failed = 0
+    failing, begin = [], time.monotonic()
     os.makedirs(BUILD, exist_ok=True)
     for s in suites:
         if not exists(s):
@@ -167,9 +207,12 @@ def main(words):
         seed = (seed_of_today() if o.seed is None else o.seed) if o.nightly else None
         if seed is not None:
             print(f"seed {seed}; again: ./quire test --nightly {s.name} --seed {seed}", flush=True)
-        ok, bad = run_suite(s, seed)
-        print(f"=== {s.name}: {ok} ok, {bad} not, {time.monotonic() - start:.0f} s", flush=True)
-        passed += ok
-        failed += bad
+        outcome = run_suite(s, seed)
+        print(f"=== {s.name}: {outcome.passed} ok, {outcome.failed} not, {time.monotonic() - start:.0f} s", flush=True)
+        passed += outcome.passed
+        failed += outcome.failed
+        failing += [(s.name, line) for line in outcome.failing]
+    print(f"=== all in {(time.monotonic() - begin) / 60:.1f} minutes")
+    say_again(failing)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
