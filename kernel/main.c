@@ -29,6 +29,7 @@
 #include <lib/string.h>
 #include <linux/stat.h>
 #include <mm/frame.h>
+#include <mm/policy.h>
 #include <mm/radix.h>
 #include <mm/reclaim.h>
 #include <mm/slab.h>
@@ -150,6 +151,16 @@ static unsigned cpus_wanted(void)
 	return (unsigned)min(n, (u64)HAL_MAX_CPUS);
 }
 
+static void choose_policy(void)
+{
+	const char *name = cmdline_get("quire.policy");
+	const struct policy *p = name ? policy_find(name) : NULL;
+	if (p)
+		policy_switch(p);
+	else if (name)
+		hal_log(LOG_WARNING, "quire.policy=%s: no such replacement policy, %s is used", name, policy_current()->name);
+}
+
 static void init_main(void *arg)
 {
 	struct task *t = current;
@@ -161,6 +172,7 @@ static void init_main(void *arg)
 	if (vdso_init)
 		vdso_init();
 	fs_pseudo_init();
+	choose_policy();
 	if (reclaim_start())
 		hal_panic("no memory for kswapd");
 	drivers_init();

@@ -108,7 +108,8 @@ int show_vmstat(struct seq *s, struct pseudo_node *n)
 	writeback_thresholds(&background, &hard);
 	seq_printf(s, "nr_dirty_threshold %llu\nnr_dirty_background_threshold %llu\n", (unsigned long long)hard, (unsigned long long)background);
 	for (unsigned c = 0; c < STAT_NR; c++)
-		seq_printf(s, "%s %llu\n", stat_name(c), (unsigned long long)stat_read(c));
+		if (c != STAT_NR_INACTIVE_ANON && c != STAT_NR_ACTIVE_ANON && c != STAT_NR_UNEVICTABLE) /* above */
+			seq_printf(s, "%s %llu\n", stat_name(c), (unsigned long long)stat_read(c));
 	return 0;
 }
 

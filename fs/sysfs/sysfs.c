@@ -7,6 +7,7 @@
 #include <fs/pseudo.h>
 #include <kernel/sched.h>
 #include <mm/frame.h>
+#include <mm/policy.h>
 #include <mm/stat.h>
 
 /* "0-1,3\n" */
@@ -205,7 +206,34 @@ static const struct pseudo_entry thp_entries[] = {
 	TEXT_ENTRY("hpage_pmd_size", "2097152"),
 };
 static const struct pseudo_entry no_entries[0];
+
+static int show_policy(struct seq *s, struct pseudo_node *n)
+{
+	const struct policy *p;
+	for (unsigned i = 0; (p = policy_at(i)) != NULL; i++)
+		seq_printf(s, p == policy_current() ? "%s[%s]" : "%s%s", i ? " " : "", p->name);
+	seq_putc(s, '\n');
+	return 0;
+}
+
+static int store_policy(struct pseudo_node *n, char *text, size_t len)
+{
+	char *end = strchr(text, '\n');
+	if (end && !end[1])
+		*end = 0;
+	const struct policy *p = policy_find(text);
+	if (!p)
+		return -EINVAL;
+	policy_switch(p);
+	return 0;
+}
+
+static const struct pseudo_entry reclaim_entries[] = {
+	{ .name = "policy", .mode = S_IFREG | 0644, .show = show_policy, .store = store_policy },
+};
+
 static const struct pseudo_entry mm_entries[] = {
+	DIR_ENTRY("reclaim", reclaim_entries),
 	DIR_ENTRY("transparent_hugepage", thp_entries),
 	DIR_ENTRY("hugepages", no_entries),
 };

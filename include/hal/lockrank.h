@@ -11,6 +11,7 @@ enum lock_rank {
 	/* sleeping locks, outermost first */
 	RANK_TTY_WRITE,    /* one writer's bytes stay together on a terminal */
 	RANK_TASK_EXEC,    /* execve and ptrace look at one process at a time */
+	RANK_POLICY,       /* one change of the replacement policy at a time */
 	RANK_FS_NAMESPACE, /* mounts and rename across directories */
 	RANK_FLUSH_ROUND,  /* a device's flusher at work: takes whatever writing a file takes */
 	RANK_INODE,        /* directory content, file size; parent before child by nested call */

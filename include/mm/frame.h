@@ -50,6 +50,8 @@ enum frame_kind {
 #define FRAME_LRU       (1u << 9) /* (lru lock) on a replacement list */
 #define FRAME_ACTIVE    (1u << 10) /* (lru lock) on the active one */
 #define FRAME_READAHEAD (1u << 8) /* whoever comes here first starts the next read-ahead */
+#define FRAME_SWAPCACHE (1u << 11) /* (busy) its page has a swap slot too: see mm/swap.h */
+/* bits 16..31: the page's replacement list, and its policy's own (mm/policy.h) */
 
 /* A slot: which entry (bits 22..30) of which table (its number, bits 0..21) maps something. 0 is "none":
  * table numbers start at 1. Bit 31 is used in frame->chain alone: the chain's lock. */
@@ -92,7 +94,7 @@ struct frame {
 	};
 	union {
 		struct space *space;  /* TABLE at the root: whose */
-		struct list_head lru; /* ANON, CACHE: replacement lists (later) */
+		struct list_head lru; /* ANON, CACHE: on a replacement list, with FRAME_LRU */
 		struct {              /* SLAB */
 			struct slab_cache *cache;
 			void *free_objects;

@@ -66,6 +66,7 @@ struct mapping_ops {
 struct mapping {
 	const struct mapping_ops *ops;
 	u32 flags;
+	u64 id;                    /* never given again: which file an evicted page belonged to */
 	struct spinlock tree_lock; /* RANK_MAPPING_TREE: pages, nr_pages */
 	struct radix_tree pages;   /* page number -> struct frame */
 	u64 nr_pages;

@@ -131,6 +131,8 @@ void walk_back_clean(struct frame *f);
 /* Clears A in every entry that maps f; was it set in one? No flush: a translation that stays in a TLB only
  * hides later uses. */
 bool walk_back_test_accessed(struct frame *f);
+/* The same, and what else the entries show: USED_* but USED_CALL (mm/policy.h). */
+unsigned walk_back_harvest(struct frame *f);
 
 /* ---- walking down (walk.c) ---- */
 

@@ -12,12 +12,20 @@
 
 struct frame;
 
-/* A page of a file with a backing store entered or is about to leave its index (tree lock held). */
+/* A page that can be reclaimed comes: one of a file with a backing store enters its index (tree lock held), an
+ * anonymous one is mapped first. Whether it was evicted lately follows from its place: file and index, or
+ * the swap entry. */
 void lru_add(struct frame *f);
+/* It leaves the index (tree lock held), or loses its last reference. Nothing, if it is on no list. */
 void lru_remove(struct frame *f);
+/* The same for several that nobody refers to any more. */
+void lru_remove_many(struct frame *const *frames, unsigned nr);
 
-/* read(2) or write(2) came to the page: the second time makes it active. */
+/* read(2) or write(2) came to the page: its policy hears of it. */
 void lru_touch(struct frame *f);
+
+/* Set while pages can be written to swap. */
+extern bool lru_has_swap;
 
 /* A cache of objects that can be made again. */
 struct shrinker {

@@ -17,8 +17,13 @@
 	X(NR_MAPPED, "nr_mapped", "file and shmem pages that are mapped at least once")                          \
 	X(NR_FILE_PAGES, "nr_file_pages", "pages in the page cache, shmem included")                             \
 	X(NR_BUFFERS, "nr_buffers", "pages in the page cache that are a block device's own: Buffers")            \
+	X(NR_INACTIVE_ANON, "nr_inactive_anon", "anonymous and shmem pages not used lately")                     \
+	X(NR_ACTIVE_ANON, "nr_active_anon", "anonymous and shmem pages that are used")                           \
 	X(NR_INACTIVE_FILE, "nr_inactive_file", "file pages not used lately: the next to be reclaimed")          \
 	X(NR_ACTIVE_FILE, "nr_active_file", "file pages used more than once")                                    \
+	X(NR_UNEVICTABLE, "nr_unevictable", "pages that reclaim leaves alone: locked ones")                      \
+	X(NR_ISOLATED_ANON, "nr_isolated_anon", "anonymous and shmem pages taken off the lists for a while")     \
+	X(NR_ISOLATED_FILE, "nr_isolated_file", "file pages taken off the lists for a while")                    \
 	X(NR_SHMEM, "nr_shmem", "pages of tmpfs, shared anonymous and SysV shared memory")                       \
 	X(NR_FILE_DIRTY, "nr_dirty", "file pages waiting to be written back")                                    \
 	X(NR_WRITEBACK, "nr_writeback", "file pages being written back")                                         \
@@ -56,6 +61,14 @@
 	X(PGSTEAL_DIRECT, "pgsteal_direct", "pages that allocations in need reclaimed")                          \
 	X(PGACTIVATE, "pgactivate", "pages moved to the active list")                                            \
 	X(PGDEACTIVATE, "pgdeactivate", "pages moved to the inactive list")                                      \
+	X(PGREFILL, "pgrefill", "pages looked at only for their accessed bits")                                  \
+	X(WORKINGSET_NODERECLAIM, "workingset_nodereclaim", "evicted pages forgotten for lack of room")          \
+	X(WORKINGSET_REFAULT_ANON, "workingset_refault_anon", "anonymous pages that came back after eviction")   \
+	X(WORKINGSET_REFAULT_FILE, "workingset_refault_file", "file pages that came back after eviction")        \
+	X(WORKINGSET_ACTIVATE_ANON, "workingset_activate_anon", "those that became active at once")              \
+	X(WORKINGSET_ACTIVATE_FILE, "workingset_activate_file", "those that became active at once")              \
+	X(WORKINGSET_RESTORE_ANON, "workingset_restore_anon", "those that had been active before")               \
+	X(WORKINGSET_RESTORE_FILE, "workingset_restore_file", "those that had been active before")               \
 	X(SLABS_SCANNED, "slabs_scanned", "reclaimable objects looked at")                                       \
 	X(DROP_PAGECACHE, "drop_pagecache", "times the page cache was dropped on request")                       \
 	X(DROP_SLAB, "drop_slab", "times reclaimable slab was dropped on request")

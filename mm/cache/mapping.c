@@ -14,10 +14,13 @@
 #include <mm/pagetable.h>
 #include <mm/reclaim.h>
 
+static u64 last_id; /* atomic */
+
 void mapping_init(struct mapping *m, const struct mapping_ops *ops, u32 flags)
 {
 	m->ops = ops;
 	m->flags = flags;
+	m->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
 	m->nr_pages = 0;
 	m->store = NULL;
 	m->nr_writable = 0;

@@ -8,6 +8,7 @@
  * whoever sets W there marks the page dirty under the same table lock.
  */
 #include "internal.h"
+#include <mm/policy.h>
 
 struct clean {
 	uaddr_t offset;
@@ -26,7 +27,7 @@ static bool maps(pte_t e, struct frame *f)
 }
 
 /* Clears W and D of an entry of the locked table t for all its sharers. */
-static bool clean_entry(struct frame *t, unsigned index, pte_t e)
+static unsigned clean_entry(struct frame *t, unsigned index, pte_t e)
 {
 	pte_t *entry = &table_entries(t)[index];
 	while (e.bits & (PTE_WRITE | PTE_DIRTY)) {
@@ -34,30 +35,35 @@ static bool clean_entry(struct frame *t, unsigned index, pte_t e)
 		if (hal_entry_cmpxchg(entry, &e, changed)) {
 			struct clean c = { (uaddr_t)index << PAGE_SHIFT };
 			table_for_each_space(t, flush_entry, &c);
-			return true;
+			break;
 		}
 	}
-	return false;
+	return 0;
 }
 
-static bool age_entry(struct frame *t, unsigned index, pte_t e)
+/* USED_*, as far as one entry shows it; most are left as they are. */
+static unsigned harvest_entry(struct frame *t, unsigned index, pte_t e)
 {
-	(void)e;
-	return hal_entry_test_and_clear(&table_entries(t)[index], PTE_ACCESSED).bits & PTE_ACCESSED;
+	if (pte_is_accessed(e))
+		e = hal_entry_test_and_clear(&table_entries(t)[index], PTE_ACCESSED);
+	unsigned used = pte_is_dirty(e) ? USED_DIRTY : 0;
+	if (pte_is_accessed(e))
+		used |= USED_MAPPED | (pte_is_executable(e) ? USED_EXEC : 0);
+	return used;
 }
 
-/* What to do with an entry of the locked table t; true counts. */
-typedef bool (*entry_fn)(struct frame *t, unsigned index, pte_t e);
+/* What to do with an entry of the locked table t; returns USED_*. */
+typedef unsigned (*entry_fn)(struct frame *t, unsigned index, pte_t e);
 
-static bool visit_slot(struct frame *f, struct pinned *p, entry_fn fn)
+static unsigned visit_slot(struct frame *f, struct pinned *p, entry_fn fn)
 {
-	bool yes = false;
+	unsigned used = 0;
 	table_lock_leaf(p->table);
 	pte_t e = hal_entry_load(&table_entries(p->table)[p->index]);
 	if (maps(e, f))
-		yes = fn(p->table, p->index, e);
+		used = fn(p->table, p->index, e);
 	table_unlock_leaf(p->table);
-	return yes;
+	return used;
 }
 
 /* The slots behind p, if p still maps f: as chain_batch. 0 with *lost set: start again. */
@@ -79,14 +85,16 @@ static unsigned batch_after(struct frame *f, struct pinned *p, struct pinned *ou
 	return n;
 }
 
-static bool for_each_slot(struct frame *f, entry_fn fn)
+static unsigned for_each_slot(struct frame *f, entry_fn fn)
 {
 	struct pinned slots[WALK_BATCH];
 	unsigned n = chain_batch(f, 0, slots);
-	bool any = false;
+	unsigned all = 0;
 	while (n) {
-		for (unsigned i = 0; i < n; i++)
-			any |= visit_slot(f, &slots[i], fn);
+		for (unsigned i = 0; i < n; i++) {
+			unsigned used = visit_slot(f, &slots[i], fn);
+			all |= used | (used & all & USED_MAPPED ? USED_TWICE : 0);
+		}
 		for (unsigned i = 0; i + 1 < n; i++)
 			table_put(slots[i].table);
 		struct pinned last = slots[n - 1];
@@ -96,8 +104,9 @@ static bool for_each_slot(struct frame *f, entry_fn fn)
 		if (lost)
 			n = chain_batch(f, 0, slots);
 	}
-	return any;
+	return all;
 }
 
 void walk_back_clean(struct frame *f) { for_each_slot(f, clean_entry); }
-bool walk_back_test_accessed(struct frame *f) { return for_each_slot(f, age_entry); }
+unsigned walk_back_harvest(struct frame *f) { return for_each_slot(f, harvest_entry); }
+bool walk_back_test_accessed(struct frame *f) { return walk_back_harvest(f) & USED_MAPPED; }

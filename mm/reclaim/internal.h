@@ -1,18 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* Replacement lists as the files of mm/reclaim/ see them. */
+/* Replacement lists and what is remembered of evicted pages, as the files of mm/reclaim/ see them. */
 #ifndef MM_RECLAIM_INTERNAL_H
 #define MM_RECLAIM_INTERNAL_H
 
-#include <mm/frame.h>
+#include <mm/lru.h>
 #include <mm/reclaim.h>
 #include <mm/stat.h>
 
-/* Takes up to nr pages from the cold end of the inactive list, each with a reference; they stay on the
- * list, moved to its warm end. */
-unsigned lru_take_cold(struct frame **out, unsigned nr);
-/* Used since it came: to the active list, if it is still on the inactive one. */
-void lru_activate(struct frame *f);
-/* Up to nr pages from the cold end of the active list go to the inactive one, while that is the shorter. */
-void lru_balance(unsigned nr);
+void lru_init(void);
+/* Both types of every group; calls do not overlap. */
+void lru_switch_all(const struct policy *p);
+
+void policy_init(void);
+unsigned policy_number(const struct policy *p);
+
+/* ---- workingset.c ---- */
+
+/* The table, sized to the machine's RAM. Without memory for it nothing is remembered. */
+void workingset_init(void);
+/* A page comes to l: was it evicted lately? Forgets it. */
+bool workingset_refault(struct lru *l, const struct frame *f, struct refault *out);
+/* Policy p evicts a page of l that knows its place still. Allocates nothing. */
+void workingset_remember(struct lru *l, const struct frame *f, const struct policy *p, unsigned word);
 
 #endif

@@ -1,116 +1,486 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Replacement lists of file pages: inactive, where new pages come and victims are taken from the cold end,
- * and active, for pages that were used twice while inactive. The inactive list is kept at least as long
- * as the active one, so that what is read once cannot push out what is used.
- * Source: the two-list scheme of Linux, Documentation/mm (page reclaim).
+ * The core of the replacement lists: who is on which, what the policies (mm/policy.h) decide, and the
+ * counts of it all.
  *
- * L1  A page is on a list exactly while it is in the index of a file with a backing store; it comes and
- *     goes under that file's tree lock. So whoever holds its busy bit and sees ->mapping set may use it.
+ * A page comes in by lru_add and goes by lru_remove. Reclaim asks for victims: the policy names pages, one
+ * by one; the core isolates each with a reference, leaves the lock, reads and clears the accessed bits of
+ * its mappings (page-table locks rank below this one), and then asks the policy for its verdict. Pages
+ * without references are just being freed: they are isolated and left to their owner.
+ *
+ * L1  A page of a file is on a list exactly while it is in the index of a file with a backing store; it comes
+ *     and goes under that file's tree lock. So whoever holds its busy bit and sees ->mapping set may use it.
+ * L2  FRAME_LRU is set exactly while a page is on a list; bits LRU_LIST_MASK name the list, unless its epoch
+ *     is not that of its lru: then it is on LRU_LEAVING (and not when it is on one of the core's other lists).
+ * L3  lru->nr counts each list, and the gauges nr_active_anon and so on count them all.
+ *
+ * Switching: the lists of the old policy are put together on LRU_LEAVING, coldest first, at once; from there
+ * pages go over to the new policy in batches, each sooner when somebody touches it. Isolated pages meet the
+ * new policy when they are put back.
  */
 #include "internal.h"
-#include <hal/lock.h>
+#include <mm/mapping.h>
+#include <mm/pagetable.h>
 
-enum { INACTIVE, ACTIVE, NR_LISTS };
+static struct lru_group machine;
+bool lru_has_swap;
 
-static struct spinlock lock = SPINLOCK_INIT(RANK_LRU);
-static struct list_head lists[NR_LISTS] = { { &lists[0], &lists[0] }, { &lists[1], &lists[1] } };
-static u64 nr_pages[NR_LISTS];
+struct lru *lru_of_type(enum lru_type type) { return &machine.lru[type]; }
 
-static void count(unsigned list, s64 n)
+struct lru *lru_of(const struct frame *f)
 {
-	nr_pages[list] += (u64)n;
-	stat_add(list == ACTIVE ? STAT_NR_ACTIVE_FILE : STAT_NR_INACTIVE_FILE, n);
+	return lru_of_type(f->kind == FRAME_ANON || frame_flags(f) & FRAME_SHMEM ? LRU_ANON : LRU_FILE);
 }
 
-static unsigned list_of(const struct frame *f) { return frame_flags(f) & FRAME_ACTIVE ? ACTIVE : INACTIVE; }
+/* ---- counts ---- */
 
-void lru_add(struct frame *f)
+static void set_gauges(struct lru *l)
 {
-	frame_set_flags(f, FRAME_LRU);
-	spin_lock(&lock);
-	list_add(&f->lru, &lists[INACTIVE]);
-	count(INACTIVE, 1);
-	spin_unlock(&lock);
+	bool anon = l->type == LRU_ANON;
+	for (unsigned i = 0; i < LRU_NR_LISTS; i++)
+		l->gauge[i] = l->policy->active_lists >> i & 1 ? (anon ? STAT_NR_ACTIVE_ANON : STAT_NR_ACTIVE_FILE)
+		                                               : (anon ? STAT_NR_INACTIVE_ANON : STAT_NR_INACTIVE_FILE);
+	l->gauge[LRU_ISOLATED] = anon ? STAT_NR_ISOLATED_ANON : STAT_NR_ISOLATED_FILE;
+	l->gauge[LRU_UNEVICTABLE] = STAT_NR_UNEVICTABLE;
 }
+
+static bool is_active(const struct lru *l, unsigned list) { return l->policy->active_lists >> list & 1; }
+
+static inline void count(struct lru *l, unsigned list, s64 n)
+{
+	l->nr[list] += (u64)n;
+	stat_add(l->gauge[list], n);
+}
+
+/* ---- on and off lists (lock held) ---- */
+
+static inline unsigned list_in_flags(const struct lru *l, u32 flags)
+{
+	unsigned list = (flags & LRU_LIST_MASK) >> LRU_LIST_SHIFT;
+	return list >= LRU_FIRST_LIST && !(flags & LRU_EPOCH) != !(l->epoch & 1) ? LRU_LEAVING : list;
+}
+
+static inline u32 flags_on_list(const struct lru *l, unsigned list)
+{
+	return FRAME_LRU | list << LRU_LIST_SHIFT | (l->epoch & 1 ? LRU_EPOCH : 0);
+}
+
+static void move(struct lru *l, struct frame *f, unsigned from, unsigned to)
+{
+	list_del(&f->lru);
+	list_add(&f->lru, &l->lists[to]);
+	if (from == to)
+		return;
+	__atomic_fetch_xor(&f->flags, (lru_list_of(f) ^ to) << LRU_LIST_SHIFT, __ATOMIC_RELAXED);
+	l->nr[from]--;
+	l->nr[to]++;
+	if (l->gauge[from] != l->gauge[to]) {
+		stat_add(l->gauge[from], -1);
+		stat_add(l->gauge[to], 1);
+	}
+}
+
+static void count_change(struct lru *l, unsigned from, unsigned to)
+{
+	if (is_active(l, from) != is_active(l, to))
+		stat_add(is_active(l, to) ? STAT_PGACTIVATE : STAT_PGDEACTIVATE, 1);
+}
+
+void lru_move(struct lru *l, struct frame *f, unsigned list)
+{
+	unsigned from = lru_list_of(f);
+	count_change(l, from, list);
+	move(l, f, from, list);
+}
+
+/* A page that the policy does not know, or not any more, becomes one of its pages. */
+static void join(struct lru *l, struct frame *f, unsigned from)
+{
+	frame_clear_flags(f, LRU_EPOCH | LRU_POLICY_MASK);
+	frame_set_flags(f, l->epoch & 1 ? LRU_EPOCH : 0);
+	move(l, f, from, l->policy->add(l, f, NULL));
+}
+
+/* Up to nr pages of the policy before. True: there may be more. */
+static bool join_leaving(struct lru *l, unsigned nr)
+{
+	struct frame *f = NULL;
+	while (nr-- && (f = lru_coldest(l, LRU_LEAVING)) != NULL)
+		join(l, f, LRU_LEAVING);
+	return f;
+}
+
+static void remove(struct lru *l, struct frame *f)
+{
+	unsigned list = list_in_flags(l, f->flags);
+	if (list >= LRU_FIRST_LIST && l->policy->remove)
+		l->policy->remove(l, f);
+	list_del(&f->lru);
+	count(l, list, -1);
+}
+
+/* ---- coming, going, being used ---- */
+
+void lru_insert(struct lru *l, struct frame *f)
+{
+	struct refault r;
+	bool is_refault = workingset_refault(l, f, &r);
+	spin_lock(&l->lock);
+	unsigned list = l->policy->add(l, f, is_refault ? &r : NULL);
+	frame_set_flags(f, flags_on_list(l, list));
+	list_add(&f->lru, &l->lists[list]);
+	count(l, list, 1);
+	spin_unlock(&l->lock);
+	if (is_refault) {
+		stat_add(STAT_WORKINGSET_REFAULT_ANON + l->type, 1);
+		if (is_active(l, list))
+			stat_add(STAT_WORKINGSET_ACTIVATE_ANON + l->type, 1);
+	}
+}
+
+void lru_add(struct frame *f) { lru_insert(lru_of(f), f); }
+
+#define FLAGS_OF_LISTS (FRAME_LRU | LRU_LIST_MASK | LRU_EPOCH | LRU_POLICY_MASK)
 
 void lru_remove(struct frame *f)
 {
-	spin_lock(&lock);
-	list_del(&f->lru);
-	count(list_of(f), -1);
-	frame_clear_flags(f, FRAME_LRU | FRAME_ACTIVE);
-	spin_unlock(&lock);
+	if (!(frame_flags(f) & FRAME_LRU))
+		return;
+	struct lru *l = lru_of(f);
+	spin_lock(&l->lock);
+	remove(l, f);
+	frame_clear_flags(f, FLAGS_OF_LISTS);
+	spin_unlock(&l->lock);
 }
 
-unsigned lru_take_cold(struct frame **out, unsigned nr)
+void lru_remove_many(struct frame *const *frames, unsigned nr)
 {
-	unsigned n = 0;
-	spin_lock(&lock);
-	for (; n < nr && n < nr_pages[INACTIVE]; n++) {
-		struct frame *f = list_entry(lists[INACTIVE].prev, struct frame, lru);
-		frame_get(f); /* the index holds one: see L1 */
-		list_del(&f->lru);
-		list_add(&f->lru, &lists[INACTIVE]);
-		out[n] = f;
+	struct lru *locked = NULL;
+	for (unsigned i = 0; i < nr; i++) {
+		struct frame *f = frames[i];
+		if (!(f->flags & FRAME_LRU))
+			continue;
+		struct lru *l = lru_of(f);
+		if (unlikely(l != locked)) {
+			if (locked)
+				spin_unlock(&locked->lock);
+			spin_lock(&l->lock);
+			locked = l;
+		}
+		remove(l, f);
+		f->flags &= ~FLAGS_OF_LISTS; /* nobody else has the page */
 	}
-	spin_unlock(&lock);
-	return n;
-}
-
-static void move_to(struct frame *f, unsigned list)
-{
-	list_del(&f->lru);
-	count(list_of(f), -1);
-	if (list == ACTIVE)
-		frame_set_flags(f, FRAME_ACTIVE);
-	else
-		frame_clear_flags(f, FRAME_ACTIVE);
-	list_add(&f->lru, &lists[list]);
-	count(list, 1);
-	stat_add(list == ACTIVE ? STAT_PGACTIVATE : STAT_PGDEACTIVATE, 1);
-}
-
-void lru_activate(struct frame *f)
-{
-	spin_lock(&lock);
-	if ((frame_flags(f) & (FRAME_LRU | FRAME_ACTIVE)) == FRAME_LRU)
-		move_to(f, ACTIVE);
-	spin_unlock(&lock);
+	if (locked)
+		spin_unlock(&locked->lock);
 }
 
 void lru_touch(struct frame *f)
 {
 	u32 flags = frame_flags(f);
-	if (!(flags & FRAME_ACCESSED))
+	bool first = !(flags & FRAME_ACCESSED);
+	if (first)
 		frame_set_flags(f, FRAME_ACCESSED);
-	else if (!(flags & FRAME_ACTIVE))
-		lru_activate(f);
+	if (!(flags & FRAME_LRU))
+		return;
+	struct lru *l = lru_of(f);
+	const struct policy *p = READ_ONCE(l->policy);
+	if (p->touch_fast && p->touch_fast(f, first))
+		return;
+	spin_lock(&l->lock);
+	flags = frame_flags(f);
+	if (flags & FRAME_LRU) {
+		unsigned list = list_in_flags(l, flags);
+		if (list == LRU_LEAVING)
+			join(l, f, list);
+		if (list != LRU_ISOLATED && list != LRU_UNEVICTABLE && l->policy->touch)
+			l->policy->touch(l, f);
+	}
+	spin_unlock(&l->lock);
 }
 
-void lru_balance(unsigned nr)
+/* ---- victims ---- */
+
+struct candidate {
+	struct frame *frame;
+	unsigned from, used;
+};
+
+/* A reference to a page that is on a list; none if its last one is gone. */
+static bool try_get(struct frame *f)
 {
-	spin_lock(&lock);
-	while (nr-- && nr_pages[INACTIVE] < nr_pages[ACTIVE])
-		move_to(list_entry(lists[ACTIVE].prev, struct frame, lru), INACTIVE);
-	spin_unlock(&lock);
+	s32 refs = __atomic_load_n(&f->refs, __ATOMIC_RELAXED);
+	while (refs > 0)
+		if (__atomic_compare_exchange_n(&f->refs, &refs, refs + 1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			return true;
+	return false;
+}
+
+static unsigned name_pages(struct lru *l, struct frame *(*next)(struct lru *l), struct candidate *out, unsigned nr)
+{
+	struct frame *f;
+	unsigned n = 0;
+	while (n < nr && (f = next(l)) != NULL) {
+		unsigned from = lru_list_of(f);
+		move(l, f, from, LRU_ISOLATED);
+		if (likely(try_get(f)))
+			out[n++] = (struct candidate){ f, from, 0 };
+	}
+	return n;
+}
+
+/* Asks for verdicts; the pages that shall go come first in c afterwards, their number is returned. */
+static unsigned judge_pages(struct lru *l, unsigned (*verdict)(struct lru *, struct frame *, unsigned, unsigned), u32 epoch,
+                            struct candidate *c, unsigned nr)
+{
+	unsigned nr_victims = 0;
+	for (unsigned i = 0; i < nr; i++) {
+		struct frame *f = c[i].frame;
+		u32 flags = frame_flags(f);
+		if (!(flags & FRAME_LRU) || list_in_flags(l, flags) != LRU_ISOLATED)
+			continue; /* removed meanwhile */
+		if (unlikely(l->epoch != epoch)) {
+			join(l, f, LRU_ISOLATED);
+			continue;
+		}
+		unsigned to = verdict(l, f, c[i].from, c[i].used);
+		if (to == LRU_EVICT) {
+			struct candidate victim = c[i];
+			c[i] = c[nr_victims];
+			c[nr_victims++] = victim;
+			continue;
+		}
+		count_change(l, c[i].from, to);
+		move(l, f, LRU_ISOLATED, to);
+	}
+	return nr_victims;
+}
+
+/* One round for each of up to nr pages that `next` names: bits, then `verdict`. As lru_select. */
+static unsigned look_at(struct lru *l, bool is_age, struct frame **out, unsigned nr, unsigned *nr_looked)
+{
+	struct candidate c[LRU_BATCH];
+	spin_lock(&l->lock);
+	const struct policy *p = l->policy;
+	u32 epoch = l->epoch;
+	if (unlikely(l->nr[LRU_LEAVING]))
+		join_leaving(l, LRU_BATCH);
+	unsigned n = is_age && !p->age ? 0 : name_pages(l, is_age ? p->age : p->select, c, nr);
+	spin_unlock(&l->lock);
+	*nr_looked = n;
+	if (!n)
+		return 0;
+	for (unsigned i = 0; i < n; i++)
+		c[i].used = l->group->harvest(c[i].frame);
+	spin_lock(&l->lock);
+	unsigned nr_victims = judge_pages(l, is_age ? p->aged : p->judge, epoch, c, n);
+	spin_unlock(&l->lock);
+	for (unsigned i = 0; i < nr_victims; i++)
+		out[i] = c[i].frame;
+	for (unsigned i = nr_victims; i < n; i++)
+		frame_put(c[i].frame);
+	return nr_victims;
+}
+
+unsigned lru_select(struct lru *l, struct frame **out, unsigned nr, struct lru_look *look)
+{
+	nr = min(nr, LRU_BATCH);
+	look_at(l, true, NULL, nr, &look->nr_aged);
+	stat_add(STAT_PGREFILL, look->nr_aged);
+	return look_at(l, false, out, nr, &look->nr_selected);
+}
+
+bool lru_isolate(struct frame *f)
+{
+	if (!(frame_flags(f) & FRAME_LRU))
+		return false;
+	struct lru *l = lru_of(f);
+	spin_lock(&l->lock);
+	u32 flags = frame_flags(f);
+	unsigned list = list_in_flags(l, flags);
+	bool ok = (flags & FRAME_LRU) && list != LRU_ISOLATED && try_get(f);
+	if (ok)
+		move(l, f, list, LRU_ISOLATED);
+	spin_unlock(&l->lock);
+	return ok;
+}
+
+void lru_putback(struct frame *f)
+{
+	if (!(frame_flags(f) & FRAME_LRU))
+		return;
+	struct lru *l = lru_of(f);
+	spin_lock(&l->lock);
+	u32 flags = frame_flags(f);
+	if ((flags & FRAME_LRU) && list_in_flags(l, flags) == LRU_ISOLATED)
+		join(l, f, LRU_ISOLATED);
+	spin_unlock(&l->lock);
+}
+
+void lru_evict(struct frame *f)
+{
+	struct lru *l = lru_of(f);
+	spin_lock(&l->lock);
+	const struct policy *p = l->policy;
+	unsigned word = p->evict ? p->evict(l, f) : 0;
+	spin_unlock(&l->lock);
+	workingset_remember(l, f, p, word);
+	lru_clock_pass(l, 1);
+}
+
+unsigned lru_harvest(struct frame *f)
+{
+	u32 flags = frame_flags(f);
+	unsigned used = READ_ONCE(f->nr_slots) ? walk_back_harvest(f) : 0;
+	if (flags & FRAME_ACCESSED) {
+		frame_clear_flags(f, FRAME_ACCESSED);
+		used |= USED_CALL;
+	}
+	return used | (flags & FRAME_DIRTY ? USED_DIRTY : 0);
+}
+
+/* ---- for policies ---- */
+
+u64 lru_clock(const struct lru *l) { return READ_ONCE(l->group->clock); }
+void lru_clock_pass(struct lru *l, u64 n) { __atomic_fetch_add(&l->group->clock, n, __ATOMIC_RELAXED); }
+
+void lru_bits_set(struct frame *f, unsigned n, unsigned bits, unsigned value)
+{
+	u32 mask = ((1u << bits) - 1) << (LRU_POLICY_SHIFT + n), old = frame_flags(f);
+	while (!__atomic_compare_exchange_n(&f->flags, &old, (old & ~mask) | value << (LRU_POLICY_SHIFT + n), true,
+	                                    __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
+}
+
+void lru_bits_add(struct frame *f, unsigned n, unsigned bits, unsigned most)
+{
+	u32 old = frame_flags(f), shift = LRU_POLICY_SHIFT + n, mask = (1u << bits) - 1;
+	while ((old >> shift & mask) < most &&
+	       !__atomic_compare_exchange_n(&f->flags, &old, old + (1u << shift), true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
+}
+
+/* ---- groups and their policies ---- */
+
+static void adopt_policy(struct lru *l, const struct policy *p)
+{
+	WRITE_ONCE(l->policy, p);
+	set_gauges(l);
+	for (unsigned i = 0; i < ARRAY_SIZE(l->words); i++)
+		l->words[i] = 0;
+	if (p->init)
+		p->init(l);
+}
+
+void lru_group_init(struct lru_group *g, u32 number, const struct policy *p)
+{
+	g->clock = 0;
+	g->number = number;
+	g->harvest = lru_harvest;
+	for (unsigned t = 0; t < LRU_NR_TYPES; t++) {
+		struct lru *l = &g->lru[t];
+		spin_lock_init(&l->lock, RANK_LRU);
+		l->type = (u8)t;
+		l->epoch = 0;
+		l->group = g;
+		for (unsigned i = 0; i < LRU_NR_LISTS; i++) {
+			list_init(&l->lists[i]);
+			l->nr[i] = 0;
+		}
+		adopt_policy(l, p);
+	}
+}
+
+void lru_init(void) { lru_group_init(&machine, 0, policy_current()); }
+
+/* All pages of the policy's lists, to LRU_LEAVING. */
+static void leave_all(struct lru *l)
+{
+	u8 lists[LRU_NR_LISTS];
+	unsigned n = 0;
+	if (l->policy->order)
+		n = l->policy->order(l, lists);
+	else
+		for (unsigned i = LRU_FIRST_LIST; i < LRU_NR_LISTS; i++)
+			lists[n++] = (u8)i;
+	while (n--) { /* warm ones first: the tail is the cold end */
+		unsigned i = lists[n];
+		s64 nr = (s64)l->nr[i];
+		list_splice_tail(&l->lists[i], &l->lists[LRU_LEAVING]);
+		count(l, i, -nr);
+		count(l, LRU_LEAVING, nr);
+	}
+}
+
+#define SWITCH_BATCH 256u /* pages moved before others may have the lock */
+
+void lru_switch(struct lru *l, const struct policy *p)
+{
+	bool more = true;
+	spin_lock(&l->lock);
+	while (join_leaving(l, ~0u)) /* mostly none */
+		;
+	leave_all(l);
+	l->epoch++;
+	adopt_policy(l, p);
+	spin_unlock(&l->lock);
+	while (more) {
+		spin_lock(&l->lock);
+		more = join_leaving(l, SWITCH_BATCH);
+		spin_unlock(&l->lock);
+	}
+}
+
+void lru_switch_all(const struct policy *p)
+{
+	for (unsigned t = 0; t < LRU_NR_TYPES; t++)
+		lru_switch(&machine.lru[t], p);
+}
+
+/* ---- validation ---- */
+
+static bool belongs(const struct frame *f, struct lru *l, unsigned list)
+{
+	if (!(f->flags & FRAME_LRU) || list_in_flags(l, f->flags) != list)
+		return false;
+	return f->kind == FRAME_ANON || (f->kind == FRAME_CACHE && f->mapping);
+}
+
+const char *lru_validate_lists(struct lru *l)
+{
+	const char *broken = NULL;
+	spin_lock(&l->lock);
+	for (unsigned list = 0; list < LRU_NR_LISTS && !broken; list++) {
+		u64 nr = 0;
+		struct frame *f;
+		list_for_each_entry(f, &l->lists[list], lru) {
+			nr++;
+			if (!belongs(f, l, list))
+				broken = "lru: a page on a list does not belong there";
+		}
+		if (nr != l->nr[list])
+			broken = "lru: a list's count is wrong";
+	}
+	spin_unlock(&l->lock);
+	return broken;
 }
 
 const char *lru_validate(void)
 {
-	const char *broken = NULL;
-	spin_lock(&lock);
-	for (unsigned list = 0; list < NR_LISTS && !broken; list++) {
-		u64 nr = 0;
-		struct frame *f;
-		list_for_each_entry(f, &lists[list], lru) {
-			nr++;
-			if (f->kind != FRAME_CACHE || !(f->flags & FRAME_LRU) || list_of(f) != list || !f->mapping)
-				broken = "lru: a page on a list does not belong there";
-		}
-		if (nr != nr_pages[list])
-			broken = "lru: a list's count is wrong";
+	static const enum mm_counter gauges[] = {
+		STAT_NR_INACTIVE_ANON, STAT_NR_ACTIVE_ANON, STAT_NR_INACTIVE_FILE, STAT_NR_ACTIVE_FILE,
+		STAT_NR_UNEVICTABLE, STAT_NR_ISOLATED_ANON, STAT_NR_ISOLATED_FILE,
+	};
+	s64 sum[STAT_NR] = { 0 };
+	for (unsigned t = 0; t < LRU_NR_TYPES; t++) {
+		struct lru *l = &machine.lru[t];
+		const char *broken = lru_validate_lists(l);
+		if (broken)
+			return broken;
+		for (unsigned i = 0; i < LRU_NR_LISTS; i++)
+			sum[l->gauge[i]] += (s64)l->nr[i];
 	}
-	spin_unlock(&lock);
-	return broken;
+	for (unsigned i = 0; i < ARRAY_SIZE(gauges); i++)
+		if (stat_read(gauges[i]) != (u64)sum[gauges[i]])
+			return "lru: a gauge is wrong";
+	return NULL;
 }

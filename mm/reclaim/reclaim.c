@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Freeing pages. A victim comes from the cold end of the inactive list; used through a mapping since, it
- * stays; dirty, it waits for write-back (never dropped); else it is taken from every mapping by
- * the walk back, then from its file's index, if nobody took hold of it meanwhile.
+ * Freeing pages. The policy in use names the victims (lru.c). One that is dirty waits for write-back (never
+ * dropped); else it is taken from every mapping by the walk back, then from its file's index, if nobody
+ * took hold of it meanwhile.
  *
  * Nothing here waits for a lock that an allocation may be made under: busy pages are passed by.
  */
@@ -14,7 +14,7 @@
 #include <mm/pagetable.h>
 #include <mm/writeback.h>
 
-#define BATCH 32u
+#define BATCH LRU_BATCH
 
 /* Shrinkers. */
 
@@ -60,10 +60,6 @@ u64 reclaim_slab_all(void)
 
 /* Pages. */
 
-/* Was it used through a mapping since it was last asked? Forgets it. What was read or written once by system
- * calls gets no second life by that. */
-static bool is_in_use(struct frame *f) { return READ_ONCE(f->nr_slots) && walk_back_test_accessed(f); }
-
 static bool is_clean(const struct frame *f) { return !(frame_flags(f) & (FRAME_DIRTY | FRAME_WRITEBACK)); }
 
 /* The busy page leaves memory, if it can. */
@@ -73,45 +69,47 @@ static bool evict(struct frame *f)
 	if (READ_ONCE(f->nr_slots))
 		walk_back_unmap(f);
 	spin_lock(&m->tree_lock);
-	bool evicted = is_clean(f) && !READ_ONCE(f->nr_slots) && __atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) == 2 &&
-	               mapping_detach_locked(m, f);
+	bool evicted = is_clean(f) && !READ_ONCE(f->nr_slots) && __atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) == 2;
+	if (evicted) {
+		lru_evict(f);
+		mapping_detach_locked(m, f);
+	}
 	spin_unlock(&m->tree_lock);
 	return evicted;
 }
 
-/* Looks at one page, whose reference is used up. True: it was freed. */
+/* One victim, whose reference is used up. True: it was freed; else it stays on its list. */
 static bool shrink_page(struct frame *f, bool *is_dirty)
 {
 	bool evicted = false;
-	if (!frame_busy_trylock(f)) {
-		frame_put(f);
-		return false;
+	if (frame_busy_trylock(f)) {
+		if (f->mapping && frame_flags(f) & FRAME_UPTODATE) {
+			if (!is_clean(f))
+				*is_dirty = true;
+			else
+				evicted = evict(f);
+		}
+		frame_busy_unlock(f);
 	}
-	if (f->mapping && frame_flags(f) & FRAME_UPTODATE) {
-		if (!is_clean(f))
-			*is_dirty = true;
-		else if (is_in_use(f))
-			lru_touch(f);
-		else
-			evicted = evict(f);
-	}
-	frame_busy_unlock(f);
 	if (evicted)
 		frame_put(f); /* the index's */
+	else
+		lru_putback(f);
 	frame_put(f);
 	return evicted;
 }
 
-/* One batch. Pages freed; *nr_scanned = 0: there is nothing on the lists. */
-static u64 shrink_batch(bool is_worker, bool *is_dirty, unsigned *nr_scanned)
+/* One batch. Pages freed; *nr_looked = 0: there is nothing on the lists. */
+static u64 shrink_batch(bool is_worker, bool *is_dirty, unsigned *nr_looked)
 {
 	struct frame *victims[BATCH];
+	struct lru_look look;
 	u64 freed = 0;
-	lru_balance(BATCH);
-	unsigned n = *nr_scanned = lru_take_cold(victims, BATCH);
+	unsigned n = lru_select(lru_of_type(LRU_FILE), victims, BATCH, &look);
+	*nr_looked = look.nr_selected + look.nr_aged;
 	for (unsigned i = 0; i < n; i++)
 		freed += shrink_page(victims[i], is_dirty);
-	stat_add(is_worker ? STAT_PGSCAN_KSWAPD : STAT_PGSCAN_DIRECT, n);
+	stat_add(is_worker ? STAT_PGSCAN_KSWAPD : STAT_PGSCAN_DIRECT, look.nr_selected);
 	stat_add(is_worker ? STAT_PGSTEAL_KSWAPD : STAT_PGSTEAL_DIRECT, (s64)freed);
 	return freed;
 }
@@ -155,6 +153,9 @@ void reclaim_init(void)
 {
 	host_waitq_init(&worker_queue);
 	host_waitq_init(&pause_queue);
+	policy_init();
+	lru_init();
+	workingset_init();
 }
 
 void reclaim_wake(void)

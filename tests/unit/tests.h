@@ -64,5 +64,6 @@ int run_conformance_tests(void);
 int run_block_tests(void);
 int run_gpt_tests(void);
 int run_cache_tests(void);
+int run_policy_tests(void);
 
 #endif

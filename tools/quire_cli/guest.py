@@ -81,6 +81,8 @@ class Guest:
         append = "console=ttyS0 quiet quire.agent panic=-1" + self.disks.kernel_words()
         if o.seed is not None:
             append += f" quire.seed={o.seed}"
+        if o.policy:
+            append += f" quire.policy={o.policy}"
         if o.append:
             append += " " + o.append
         accel = {"auto": "tcg,thread=multi", "tcg": "tcg,thread=multi", "kvm": "kvm"}[o.accel]

@@ -8,12 +8,17 @@ import socket
 import sys
 
 from . import protocol as P
-from .common import BUILD, RUN_PACKAGES, Failure, need, parse_size, say
+from .common import BUILD, ROOT, RUN_PACKAGES, Failure, need, parse_size, say
 from .disks import Disks
 from .guest import Guest
 from .session import Interrupted, Session, default_env, program_name, report, signal_socket, terminal_size, use_tty
 
 RUN_DIR = os.path.join(BUILD, "run")
+
+
+def policies():
+    folder = os.path.join(ROOT, "mm", "reclaim", "policy")
+    return sorted(name[:-2].replace("_", "-") for name in os.listdir(folder) if name.endswith(".c"))
 
 
 def parser():
@@ -37,6 +42,8 @@ def parser():
     p.add_argument("--keep", action="store_true", help="what is written to image and disks stays (else it is thrown away)")
     p.add_argument("--add", action="append", default=[], metavar="HOST:GUEST", help="adds a file or directory")
     p.add_argument("--kernel", choices=["quire", "linux"], default="quire")
+    p.add_argument("--policy", choices=policies(), metavar="NAME",
+                   help="what leaves memory first: " + ", ".join(policies()) + " (default lru)")
     p.add_argument("--append", default="", help="further kernel arguments")
     p.add_argument("--tty", choices=["auto", "yes", "no"], default="auto")
     p.add_argument("--env", action="append", default=[], metavar="K=V")
