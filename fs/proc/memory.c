@@ -126,34 +126,34 @@ int show_buddyinfo(struct seq *s, struct pseudo_node *n)
 	return 0;
 }
 
-/* Pages are not grouped by mobility: all free blocks count as Movable, Linux's default type. */
+/* Linux's types; memory for critical or contiguous allocations is not set apart. */
+static const char *const mobility_names[] = { "Unmovable", "Movable", "Reclaimable", "HighAtomic", "Isolate" };
+
 int show_pagetypeinfo(struct seq *s, struct pseudo_node *n)
 {
-	static const char *const types[] = { "Unmovable", "Movable", "Reclaimable", "HighAtomic", "Isolate" };
-	seq_printf(s, "Page block order: 9\nPages per block:  512\n\nFree pages count per migrate type at order ");
+	struct frame_mobility_stat st;
+	seq_printf(s, "Page block order: %u\nPages per block:  %lu\n\nFree pages count per migrate type at order ", FRAME_BLOCK_ORDER, FRAME_BLOCK_PAGES);
 	for (unsigned k = 0; k <= FRAME_MAX_ORDER; k++)
 		seq_printf(s, "%6u ", k);
 	seq_putc(s, '\n');
 	for (unsigned i = 0; i < frame_nr_nodes(); i++) {
-		struct frame_node_stat st;
-		frame_node_stat(i, &st);
-		for (unsigned t = 0; t < ARRAY_SIZE(types); t++) {
-			seq_printf(s, "Node %4u, zone %8s, type %12s ", i, "Normal", types[t]);
+		frame_mobility_stat(i, &st);
+		for (unsigned t = 0; t < ARRAY_SIZE(mobility_names); t++) {
+			seq_printf(s, "Node %4u, zone %8s, type %12s ", i, "Normal", mobility_names[t]);
 			for (unsigned k = 0; k <= FRAME_MAX_ORDER; k++)
-				seq_printf(s, "%6llu ", t == 1 ? (unsigned long long)st.nr_free_blocks[k] : 0ull);
+				seq_printf(s, "%6llu ", t < FRAME_NR_MOBILITIES ? (unsigned long long)st.nr_free_blocks[t][k] : 0ull);
 			seq_putc(s, '\n');
 		}
 	}
-	seq_printf(s, "\nNumber of blocks type ");
-	for (unsigned t = 0; t < ARRAY_SIZE(types); t++)
-		seq_printf(s, "%12s ", types[t]);
+	seq_printf(s, "\n%-23s", "Number of blocks type ");
+	for (unsigned t = 0; t < ARRAY_SIZE(mobility_names); t++)
+		seq_printf(s, "%12s ", mobility_names[t]);
 	seq_putc(s, '\n');
 	for (unsigned i = 0; i < frame_nr_nodes(); i++) {
-		struct frame_node_stat st;
-		frame_node_stat(i, &st);
+		frame_mobility_stat(i, &st);
 		seq_printf(s, "Node %u, zone %8s ", i, "Normal");
-		for (unsigned t = 0; t < ARRAY_SIZE(types); t++)
-			seq_printf(s, "%12llu ", t == 1 ? (unsigned long long)((st.present + 511) / 512) : 0ull);
+		for (unsigned t = 0; t < ARRAY_SIZE(mobility_names); t++)
+			seq_printf(s, "%12llu ", t < FRAME_NR_MOBILITIES ? (unsigned long long)st.nr_page_blocks[t] : 0ull);
 		seq_putc(s, '\n');
 	}
 	return 0;

@@ -57,8 +57,23 @@ enum frame_kind {
  * table numbers start at 1. Bit 31 is used in frame->chain alone: the chain's lock. */
 typedef u32 slot_t;
 
+/* What a page block (aligned, 2^FRAME_BLOCK_ORDER frames) is meant for: allocations that stay apart, so that
+ * the movable ones can be moved together. In Linux's order. */
+enum frame_mobility {
+	FRAME_UNMOVABLE = 0,
+	FRAME_MOVABLE,     /* user pages and pages of files: migrated by compaction */
+	FRAME_RECLAIMABLE, /* slabs of shrinkers: given up together */
+	FRAME_NR_MOBILITIES
+};
+
 struct frame {
-	u8 kind;        /* enum frame_kind */
+	union {
+		struct {
+			u8 kind;     /* enum frame_kind */
+			u8 mobility; /* (node lock to write) its page block's enum frame_mobility; not of RESERVED ones */
+		};
+		u16 kind_mobility; /* both at once, kind in the lower byte */
+	};
 	u8 order;       /* of a free or allocated block's head */
 	u8 node;
 	u8 table_lock;  /* FRAME_TABLE: guards the 512 entries and the counts below */
@@ -116,11 +131,17 @@ static inline struct frame *ptr_frame(const void *p) { return pfn_frame(hal_ptr_
 #define ALLOC_IO      (1u << 1) /* may start I/O while waiting */
 #define ALLOC_RESERVE (1u << 2) /* may go below the minimum watermark */
 #define ALLOC_ZERO    (1u << 3) /* content zeroed */
-#define ALLOC_MOVABLE (1u << 4) /* user page: can be migrated */
+#define ALLOC_MOVABLE (1u << 4) /* user page or page of a file: can be migrated */
+#define ALLOC_RECLAIMABLE (1u << 5) /* kernel memory that a shrinker can free; not with ALLOC_MOVABLE */
 #define ALLOC_KERNEL  (ALLOC_WAIT | ALLOC_IO)
 #define ALLOC_USER    (ALLOC_WAIT | ALLOC_IO | ALLOC_MOVABLE)
 
+/* Which page blocks an allocation comes from. */
+static inline enum frame_mobility alloc_mobility(unsigned alloc) { return (enum frame_mobility)(alloc >> 4 & 3); }
+
 #define FRAME_MAX_ORDER 10 /* largest block: 2^10 pages = 4 MiB */
+#define FRAME_BLOCK_ORDER 9 /* page block: 2 MiB */
+#define FRAME_BLOCK_PAGES (1ul << FRAME_BLOCK_ORDER)
 
 /* Builds descriptors from hal_ram_ranges() and frees all RAM into the buddy lists. Once, at boot. */
 void frame_init(void);
@@ -175,8 +196,15 @@ struct frame_node_stat {
 	u64 nr_free_blocks[FRAME_MAX_ORDER + 1];
 };
 
+/* The same by what page blocks are meant for. */
+struct frame_mobility_stat {
+	u64 nr_free_blocks[FRAME_NR_MOBILITIES][FRAME_MAX_ORDER + 1];
+	u64 nr_page_blocks[FRAME_NR_MOBILITIES];
+};
+
 unsigned frame_nr_nodes(void);
 void frame_node_stat(unsigned node, struct frame_node_stat *out);
+void frame_mobility_stat(unsigned node, struct frame_mobility_stat *out);
 u64 frame_total(void);                       /* pages managed by the allocator: MemTotal */
 u64 frame_nr_free(void);                     /* free pages incl. per-CPU lists: MemFree */
 u64 frame_max_pfn(void);                     /* descriptors exist for pfn < this */
@@ -186,7 +214,7 @@ u64 frame_nr_of_kind(enum frame_kind kind);  /* O(n) census, for validators and 
 void frame_set_min_free(u64 kbytes);
 u64 frame_min_free(void);
 
-void frame_drain_pcp(void); /* returns every per-CPU list to the buddy lists */
+void frame_drain_pcp(void); /* returns this CPU's lists to the buddy lists */
 
 /* Returns NULL, or what is broken: walks all lists and descriptors. No allocation may run. */
 const char *frame_validate(void);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Buddy system: free blocks of 2^k pages, aligned to their size, in one list per order. A block is
- * split in halves until it fits; a freed block joins its buddy while that is free and whole.
+ * Buddy system: free blocks of 2^k pages, aligned to their size, in one list per order and mobility
+ * (mobility.c). A block is split in halves until it fits; a freed block joins its buddy while that is free
+ * and whole.
  * Source: Knuth, TAOCP vol. 1, 2.5, algorithms R and S.
  *
  * B1  A free block's first frame has kind FRAME_FREE and the order, the others FRAME_FREE_TAIL.
@@ -14,54 +15,57 @@ static inline struct frame *buddy_of(struct frame *f, unsigned order)
 	return pfn_frame(frame_pfn(f) ^ (1ul << order));
 }
 
-static void insert(struct node *n, struct frame *f, unsigned order)
+void buddy_insert(struct node *n, struct frame *f, unsigned order)
 {
 	f->order = (u8)order;
 	WRITE_ONCE(f->kind, FRAME_FREE);
-	list_add(&f->list, &n->free[order]);
-	n->nr_blocks[order]++;
+	list_add(&f->list, &n->free[f->mobility][order]);
+	n->nr_blocks[f->mobility][order]++;
 }
 
-static void take_out(struct node *n, struct frame *f, unsigned order)
+void buddy_remove(struct node *n, struct frame *f, unsigned order)
 {
 	list_del(&f->list);
-	n->nr_blocks[order]--;
+	n->nr_blocks[f->mobility][order]--;
 }
 
-/* Takes a block of order `o` from its list and cuts it down to `order`. */
-static struct frame *take_cut(struct node *n, unsigned o, unsigned order)
+/* Takes a block of order `o` from a list and cuts it down to `order`. */
+static struct frame *take_cut(struct node *n, enum frame_mobility m, unsigned o, unsigned order)
 {
-	struct frame *f = list_first_entry(&n->free[o], struct frame, list);
-	take_out(n, f, o);
+	struct frame *f = list_first_entry(&n->free[m][o], struct frame, list);
+	buddy_remove(n, f, o);
 	while (o > order) {
 		o--;
-		insert(n, f + (1ul << o), o);
+		buddy_insert(n, f + (1ul << o), o);
 	}
 	WRITE_ONCE(n->free_pages, n->free_pages - (1ul << order)); /* others look without the lock */
 	WRITE_ONCE(f->kind, FRAME_PCP); /* before the lock goes: it is nobody's free buddy any more */
 	return f;
 }
 
-static unsigned smallest_order(const struct node *n, unsigned o)
+/* The order of the smallest block of at least `order`, of m if there is one, else of the *m that takes its
+ * place. Above FRAME_MAX_ORDER: none. */
+static unsigned smallest_order(struct node *n, unsigned order, enum frame_mobility *m)
 {
-	while (o <= FRAME_MAX_ORDER && list_is_empty(&n->free[o]))
-		o++;
-	return o;
+	for (unsigned o = order; o <= FRAME_MAX_ORDER; o++)
+		if (!list_is_empty(&n->free[*m][o]))
+			return o;
+	return mobility_fall_back(n, order, *m, m);
 }
 
-struct frame *buddy_take(struct node *n, unsigned order)
+struct frame *buddy_take(struct node *n, unsigned order, enum frame_mobility m)
 {
-	unsigned o = smallest_order(n, order);
-	return o <= FRAME_MAX_ORDER ? take_cut(n, o, order) : NULL;
+	unsigned o = smallest_order(n, order, &m);
+	return o <= FRAME_MAX_ORDER ? take_cut(n, m, o, order) : NULL;
 }
 
-struct frame *buddy_take_small(struct node *n, unsigned *order)
+struct frame *buddy_take_small(struct node *n, unsigned *order, enum frame_mobility m)
 {
-	unsigned o = smallest_order(n, 0);
+	unsigned o = smallest_order(n, 0, &m);
 	if (o > FRAME_MAX_ORDER)
 		return NULL;
 	*order = min(o, *order);
-	return take_cut(n, o, *order);
+	return take_cut(n, m, o, *order);
 }
 
 static bool is_free_buddy(const struct node *n, const struct frame *b, unsigned order)
@@ -80,10 +84,12 @@ void buddy_give(struct node *n, struct frame *f, unsigned order)
 		struct frame *b = buddy_of(f, order);
 		if (!is_free_buddy(n, b, order))
 			break;
-		take_out(n, b, order);
+		buddy_remove(n, b, order);
 		WRITE_ONCE(b->kind, FRAME_FREE_TAIL);
+		if (unlikely(b->mobility != f->mobility)) /* two page blocks, both free: one of them changes sides */
+			page_block_retype(n, b->mobility == FRAME_MOVABLE ? f : b, b->mobility == FRAME_MOVABLE ? FRAME_MOVABLE : f->mobility);
 		f = f < b ? f : b;
 		order++;
 	}
-	insert(n, f, order);
+	buddy_insert(n, f, order);
 }

@@ -2,10 +2,10 @@
 /*
  * The frame allocator's face: per-CPU stacks of single frames over the nodes' buddy lists.
  *
- * A single frame comes from this CPU's stack, which is refilled and drained in batches; kernel code is
- * not preempted and interrupts never allocate, so it needs no lock. Larger blocks go to the
- * nodes directly, nearest first. When everything is below the minimum watermark the allocation fails
- * (until there is reclaim to wait for).
+ * A single frame comes from one of this CPU's stacks, one for each mobility, which are refilled and drained in
+ * batches; kernel code is not preempted and interrupts never allocate, so it needs no lock. A freed frame goes
+ * to the stack of its page block. Larger blocks go to the nodes directly, nearest first. When everything is
+ * below the minimum watermark the caller reclaims, if it may wait.
  *
  * F1  Every frame of managed RAM has one of the kinds of enum frame_kind; RESERVED ones are never given.
  * F2  MemFree = sum of the nodes' free_pages and of the CPUs' stacks.
@@ -19,7 +19,7 @@
 
 struct node frame_nodes[FRAME_MAX_NODES];
 unsigned frame_node_count;
-struct pcp frame_pcps[HAL_MAX_CPUS];
+struct cpu_pcps frame_pcps[HAL_MAX_CPUS];
 
 static u64 max_pfn, total_pages;
 
@@ -69,9 +69,10 @@ static u64 node_budget(const struct node *n, unsigned alloc)
 /* Small blocks first, so that large ones stay whole. */
 static void pcp_take(struct pcp *p, struct node *n, unsigned alloc)
 {
+	enum frame_mobility m = alloc_mobility(alloc);
 	for (u64 budget; p->nr < PCP_BATCH && (budget = node_budget(n, alloc)) != 0;) {
 		unsigned order = budget >= PCP_BATCH ? PCP_ORDER : 0;
-		struct frame *f = buddy_take_small(n, &order);
+		struct frame *f = buddy_take_small(n, &order, m);
 		if (!f)
 			return;
 		for (unsigned i = 1u << order; i-- > 0;) {
@@ -114,7 +115,7 @@ static struct frame *pcp_pop_run(struct pcp *p, u32 keep, u32 *nr)
 static void give_run(struct node *n, struct frame *f, u32 nr)
 {
 	while (nr) {
-		unsigned order = min(31u - (unsigned)__builtin_clz(nr), (unsigned)FRAME_MAX_ORDER);
+		unsigned order = min(31u - (unsigned)__builtin_clz(nr), (unsigned)FRAME_BLOCK_ORDER); /* of one page block */
 		pfn_t pfn = frame_pfn(f);
 		if (pfn)
 			order = min(order, (unsigned)__builtin_ctzl(pfn));
@@ -148,7 +149,7 @@ static struct frame *alloc_block(unsigned order, unsigned alloc)
 	for (unsigned i = 0; i < frame_node_count; i++) {
 		struct node *n = &frame_nodes[i];
 		spin_lock(&n->lock);
-		struct frame *f = watermark_ok(n, order, alloc) ? buddy_take(n, order) : NULL;
+		struct frame *f = watermark_ok(n, order, alloc) ? buddy_take(n, order, alloc_mobility(alloc)) : NULL;
 		spin_unlock(&n->lock);
 		if (f)
 			return f;
@@ -159,11 +160,18 @@ static struct frame *alloc_block(unsigned order, unsigned alloc)
 /* From the lists, after which the worker may be needed. */
 static struct frame *take(unsigned order, unsigned alloc)
 {
-	struct pcp *p = &frame_pcps[hal_cpu_id()];
+	struct pcp *p = &frame_pcps[hal_cpu_id()].of[alloc_mobility(alloc)];
 	struct frame *f = order ? alloc_block(order, alloc) : p->top || pcp_refill(p, alloc) ? pcp_pop(p) : NULL;
 	if (watermark_is_low())
 		reclaim_wake();
 	return f;
+}
+
+/* What waits in this CPU's stacks may be of use elsewhere: as part of a block, or for another mobility. */
+static struct frame *drain_and_take(unsigned order, unsigned alloc)
+{
+	frame_drain_pcp();
+	return take(order, alloc);
 }
 
 #define RECLAIM_ROUNDS 16
@@ -174,10 +182,12 @@ static __attribute__((noinline)) struct frame *alloc_slow(unsigned order, unsign
 	struct frame *f = NULL;
 	if (!inject_strikes(INJECT_FRAMES)) {
 		f = take(order, alloc);
+		if (!f)
+			f = drain_and_take(order, alloc);
 		/* Reclaim may free single pages that do not make a block: a few rounds, each must free something. */
 		for (unsigned i = 0; !f && (alloc & ALLOC_WAIT) && i < RECLAIM_ROUNDS; i++)
 			if (reclaim_pages(max(1ul << order, (u64)PCP_BATCH), alloc))
-				f = take(order, alloc);
+				f = drain_and_take(order, alloc);
 			else
 				break;
 	}
@@ -202,7 +212,7 @@ static __attribute__((noinline)) struct frame *alloc_slow(unsigned order, unsign
 struct frame *frame_alloc(unsigned order, unsigned alloc, enum frame_kind kind)
 {
 	unsigned cpu = hal_cpu_id();
-	struct pcp *p = &frame_pcps[cpu];
+	struct pcp *p = &frame_pcps[cpu].of[alloc_mobility(alloc)];
 	struct frame *f = p->top;
 	if (unlikely(order || !f || READ_ONCE(inject_countdown) >= 0))
 		return alloc_slow(order, alloc, kind);
@@ -229,7 +239,7 @@ static __attribute__((noinline)) void free_block(struct frame *f, unsigned order
 void frame_free(struct frame *f, unsigned order)
 {
 	unsigned cpu = hal_cpu_id();
-	struct pcp *p = &frame_pcps[cpu];
+	struct pcp *p = &frame_pcps[cpu].of[READ_ONCE(f->mobility)];
 	ASSERT(f->kind >= FRAME_KERNEL && f->nr_slots == 0);
 	if (unlikely(COUNTED_KINDS & 1u << f->kind))
 		count_kind(f->kind, -(1l << order));
@@ -250,16 +260,40 @@ void frame_put_last(struct frame *f)
 	frame_free(f, 0);
 }
 
+/* One of a page block that is not for movable frames. */
+static __attribute__((noinline)) void push_elsewhere(struct frame *f, u16 kind_mobility)
+{
+	struct pcp *p = &frame_pcps[hal_cpu_id()].of[kind_mobility >> 8];
+	ASSERT((kind_mobility & 0xff) == FRAME_ANON || (kind_mobility & 0xff) == FRAME_CACHE);
+	WRITE_ONCE(f->kind, FRAME_PCP);
+	pcp_push(p, f);
+	if (unlikely(p->nr > frame_pcp_high))
+		pcp_drain(p, frame_pcp_high / 2);
+}
+
+/* ANON or CACHE, in a page block for movable frames? */
+static inline bool is_movable_user(u16 kind_mobility)
+{
+	_Static_assert(FRAME_CACHE == FRAME_ANON + 1, "one comparison");
+	return (u16)(kind_mobility - (FRAME_MOVABLE << 8 | FRAME_ANON)) <= 1;
+}
+
 void frame_put_many(struct frame *const *frames, unsigned nr)
 {
-	unsigned cpu = hal_cpu_id(), nr_freed = 0;
-	struct pcp *p = &frame_pcps[cpu];
+	unsigned cpu = hal_cpu_id(), nr_freed = 0, nr_elsewhere = 0;
+	struct pcp *p = &frame_pcps[cpu].of[FRAME_MOVABLE];
 	struct frame *top = p->top;
 	for (struct frame *const *end = frames + nr; frames < end; frames++) {
 		struct frame *f = *frames;
 		if (__atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL) != 0)
 			continue;
-		ASSERT((f->kind == FRAME_ANON || f->kind == FRAME_CACHE) && f->nr_slots == 0);
+		ASSERT(f->nr_slots == 0);
+		u16 what = READ_ONCE(f->kind_mobility); /* once: the page block may change sides */
+		if (unlikely(!is_movable_user(what))) {
+			push_elsewhere(f, what);
+			nr_elsewhere++;
+			continue;
+		}
 		WRITE_ONCE(f->kind, FRAME_PCP);
 		f->next_free = top;
 		top = f;
@@ -267,7 +301,7 @@ void frame_put_many(struct frame *const *frames, unsigned nr)
 	}
 	p->top = top;
 	p->nr += nr_freed;
-	mm_stat_cpus[cpu].count[STAT_PGFREE] += nr_freed;
+	mm_stat_cpus[cpu].count[STAT_PGFREE] += nr_freed + nr_elsewhere;
 	if (unlikely(p->nr > frame_pcp_high))
 		pcp_drain(p, frame_pcp_high / 2);
 }
@@ -275,7 +309,9 @@ void frame_put_many(struct frame *const *frames, unsigned nr)
 void frame_drain_pcp(void)
 {
 	/* Only this CPU's list may be touched; the caller runs on each CPU in turn. */
-	pcp_drain(&frame_pcps[hal_cpu_id()], 0);
+	struct cpu_pcps *c = &frame_pcps[hal_cpu_id()];
+	for (unsigned m = 0; m < FRAME_NR_MOBILITIES; m++)
+		pcp_drain(&c->of[m], 0);
 }
 
 /* ---- boot ---- */
@@ -303,6 +339,7 @@ void frame_add_range(paddr_t start, paddr_t end, unsigned node)
 	n->start = n->managed ? min(n->start, from) : from;
 	n->end = max(n->end, to);
 	n->managed += to - from;
+	mobility_of_new(from, to);
 	total_pages += to - from;
 	for (pfn_t p = from; p < to; p++)
 		pfn_frame(p)->node = (u8)node;
@@ -323,13 +360,11 @@ void frame_init(void)
 	for (unsigned i = 0; i < FRAME_MAX_NODES; i++) {
 		memset(&frame_nodes[i], 0, sizeof(frame_nodes[i]));
 		spin_lock_init(&frame_nodes[i].lock, RANK_BUDDY);
-		for (unsigned o = 0; o <= FRAME_MAX_ORDER; o++)
-			list_init(&frame_nodes[i].free[o]);
+		for (unsigned m = 0; m < FRAME_NR_MOBILITIES; m++)
+			for (unsigned o = 0; o <= FRAME_MAX_ORDER; o++)
+				list_init(&frame_nodes[i].free[m][o]);
 	}
-	for (unsigned i = 0; i < HAL_MAX_CPUS; i++) {
-		frame_pcps[i].top = NULL;
-		frame_pcps[i].nr = 0;
-	}
+	memset(frame_pcps, 0, sizeof(frame_pcps));
 	for (unsigned i = 0; i < nr; i++) {
 		frame_node_count = max(frame_node_count, ranges[i].node + 1u);
 		frame_add_range(ranges[i].start, ranges[i].end, ranges[i].node);
@@ -346,7 +381,8 @@ static u64 pcp_pages(void)
 {
 	u64 n = 0;
 	for (unsigned i = 0; i < HAL_MAX_CPUS; i++)
-		n += READ_ONCE(frame_pcps[i].nr);
+		for (unsigned m = 0; m < FRAME_NR_MOBILITIES; m++)
+			n += READ_ONCE(frame_pcps[i].of[m].nr);
 	return n;
 }
 
@@ -373,7 +409,9 @@ void frame_node_stat(unsigned node, struct frame_node_stat *out)
 		.wmark_low = n->wmark_low,
 		.wmark_high = n->wmark_high,
 	};
-	memcpy(out->nr_free_blocks, n->nr_blocks, sizeof(out->nr_free_blocks));
+	for (unsigned m = 0; m < FRAME_NR_MOBILITIES; m++)
+		for (unsigned o = 0; o <= FRAME_MAX_ORDER; o++)
+			out->nr_free_blocks[o] += n->nr_blocks[m][o];
 	spin_unlock(&n->lock);
 }
 

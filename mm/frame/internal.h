@@ -9,8 +9,8 @@
 
 struct node {
 	struct spinlock lock; /* RANK_BUDDY */
-	struct list_head free[FRAME_MAX_ORDER + 1];
-	u64 nr_blocks[FRAME_MAX_ORDER + 1];
+	struct list_head free[FRAME_NR_MOBILITIES][FRAME_MAX_ORDER + 1];
+	u64 nr_blocks[FRAME_NR_MOBILITIES][FRAME_MAX_ORDER + 1];
 	u64 free_pages;                 /* in the lists above */
 	pfn_t start, end;               /* span; may hold holes */
 	u64 managed;                    /* pages handed to the allocator */
@@ -20,20 +20,36 @@ struct node {
 #define PCP_ORDER 4 /* refilled with blocks of up to this order */
 #define PCP_BATCH (1u << PCP_ORDER)
 
-struct pcp { /* one CPU's stack of free single frames; only that CPU touches it */
+struct pcp { /* a stack of free single frames */
 	struct frame *top; /* NULL: empty */
 	u32 nr;
+};
+struct cpu_pcps { /* only that CPU touches them: one for each kind of page block, so that the groups stay apart */
+	struct pcp of[FRAME_NR_MOBILITIES];
 } __attribute__((aligned(64)));
 
 extern struct node frame_nodes[FRAME_MAX_NODES];
 extern unsigned frame_node_count;
-extern struct pcp frame_pcps[HAL_MAX_CPUS];
+extern struct cpu_pcps frame_pcps[HAL_MAX_CPUS];
 
-/* buddy.c; node->lock held. NULL: nothing of this order or above. */
-struct frame *buddy_take(struct node *n, unsigned order);
+/* buddy.c; node->lock held. A block for m, from another kind of page block when there is none; NULL: nothing
+ * of this order or above. */
+struct frame *buddy_take(struct node *n, unsigned order, enum frame_mobility m);
 /* The smallest block there is, but 2^*order pages at most; *order = its order. */
-struct frame *buddy_take_small(struct node *n, unsigned *order);
+struct frame *buddy_take_small(struct node *n, unsigned *order, enum frame_mobility m);
 void buddy_give(struct node *n, struct frame *f, unsigned order);
+/* Onto the list of its frame's mobility, and off it. */
+void buddy_insert(struct node *n, struct frame *f, unsigned order);
+void buddy_remove(struct node *n, struct frame *f, unsigned order);
+
+/* mobility.c; node->lock held. */
+/* The whole page block that f is in is for m from now on, its free blocks included. */
+void page_block_retype(struct node *n, struct frame *f, enum frame_mobility m);
+/* The order (at least `order`) of a block on the lists of *from != m that m may take a frame out of, after
+ * whole page blocks were taken over if that is better; FRAME_MAX_ORDER + 1: nothing is free. */
+unsigned mobility_fall_back(struct node *n, unsigned order, enum frame_mobility m, enum frame_mobility *from);
+/* New frames [start, end): for whatever the rest of their page blocks is for. */
+void mobility_of_new(pfn_t start, pfn_t end);
 
 /* watermark.c */
 void watermark_init(void);

@@ -2,11 +2,14 @@
 /* The invariants of the free lists, checked one by one (buddy.c, frame.c). */
 #include "internal.h"
 
-static const char *validate_block(const struct node *n, const struct frame *f, unsigned order)
+static const char *validate_block(const struct node *n, const struct frame *f, unsigned order, enum frame_mobility m)
 {
 	pfn_t pfn = frame_pfn(f);
 	if (f->kind != FRAME_FREE || f->order != order)
 		return "buddy: a listed block is not free or has another order";
+	for (u64 i = 0; i < 1ul << order; i++)
+		if (f[i].mobility != m)
+			return "buddy: a free frame is on the lists of another mobility";
 	if (pfn & ((1ul << order) - 1))
 		return "buddy: block not aligned to its size";
 	for (u64 i = 1; i < 1ul << order; i++)
@@ -19,23 +22,60 @@ static const char *validate_block(const struct node *n, const struct frame *f, u
 	return NULL;
 }
 
+static const char *validate_list(struct node *n, unsigned order, enum frame_mobility m, u64 *pages)
+{
+	u64 blocks = 0;
+	struct frame *f;
+	list_for_each_entry(f, &n->free[m][order], list) {
+		const char *broken = validate_block(n, f, order, m);
+		if (broken)
+			return broken;
+		blocks++;
+	}
+	*pages += blocks << order;
+	return blocks == n->nr_blocks[m][order] ? NULL : "node: nr_blocks is not the length of the list";
+}
+
+static const char *validate_page_blocks(const struct node *n)
+{
+	int mobility = -1;
+	for (pfn_t pfn = n->start; pfn < n->end; pfn++) {
+		const struct frame *f = pfn_frame(pfn);
+		if (pfn % FRAME_BLOCK_PAGES == 0)
+			mobility = -1;
+		if (f->kind == FRAME_RESERVED)
+			continue;
+		if (mobility >= 0 && f->mobility != mobility)
+			return "page block: two frames of different mobility";
+		mobility = f->mobility;
+	}
+	return NULL;
+}
+
 static const char *validate_node(struct node *n)
 {
 	u64 pages = 0;
-	for (unsigned o = 0; o <= FRAME_MAX_ORDER; o++) {
-		u64 blocks = 0;
-		struct frame *f;
-		list_for_each_entry(f, &n->free[o], list) {
-			const char *broken = validate_block(n, f, o);
-			if (broken)
-				return broken;
-			blocks++;
-		}
-		if (blocks != n->nr_blocks[o])
-			return "node: nr_blocks is not the length of the list";
-		pages += blocks << o;
+	const char *broken = NULL;
+	for (unsigned o = 0; o <= FRAME_MAX_ORDER && !broken; o++)
+		for (unsigned m = 0; m < FRAME_NR_MOBILITIES && !broken; m++)
+			broken = validate_list(n, o, m, &pages);
+	if (!broken && pages != n->free_pages)
+		broken = "node: free_pages is not the sum of the lists";
+	return broken ? broken : validate_page_blocks(n);
+}
+
+/* How many frames a stack holds. */
+static const char *validate_pcp(const struct pcp *p, u64 *nr_listed)
+{
+	u32 nr = 0;
+	for (struct frame *f = p->top; f; f = f->next_free) {
+		if (f->kind != FRAME_PCP)
+			return "pcp: a listed frame is in use";
+		if (++nr > p->nr)
+			break;
 	}
-	return pages == n->free_pages ? NULL : "node: free_pages is not the sum of the lists";
+	*nr_listed += nr;
+	return nr == p->nr ? NULL : "pcp: nr is not the length of the list";
 }
 
 const char *frame_validate(void)
@@ -46,17 +86,11 @@ const char *frame_validate(void)
 			return broken;
 	}
 	u64 on_lists = 0;
-	for (unsigned c = 0; c < HAL_MAX_CPUS; c++) {
-		u32 nr = 0;
-		for (struct frame *f = frame_pcps[c].top; f; f = f->next_free) {
-			if (f->kind != FRAME_PCP)
-				return "pcp: a listed frame is in use";
-			if (++nr > frame_pcps[c].nr)
-				break;
+	for (unsigned c = 0; c < HAL_MAX_CPUS; c++)
+		for (unsigned m = 0; m < FRAME_NR_MOBILITIES; m++) {
+			const char *broken = validate_pcp(&frame_pcps[c].of[m], &on_lists);
+			if (broken)
+				return broken;
 		}
-		if (nr != frame_pcps[c].nr)
-			return "pcp: nr is not the length of the list";
-		on_lists += nr;
-	}
 	return on_lists == frame_nr_of_kind(FRAME_PCP) ? NULL : "pcp: a frame is on no list";
 }

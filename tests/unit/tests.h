@@ -50,6 +50,7 @@ int run_group(const char *name, const struct CMUnitTest *tests, size_t nr);
 
 int run_format_tests(void);
 int run_frame_tests(void);
+int run_mobility_tests(void);
 int run_lib_tests(void);
 int run_space_tests(void);
 int run_fork_tests(void);
