@@ -32,6 +32,7 @@
 #include <mm/policy.h>
 #include <mm/radix.h>
 #include <mm/reclaim.h>
+#include <mm/swap.h>
 #include <mm/slab.h>
 #include <mm/space.h>
 
@@ -53,6 +54,7 @@ void kernel_main(void)
 	slab_init();
 	radix_init_cache();
 	reclaim_init();
+	swap_init();
 	space_init();
 	hal_log(LOG_INFO, "Memory: %lluK/%lluK available", (unsigned long long)frame_nr_free() * 4,
 	        (unsigned long long)hal_ram_total() / 1024);

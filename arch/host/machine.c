@@ -7,6 +7,7 @@
 #include <mm/frame.h>
 #include <mm/radix.h>
 #include <mm/reclaim.h>
+#include <mm/swap.h>
 #include <mm/slab.h>
 #include <mm/stat.h>
 #include <sched.h>
@@ -130,6 +131,7 @@ void host_machine_create(const struct host_config *c)
 	slab_init();
 	radix_init_cache();
 	reclaim_init();
+	swap_init();
 	space_init();
 }
 

@@ -16,6 +16,7 @@ enum lock_rank {
 	RANK_FLUSH_ROUND,  /* a device's flusher at work: takes whatever writing a file takes */
 	RANK_INODE,        /* directory content, file size; parent before child by nested call */
 	RANK_PIPE,         /* a pipe's buffer; copies from user space while held, so above RANK_SPACE's users */
+	RANK_SWAP_CHANGE,  /* one swap area comes or goes at a time */
 	RANK_SPACE,        /* a space's regions: written by mmap & co, read by faults */
 	RANK_MAPPING,      /* a file's list of regions */
 	RANK_FS_COMMIT,    /* one commit of a file system at a time */
@@ -33,6 +34,8 @@ enum lock_rank {
 	RANK_MAPPING_TREE,/* a file's index of pages */
 	RANK_FLUSHER,     /* a device's list of files with dirty pages */
 	RANK_ICACHE,      /* inodes of one super by number; a flusher pins files under its own lock */
+	RANK_SWAP_AREA,   /* which slots of a swap area are in use */
+	RANK_SWAP_SLOT,   /* the entries that name one page in swap, and its frame */
 	RANK_FRAME_CHAIN, /* the slots that map one frame */
 	RANK_LRU,         /* one node's replacement lists */
 	RANK_SLAB,        /* one slab cache's lists */

@@ -156,6 +156,10 @@ struct frame *frame_alloc(unsigned order, unsigned alloc, enum frame_kind kind);
 /* Gives back a block that frame_alloc returned, whatever its reference count. */
 void frame_free(struct frame *f, unsigned order);
 
+/* The swap entry of a frame with FRAME_SWAPCACHE; whoever is not sure of that holds the busy bit. */
+static inline u64 frame_swap_entry(const struct frame *f) { return f->kind == FRAME_ANON ? f->index : f->owner; }
+static inline void frame_set_swap_entry(struct frame *f, u64 entry) { *(f->kind == FRAME_ANON ? &f->index : &f->owner) = entry; }
+
 static inline void frame_get(struct frame *f) { __atomic_fetch_add(&f->refs, 1, __ATOMIC_RELAXED); }
 
 /* Drops one reference; the last frees the (single) frame. */
@@ -165,7 +169,10 @@ static inline void frame_put(struct frame *f)
 	if (__atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL) == 0)
 		frame_put_last(f);
 }
-/* The same for several user pages. */
+/* A user page lost a mapping that has been flushed: drops its reference, and the page itself if only the swap
+ * cache is left. */
+void frame_put_user(struct frame *f);
+/* The same for several. */
 void frame_put_many(struct frame *const *frames, unsigned nr);
 
 /* The busy bit: a sleeping lock on a frame's content (RANK_FRAME_BUSY). */

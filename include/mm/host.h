@@ -102,6 +102,8 @@ extern struct mm_tunables {
 	u32 max_map_count;     /* regions per space: 65530 */
 	u64 mmap_min_addr;     /* 65536 */
 	u32 share_tables;      /* 1: fork shares last-level tables */
+	u32 swappiness;        /* 0..200: how dear swap I/O is against file I/O */
+	u32 page_cluster;      /* swap read-ahead: up to 2^page_cluster pages */
 } mm_tunables;
 
 #endif

@@ -134,6 +134,24 @@ bool walk_back_test_accessed(struct frame *f);
 /* The same, and what else the entries show: USED_* but USED_CALL (mm/policy.h). */
 unsigned walk_back_harvest(struct frame *f);
 
+/* ---- pages in swap (swapped.c): e is what the entry says, its table is locked ---- */
+
+/* One more entry names the page: (table, index), which has a companion. */
+void swapped_link(pte_t e, struct frame *table, unsigned index);
+/* The entry (table, index), emptied already, does not any more. The slot may be free afterwards. */
+void swapped_unlink(pte_t e, struct frame *table, unsigned index);
+void swapped_move(pte_t e, struct frame *from, unsigned i, struct frame *to, unsigned j);
+/* Turns every entry that maps the busy frame f, which is in the swap cache, into one that names its slot, in
+ * all sharers; flushes; drops the slots' references; FRAME_DIRTY if one of them was written through. False:
+ * an entry of a locked region stays. */
+bool walk_back_swap_out(struct frame *f);
+/* Makes the entry (table, index) map f again, which is what its swap slot holds, with these bits and for all
+ * sharers; takes over a reference. Returns how many entries still name the slot. */
+u32 entry_swap_in(struct frame *table, unsigned index, struct frame *f, u64 bits);
+/* Makes every entry that names the slot map f, without access: the next touch gives it its region's rights.
+ * f is in the slot's swap cache, up to date and busy. */
+void swapped_bring_back(u64 entry, struct frame *f);
+
 /* ---- walking down (walk.c) ---- */
 
 /* A locked leaf table and the entry in it. */
@@ -145,6 +163,10 @@ struct leaf {
 	unsigned index;
 	bool is_shared;       /* upper_entry has W off */
 };
+
+/* How many places name the page in swap that the locked leaf l names by e, each sharer of a shared table counted; of
+ * very many roughly. Unlocks l. */
+u64 swapped_sharers(pte_t e, struct leaf *l);
 
 /* Finds and locks the leaf table for addr as it is. False: there is none. Space lock held (read). */
 bool leaf_lock(struct space *s, uaddr_t addr, struct leaf *l);
@@ -230,6 +252,10 @@ void protect_range(struct space *s, uaddr_t start, uaddr_t end, u32 flags);
 /* The same for a range that range_look found below one leaf table. */
 void protect_leaf(struct space *s, struct frame *table, uaddr_t start, uaddr_t end, u32 flags);
 
+/* Marks the mapped entries of [start, end) as locked in memory, or not. Tables are the space's own; shared ones, which
+ * hold no locked entries, are passed by. */
+void lock_entries(struct space *s, uaddr_t start, uaddr_t end, bool is_locked);
+
 /* Reserves all tables that move_range will need. 0 or -ENOMEM. */
 int move_reserve(struct space *s, uaddr_t from, uaddr_t to, u64 len);
 /* Moves all entries of [from, from+len) to the empty range at `to`. Cannot fail. */
@@ -238,9 +264,10 @@ void move_range(struct space *s, uaddr_t from, uaddr_t to, u64 len);
 /* PTE bits for a region's flags, W included when writable. */
 static inline u64 rights_of(u32 region_flags, bool writable)
 {
+	u64 locked = region_flags & REGION_LOCKED ? PTE_LOCKED : 0;
 	if (!(region_flags & (REGION_READ | REGION_WRITE | REGION_EXEC)))
-		return PTE_NOACCESS | PTE_USER | PTE_NX;
-	return PTE_PRESENT | PTE_USER | (region_flags & REGION_EXEC ? 0 : PTE_NX) | (writable ? PTE_WRITE : 0);
+		return PTE_NOACCESS | PTE_USER | PTE_NX | locked;
+	return PTE_PRESENT | PTE_USER | locked | (region_flags & REGION_EXEC ? 0 : PTE_NX) | (writable ? PTE_WRITE : 0);
 }
 
 /* NULL or what is broken in s's tables; adds up what the space's counts must be. */

@@ -5,9 +5,12 @@
  *
  *   63 NX | 51..12 frame | 9 special | 8 no-access (P = 0) | 7 PS | 6 D | 5 A | 2 U | 1 W | 0 P
  *
- * An entry is empty (0), maps a frame with access (P), or maps a frame without any access (P = 0,
- * bit 8: PROT_NONE keeps the frame). "Special" entries map frames that have no slots and no counts
- * (zero page, vDSO). W in an entry of an upper table is off exactly when the table below is shared.
+ * An entry is empty (0), maps a frame with access (P), maps a frame without any access (P = 0, bit 8:
+ * PROT_NONE keeps the frame), or names a page in swap. "Special" entries map frames that have no slots and
+ * no counts (zero page, vDSO); those that name a page in swap have that bit too, since they map no frame.
+ * W in an entry of an upper table is off exactly when the table below is shared.
+ *
+ *   in swap:  57..12 swap entry (area, slot; see mm/swap.h) | 10 swap | 9 special
  */
 #ifndef MM_PTE_H
 #define MM_PTE_H
@@ -22,10 +25,12 @@
 #define PTE_DIRTY    (1ull << 6)
 #define PTE_NOACCESS (1ull << 8) /* only with P = 0 */
 #define PTE_SPECIAL  (1ull << 9)
+#define PTE_SWAP     (1ull << 10) /* only with P = 0, no access off, special */
+#define PTE_LOCKED   (1ull << 52) /* of a region locked in memory: reclaim leaves the page alone */
 #define PTE_NX       (1ull << 63)
 #define PTE_PFN      0x000ffffffffff000ull
 
-#define PTE_RIGHTS (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_NOACCESS | PTE_NX)
+#define PTE_RIGHTS (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_NOACCESS | PTE_LOCKED | PTE_NX)
 
 static inline pte_t pte_none(void) { return (pte_t){ 0 }; }
 static inline bool pte_is_none(pte_t e) { return e.bits == 0; }
@@ -35,6 +40,10 @@ static inline bool pte_is_writable(pte_t e) { return e.bits & PTE_WRITE; }
 static inline bool pte_is_dirty(pte_t e) { return e.bits & PTE_DIRTY; }
 static inline bool pte_is_accessed(pte_t e) { return e.bits & PTE_ACCESSED; }
 static inline bool pte_is_special(pte_t e) { return e.bits & PTE_SPECIAL; }
+/* With special set: not a frame, but a page in swap. */
+static inline bool pte_is_swap(pte_t e) { return e.bits & PTE_SWAP; }
+static inline u64 pte_swap_entry(pte_t e) { return (e.bits & ~PTE_NX) >> PAGE_SHIFT; }
+static inline pte_t pte_make_swap(u64 entry) { return (pte_t){ entry << PAGE_SHIFT | PTE_SWAP | PTE_SPECIAL }; }
 static inline bool pte_is_executable(pte_t e) { return !(e.bits & PTE_NX); }
 static inline pfn_t pte_pfn(pte_t e) { return (e.bits & PTE_PFN) >> PAGE_SHIFT; }
 

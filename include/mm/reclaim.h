@@ -45,6 +45,8 @@ u64 reclaim_slab_all(void);
 
 /* Free memory fell below a low watermark: wakes the worker. Any context that may take RANK_WAITQ. */
 void reclaim_wake(void);
+/* Pages that reclaim is waiting for have become free. */
+void reclaim_progress(void);
 void reclaim_init(void);
 int reclaim_start(void); /* the worker, once threads exist: 0 or -ENOMEM */
 

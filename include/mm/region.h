@@ -38,6 +38,13 @@ struct mapping;
 #define REGION_HUGEPAGE  (1u << 19)
 #define REGION_NOHUGEPAGE (1u << 20)
 
+/* How well read-ahead from swap does; hints, any reader of the space's lock changes them. */
+struct swap_readahead {
+	uaddr_t last; /* the last page touched in swap */
+	u32 size;     /* pages in the last window */
+	u32 hits;     /* pages of it that were used */
+};
+
 struct region {
 	struct rb_node node;        /* in space->regions, by address */
 	struct region *prev, *next; /* neighbours by address */
@@ -52,6 +59,7 @@ struct region {
 	const pfn_t *special_pfns;     /* REGION_SPECIAL: one per page */
 	const char *name;              /* "[vdso]" ...; NULL: derived */
 	struct list_head mapping_link; /* in mapping->regions */
+	struct swap_readahead swap_ra;
 	u64 zap_stamp;                 /* (mapping->regions_lock) last truncation that visited it */
 };
 

@@ -33,12 +33,15 @@
 	X(NR_PAGE_TABLE, "nr_page_table_pages", "page-table pages of user spaces; a shared one counts once")     \
 	X(NR_COMPANION, "nr_companion_pages", "pages that hold the chain links of page-table pages")             \
 	X(NR_MLOCK, "nr_mlock", "pages locked by mlock and MAP_LOCKED")                                          \
+	X(NR_SWAPCACHE, "nr_swapcached", "pages that are in memory and in swap")                                 \
 	X(NR_KERNEL_MISC, "nr_kernel_misc_pages", "other pages the kernel allocated")                            \
 	/* events */                                                                                             \
 	X(PGPGIN, "pgpgin", "KiB read from block devices")                                                       \
 	X(PGPGOUT, "pgpgout", "KiB written to block devices")                                                    \
 	X(PSWPIN, "pswpin", "pages read from swap")                                                              \
 	X(PSWPOUT, "pswpout", "pages written to swap")                                                           \
+	X(SWAP_RA, "swap_ra", "pages read from swap ahead of their use")                                         \
+	X(SWAP_RA_HIT, "swap_ra_hit", "of those, pages that were used")                                          \
 	X(PGALLOC, "pgalloc_normal", "pages allocated")                                                          \
 	X(PGFREE, "pgfree", "pages freed")                                                                       \
 	X(PGFAULT, "pgfault", "page faults, minor and major")                                                    \

@@ -10,6 +10,7 @@
 #ifndef MM_SWAP_H
 #define MM_SWAP_H
 
+#include <hal/lock.h>
 #include <hal/types.h>
 #include <mm/fault.h>
 #include <mm/frame.h>
@@ -27,6 +28,67 @@ struct mapping;
 
 static inline unsigned swap_entry_area(u64 entry) { return (unsigned)(entry >> SWAP_AREA_SHIFT); }
 static inline u64 swap_entry_slot(u64 entry) { return entry & ((1ul << SWAP_AREA_SHIFT) - 1); }
+
+/* ---- slots (slot.c) ---- */
+
+/* One for each page of an area. In use while entries name it, a frame is its cache, or an index holds it. */
+struct swap_slot {
+	u64 chain; /* as frame->chain: the entries that name it; bit 31 is the lock of all three fields */
+	u32 pfn;   /* the swap cache: which frame holds the page too; 0 = none */
+	u32 flags;
+};
+#define SWAP_SLOT_USED (1u << 0)
+#define SWAP_SLOT_BAD  (1u << 1) /* header or bad page: used, but by nobody */
+#define SWAP_SLOT_HELD (1u << 2) /* a shmem object's index holds it */
+#define SWAP_SLOT_LOCKED (1ull << 31)
+
+/* The slot of an entry that is in use and stays so meanwhile. */
+struct swap_slot *swap_slot(u64 entry);
+static inline u64 swap_slot_lock(struct swap_slot *s) /* RANK_SWAP_SLOT; returns the chain */
+{
+	if (unlikely(hal_debug_checks))
+		lock_rank_acquire(RANK_SWAP_SLOT, false);
+	hal_switch_point();
+	u64 chain;
+	while (unlikely((chain = __atomic_fetch_or(&s->chain, SWAP_SLOT_LOCKED, __ATOMIC_ACQUIRE)) & SWAP_SLOT_LOCKED))
+		hal_cpu_pause();
+	return chain;
+}
+/* Unlocks with a new chain; frees the slot when nothing uses it any more. */
+void swap_slot_unlock(struct swap_slot *s, u64 entry, u64 chain);
+
+/* ---- the swap cache (cache.c) ---- */
+
+/* A frame of kind ANON or CACHE (shmem) with FRAME_SWAPCACHE names its slot: frame_swap_entry(). It joins and
+ * leaves the cache under its busy bit; the cache holds one reference. */
+
+/* The cached frame of an entry that stays in use meanwhile, with a reference, or NULL. */
+struct frame *swap_cache_find(u64 entry);
+/* Puts f, busy and nobody else's, into the cache of such an entry. False: there is one already. */
+bool swap_cache_add(u64 entry, struct frame *f);
+/* Takes f, busy, out of the cache, if it is in; its content is valid only in memory then (or of no use). */
+void swap_cache_remove(struct frame *f);
+/* A mapping of f, which has FRAME_SWAPCACHE, has gone: takes it out if nobody maps it and no entry names its
+ * slot any more. A reference is held. No context. */
+void swap_cache_release(struct frame *f);
+/* Takes the busy f out if no entry names its slot (mapped or not). */
+void swap_cache_release_busy(struct frame *f);
+/* A write to f, which one entry maps and FRAME_SWAPCACHE is set on: takes it out if no other entry names its
+ * slot and nobody else holds it. True: the page is the writer's own. Leaf table lock held. */
+bool swap_cache_reuse(struct frame *f);
+
+/* ---- moving pages (out.c, in.c) ---- */
+
+#define SWAP_BATCH 32
+/* Writes nr (at most SWAP_BATCH) pages out: busy, each with a reference that is used up; they are unlocked
+ * and become free at once or when their write ends, unless somebody touches them before. Returns how many
+ * were freed at once. May sleep; allocates nothing but from reserves. */
+unsigned swap_out(struct frame *const *frames, unsigned nr, unsigned *nr_started);
+
+/* Brings the page that the locked leaf l names at addr, in region r, into the swap cache and unlocks l. The frame
+ * has a reference; it may be busy being read. *is_major: it was not in memory. 0; -ENOMEM; -EAGAIN: the
+ * entry has changed. */
+int swap_in(struct leaf *l, struct region *r, uaddr_t addr, struct frame **out, bool *is_major);
 
 /* ---- areas (area.c) ---- */
 

@@ -2,12 +2,14 @@
 /* First touch of private memory: a zeroed frame for a write, the common zero frame for a read. */
 #include "internal.h"
 #include <asm/siginfo.h>
+#include <mm/reclaim.h>
 #include <mm/stat.h>
 
 static struct fault_verdict map_new(struct space *s, struct region *r, struct leaf *l, struct frame *f)
 {
 	f->flags = FRAME_UPTODATE;
 	leaf_map(s, l, f, rights_of(r->flags, r->flags & REGION_WRITE) | PTE_ACCESSED | PTE_DIRTY, RSS_ANON);
+	lru_add(f);
 	leaf_unlock(l);
 	stat_add(STAT_PGZERO, 1);
 	return VERDICT_MAPPED;

@@ -2,12 +2,14 @@
 /*
  * A write to a page that is present without W: copy on write, or the first write to a shared page.
  *
- * A private frame is reused in place exactly when its only slot is this one and nobody else holds a
- * reference: then no other space, and no flush that is still to come, can see the write.
+ * A private frame is reused in place exactly when its only slot is this one, no entry has it in swap, and
+ * nobody else holds a reference: then no other space, and no flush that is still to come, can see the write.
  */
 #include "internal.h"
 #include <mm/mapping.h>
+#include <mm/reclaim.h>
 #include <mm/stat.h>
+#include <mm/swap.h>
 #include <mm/trace.h>
 
 static u64 written_rights(const struct region *r)
@@ -63,7 +65,7 @@ static void replace_entry(struct space *s, struct region *r, uaddr_t addr, struc
 		slot_unlink(old, l->table, l->index);
 		slot_link_first(copy, l->table, l->index);
 		hal_entry_store(l->entry, pte_make(frame_pfn(copy), written_rights(r)));
-		frame_put(old);
+		frame_put_user(old);
 		return;
 	}
 	if (!pte_is_special(e)) {
@@ -75,7 +77,7 @@ static void replace_entry(struct space *s, struct region *r, uaddr_t addr, struc
 	l->table->nr_entries--;
 	leaf_map(s, l, copy, written_rights(r), RSS_ANON);
 	if (!pte_is_special(e))
-		frame_put(old);
+		frame_put_user(old);
 }
 
 static struct fault_verdict copy_with(struct space *s, struct region *r, uaddr_t addr, struct leaf *l, pte_t e,
@@ -90,6 +92,7 @@ static struct fault_verdict copy_with(struct space *s, struct region *r, uaddr_t
 		trace_point(TRACE_COPY, addr, pte_pfn(e), frame_pfn(copy), 0);
 	}
 	replace_entry(s, r, addr, l, e, copy);
+	lru_add(copy);
 	leaf_unlock(l);
 	return VERDICT_MAPPED;
 }
@@ -100,7 +103,8 @@ struct fault_verdict fault_write_present(struct space *s, struct region *r, uadd
 		struct frame *f = pte_frame(e);
 		if (r->flags & REGION_SHARED)
 			return write_shared(s, r, addr, l, e);
-		if (f->kind == FRAME_ANON && READ_ONCE(f->nr_slots) == 1 && __atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) == 1) {
+		if (f->kind == FRAME_ANON && READ_ONCE(f->nr_slots) == 1 &&
+		    (__atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) == 1 || swap_cache_reuse(f))) {
 			stat_add(STAT_PGREUSE, 1);
 			return write_in_place(l, e, addr, r);
 		}

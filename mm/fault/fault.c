@@ -25,12 +25,33 @@ static __attribute__((noinline)) struct fault_verdict fault_special(struct space
 	return VERDICT_MAPPED;
 }
 
+/* The entry granted nothing although its region does: it was put there for all sharers without asking. */
+static struct fault_verdict grant_rights(struct region *r, struct leaf *l, pte_t e)
+{
+	while (!pte_is_present(e) && !hal_entry_cmpxchg(l->entry, &e, pte_set(pte_with_rights(e, 0), rights_of(r->flags, false) | PTE_ACCESSED)))
+		;
+	leaf_unlock(l);
+	return VERDICT_MAPPED;
+}
+
+/* Locks the entry for addr: the space's own, or one in a shared table that names a page in swap, which is brought
+ * in for all sharers. 0 or -ENOMEM. */
+static inline int lock_entry(struct space *s, uaddr_t addr, struct leaf *l)
+{
+	if (unlikely(READ_ONCE(s->rss[RSS_SWAP])) && leaf_lock(s, addr, l)) {
+		if (!l->is_shared || pte_is_swap(hal_entry_load(l->entry)))
+			return 0;
+		leaf_unlock(l);
+	}
+	return leaf_lock_exclusive(s, addr, l);
+}
+
 struct fault_verdict fault_region(struct space *s, struct region *r, uaddr_t addr, unsigned access)
 {
 	struct leaf l;
 	if (unlikely(r->flags & REGION_SPECIAL))
 		return access & FAULT_WRITE ? VERDICT_SIGNAL(SIGSEGV, SEGV_ACCERR) : fault_special(s, r, addr);
-	if (unlikely(leaf_lock_exclusive(s, addr, &l)))
+	if (unlikely(lock_entry(s, addr, &l)))
 		return VERDICT_OOM;
 	pte_t e = hal_entry_load(l.entry);
 	if (likely(pte_is_none(e))) {
@@ -39,8 +60,12 @@ struct fault_verdict fault_region(struct space *s, struct region *r, uaddr_t add
 		leaf_unlock(&l);
 		return fault_file(s, r, addr, access);
 	}
+	if (unlikely(pte_is_swap(e)))
+		return fault_swap(s, r, addr, access, &l);
 	if ((access & FAULT_WRITE) && !pte_is_writable(e))
 		return fault_write_present(s, r, addr, &l, e);
+	if (unlikely(!pte_is_present(e)))
+		return grant_rights(r, &l, e);
 	leaf_unlock(&l);
 	hal_tlb_flush_local(addr); /* the translation was stale */
 	return VERDICT_MAPPED;

@@ -10,6 +10,7 @@
 #include "internal.h"
 #include <mm/mapping.h>
 #include <mm/readahead.h>
+#include <mm/reclaim.h>
 #include <mm/stat.h>
 #include <mm/trace.h>
 
@@ -132,6 +133,7 @@ static struct fault_verdict map_copy(struct space *s, struct region *r, uaddr_t 
 		hal_page_copy(frame_pfn(copy), frame_pfn(f));
 		copy->flags = FRAME_UPTODATE;
 		leaf_map(s, &l, copy, rights_of(r->flags, r->flags & REGION_WRITE) | PTE_ACCESSED | PTE_DIRTY, RSS_ANON);
+		lru_add(copy);
 		stat_add(STAT_PGCOPY, 1);
 		trace_point(TRACE_COPY, addr, frame_pfn(f), frame_pfn(copy), 0);
 	}

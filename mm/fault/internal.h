@@ -38,6 +38,8 @@ static inline void mark_written(struct mapping *m, struct frame *f)
 struct fault_verdict fault_anon(struct space *s, struct region *r, uaddr_t addr, unsigned access, struct leaf *l);
 /* An absent entry of a file or shmem region (file.c). The leaf is not locked. */
 struct fault_verdict fault_file(struct space *s, struct region *r, uaddr_t addr, unsigned access);
+/* An entry that names a page in swap (swap.c). The leaf is locked, shared or not; unlocks it. */
+struct fault_verdict fault_swap(struct space *s, struct region *r, uaddr_t addr, unsigned access, struct leaf *l);
 /* A write to a present entry without W (copy.c). The leaf is exclusive and locked; unlocks it. */
 struct fault_verdict fault_write_present(struct space *s, struct region *r, uaddr_t addr, struct leaf *l, pte_t e);
 

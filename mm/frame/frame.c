@@ -15,6 +15,7 @@
 #include <mm/inject.h>
 #include <mm/reclaim.h>
 #include <mm/stat.h>
+#include <mm/swap.h>
 #include <mm/trace.h>
 
 struct node frame_nodes[FRAME_MAX_NODES];
@@ -257,6 +258,7 @@ void frame_free(struct frame *f, unsigned order)
 void frame_put_last(struct frame *f)
 {
 	ASSERT(f->kind != FRAME_TABLE); /* table_put gives its number back */
+	lru_remove(f);
 	frame_free(f, 0);
 }
 
@@ -278,15 +280,27 @@ static inline bool is_movable_user(u16 kind_mobility)
 	return (u16)(kind_mobility - (FRAME_MOVABLE << 8 | FRAME_ANON)) <= 1;
 }
 
-void frame_put_many(struct frame *const *frames, unsigned nr)
+static __attribute__((noinline)) void release_cached(struct frame *f)
 {
-	unsigned cpu = hal_cpu_id(), nr_freed = 0, nr_elsewhere = 0;
+	if (f->kind == FRAME_ANON)
+		swap_cache_release(f);
+}
+
+void frame_put_user(struct frame *f)
+{
+	if (unlikely(frame_flags(f) & FRAME_SWAPCACHE))
+		release_cached(f);
+	frame_put(f);
+}
+
+/* Frees pages that nobody refers to. */
+static void free_many(struct frame *const *frames, unsigned nr)
+{
+	unsigned cpu = hal_cpu_id(), nr_elsewhere = 0;
 	struct pcp *p = &frame_pcps[cpu].of[FRAME_MOVABLE];
 	struct frame *top = p->top;
 	for (struct frame *const *end = frames + nr; frames < end; frames++) {
 		struct frame *f = *frames;
-		if (__atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL) != 0)
-			continue;
 		ASSERT(f->nr_slots == 0);
 		u16 what = READ_ONCE(f->kind_mobility); /* once: the page block may change sides */
 		if (unlikely(!is_movable_user(what))) {
@@ -297,13 +311,37 @@ void frame_put_many(struct frame *const *frames, unsigned nr)
 		WRITE_ONCE(f->kind, FRAME_PCP);
 		f->next_free = top;
 		top = f;
-		nr_freed++;
 	}
 	p->top = top;
-	p->nr += nr_freed;
-	mm_stat_cpus[cpu].count[STAT_PGFREE] += nr_freed + nr_elsewhere;
+	p->nr += nr - nr_elsewhere;
+	mm_stat_cpus[cpu].count[STAT_PGFREE] += nr;
 	if (unlikely(p->nr > frame_pcp_high))
 		pcp_drain(p, frame_pcp_high / 2);
+}
+
+#define PUT_AT_ONCE 64u
+
+void frame_put_many(struct frame *const *frames, unsigned nr)
+{
+	struct frame *dead[PUT_AT_ONCE];
+	while (nr) {
+		unsigned n = min(nr, PUT_AT_ONCE), nr_dead = 0;
+		u32 any = 0;
+		for (struct frame *const *end = frames + n; frames < end; frames++) {
+			struct frame *f = *frames;
+			u32 flags = f->flags;
+			if (unlikely(flags & FRAME_SWAPCACHE))
+				release_cached(f);
+			if (__atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL) != 0)
+				continue;
+			any |= flags;
+			dead[nr_dead++] = f;
+		}
+		if (any & FRAME_LRU)
+			lru_remove_many(dead, nr_dead);
+		free_many(dead, nr_dead);
+		nr -= n;
+	}
 }
 
 void frame_drain_pcp(void)

@@ -26,49 +26,59 @@
 #include <mm/pagetable.h>
 #include <mm/stat.h>
 
-void chain_wait(struct frame *f)
+void chain_wait(u64 *chain)
 {
 	do {
-		while (READ_ONCE(f->chain) & CHAIN_LOCKED)
+		while (READ_ONCE(*chain) & CHAIN_LOCKED)
 			hal_cpu_pause();
-	} while (__atomic_fetch_or(&f->chain, CHAIN_LOCKED, __ATOMIC_ACQUIRE) & CHAIN_LOCKED);
+	} while (__atomic_fetch_or(chain, CHAIN_LOCKED, __ATOMIC_ACQUIRE) & CHAIN_LOCKED);
 }
 
-void slot_link(struct frame *f, struct frame *table, unsigned index)
+u64 chain_with(u64 chain, struct frame *table, unsigned index)
 {
-	slot_t slot = slot_make(table, index);
-	chain_lock(f);
-	slot_t head = chain_head(f);
-	u32 nr = READ_ONCE(f->nr_slots);
+	slot_t slot = slot_make(table, index), head = (slot_t)chain;
+	u32 nr = (u32)(chain >> 32);
 	DEBUG_ASSERT(table->companion_pfn || !head);
-	if (nr == 0) {
-		count_first_mapping(f, 1);
-	} else {
+	if (nr) {
 		struct links *h = slot_links(head);
 		table_links(table)[index].both = head;
 		if (nr == 1)
 			h->next = 0; /* meant nothing until now */
 		h->prev = slot;
 	}
-	chain_unlock_as(f, (nr + 1) * CHAIN_ONE | slot);
+	return (nr + 1) * CHAIN_ONE | slot;
+}
+
+u64 chain_without(u64 chain, struct frame *table, unsigned index)
+{
+	slot_t head = (slot_t)chain;
+	u32 nr = (u32)(chain >> 32);
+	if (likely(nr == 1)) {
+		DEBUG_ASSERT(head == slot_make(table, index));
+		return 0;
+	}
+	return (nr - 1) * CHAIN_ONE | links_remove(nr, head, &table_links(table)[index]);
+}
+
+void slot_link(struct frame *f, struct frame *table, unsigned index)
+{
+	chain_lock(f);
+	u64 chain = chain_of(f);
+	if (!chain)
+		count_first_mapping(f, 1);
+	chain_unlock_as(f, chain_with(chain, table, index));
 	chain_rank_leave();
 }
 
 u32 slot_unlink(struct frame *f, struct frame *table, unsigned index)
 {
 	chain_lock(f);
-	u32 nr = READ_ONCE(f->nr_slots);
-	slot_t head = chain_head(f);
-	if (likely(nr == 1)) {
-		DEBUG_ASSERT(head == slot_make(table, index));
-		head = 0;
+	u64 chain = chain_without(chain_of(f), table, index);
+	if (!chain)
 		count_first_mapping(f, -1);
-	} else {
-		head = links_remove(nr, head, &table_links(table)[index]);
-	}
-	chain_unlock_as(f, (nr - 1) * CHAIN_ONE | head);
+	chain_unlock_as(f, chain);
 	chain_rank_leave();
-	return nr - 1;
+	return (u32)(chain >> 32);
 }
 
 void slot_move(struct frame *f, struct frame *from, unsigned i, struct frame *to, unsigned j)
@@ -240,8 +250,12 @@ void table_remove_entry_locked(struct frame *t, unsigned index)
 	pte_t e = hal_entry_exchange(&table_entries(t)[index], pte_none());
 	WRITE_ONCE(t->nr_entries, t->nr_entries - 1); /* munmap looks without the lock */
 	if (pte_is_special(e)) {
-		struct unmap u = { .offset = (uaddr_t)index << PAGE_SHIFT, .kind = -1 };
+		struct unmap u = { .offset = (uaddr_t)index << PAGE_SHIFT, .kind = pte_is_swap(e) ? RSS_SWAP : -1 };
 		table_for_each_space(t, unmap_flush, &u);
+		if (pte_is_swap(e)) {
+			t->rss[RSS_SWAP]--;
+			swapped_unlink(e, t, index);
+		}
 		return;
 	}
 	struct frame *f = pte_frame(e);
@@ -251,7 +265,7 @@ void table_remove_entry_locked(struct frame *t, unsigned index)
 	t->rss[u.kind]--;
 	table_for_each_space(t, unmap_flush, &u);
 	slot_unlink(f, t, index);
-	frame_put(f);
+	frame_put_user(f);
 }
 
 /* Takes f out of one entry, if it is still there. */

@@ -29,7 +29,7 @@ static inline struct links *slot_links(slot_t s)
 #define CHAIN_LOCKED (1ull << 31) /* in frame->chain, of the first slot */
 #define CHAIN_ONE    (1ull << 32) /* in frame->chain: one slot */
 
-void chain_wait(struct frame *f);
+void chain_wait(u64 *chain);
 
 /* The check of ranks, once for a stretch of pages whose chains are locked one after the other. */
 static inline void chain_rank_enter(void)
@@ -48,7 +48,7 @@ static inline void chain_lock_raw(struct frame *f)
 {
 	hal_switch_point();
 	if (unlikely(__atomic_fetch_or(&f->chain, CHAIN_LOCKED, __ATOMIC_ACQUIRE) & CHAIN_LOCKED))
-		chain_wait(f);
+		chain_wait(&f->chain);
 }
 /* Gives the locked chain a new head and length and unlocks it. */
 static inline void chain_unlock_as(struct frame *f, u64 chain)
@@ -78,6 +78,14 @@ static inline bool chain_replace_only(struct frame *f, u64 was, u64 now)
 	hal_switch_point();
 	return __atomic_compare_exchange_n(&f->chain, &was, now, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
+
+/* What a chain (head and length, unlocked form) becomes when slot (table, index) joins or leaves it; links as
+ * for slot_link. The chain is locked. */
+u64 chain_with(u64 chain, struct frame *table, unsigned index);
+u64 chain_without(u64 chain, struct frame *table, unsigned index);
+
+/* NULL or what is broken in the chain of the page in swap that e names and slot `mine` holds. */
+const char *swapped_validate(pte_t e, slot_t mine);
 
 /* NULL or what is broken in the chain of a page that slot `mine` maps; nobody changes it meanwhile. */
 const char *chain_validate(struct frame *f, slot_t mine);

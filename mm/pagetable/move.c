@@ -113,7 +113,10 @@ static void move_stretch(struct frame *src, unsigned i, struct frame *dst, unsig
 			continue;
 		pte_t e = hal_entry_exchange(&from[k], pte_none());
 		moved++;
-		if (unlikely(pte_is_special(e))) {
+		if (unlikely(pte_is_swap(e))) {
+			rss[RSS_SWAP]++;
+			swapped_move(e, src, i + k, dst, j + k);
+		} else if (unlikely(pte_is_special(e))) {
 			nr_special++;
 		} else {
 			struct frame *f = pte_frame(e);
@@ -124,7 +127,7 @@ static void move_stretch(struct frame *src, unsigned i, struct frame *dst, unsig
 		}
 		hal_entry_store(&to[k], e);
 	}
-	rss[RSS_ANON] = moved - nr_special - rss[RSS_FILE] - rss[RSS_SHMEM];
+	rss[RSS_ANON] = moved - nr_special - rss[RSS_FILE] - rss[RSS_SHMEM] - rss[RSS_SWAP];
 	src->nr_entries -= moved;
 	dst->nr_entries += moved;
 	for (unsigned k = 0; k < RSS_NR; k++) {

@@ -145,3 +145,21 @@ void protect_leaf(struct space *s, struct frame *table, uaddr_t start, uaddr_t e
 	table_unlock_leaf(table);
 	flush_after(s, start, end, flags, &b);
 }
+
+void lock_entries(struct space *s, uaddr_t start, uaddr_t end, bool is_locked)
+{
+	for (uaddr_t a = start; (a = leaf_next(s, a, end)) < end;) {
+		uaddr_t next = min(end, (a & ~(LEAF_SPAN - 1)) + LEAF_SPAN);
+		struct leaf l;
+		if (leaf_lock(s, a, &l)) {
+			for (pte_t *e = l.entry, *last = e + ((next - a) >> PAGE_SHIFT); !l.is_shared && e < last; e++) {
+				pte_t now = hal_entry_load(e);
+				while (pte_is_mapped(now) && !pte_is_special(now) &&
+				       !hal_entry_cmpxchg(e, &now, is_locked ? pte_set(now, PTE_LOCKED) : pte_clear(now, PTE_LOCKED)))
+					;
+			}
+			leaf_unlock(&l);
+		}
+		a = next;
+	}
+}

@@ -90,6 +90,10 @@ static void table_copy_entries(struct frame *fresh, struct frame *old)
 			u64 chain = chain_of(f);
 			links_add((u32)(chain >> 32), &beside[i], known, &links[i], slot);
 			chain_unlock_as(f, chain + CHAIN_ONE);
+		} else if (unlikely(pte_is_swap(e))) {
+			chain_rank_leave();
+			swapped_link(e, fresh, i);
+			chain_rank_enter();
 		}
 		hal_entry_store(&to[i], e);
 	}

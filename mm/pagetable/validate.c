@@ -69,6 +69,8 @@ static const char *audit_frame(struct audit *a, struct frame *t, unsigned index,
 	struct region *r = region_at(a, addr);
 	if (!r)
 		return "entry: outside every region";
+	if (pte_is_swap(e))
+		return swapped_validate(e, slot_make(t, index));
 	if (pte_is_special(e))
 		return pte_is_writable(e) ? "entry: special and writable" : NULL;
 	if (f->kind != FRAME_ANON && f->kind != FRAME_CACHE)
@@ -113,7 +115,9 @@ static void audit_leaf(struct audit *a, struct frame *t, uaddr_t base)
 	for (unsigned i = 0; !a->broken && (i = next_used(table_entries(t), i, TABLE_ENTRIES)) < TABLE_ENTRIES; i++) {
 		pte_t e = hal_entry_load(&table_entries(t)[i]);
 		nr++;
-		if (!pte_is_special(e))
+		if (pte_is_swap(e))
+			rss[RSS_SWAP]++;
+		else if (!pte_is_special(e))
 			rss[frame_rss_kind(pte_frame(e))]++;
 		a->broken = audit_frame(a, t, i, e, base + (uaddr_t)i * PAGE_SIZE);
 	}

@@ -60,15 +60,19 @@ void gather_end(struct gather *g)
 
 /* What a stretch of entries lost. */
 struct loss {
-	unsigned nr_special, nr_cache, nr_shmem; /* the rest is anonymous */
+	unsigned nr_special, nr_swap, nr_cache, nr_shmem; /* the rest is anonymous */
 	unsigned anon_kept, cache_gone;          /* frames that others map still; that nobody maps any more */
 };
 
-/* Counts `nr` pages and the special entries out of the table, the space and the system. */
+/* Counts `nr` pages and the other entries out of the table, the space and the system. */
 static void count_loss(struct gather *g, struct frame *t, unsigned nr, const struct loss *l)
 {
 	unsigned nr_anon = nr - l->nr_cache, nr_file = l->nr_cache - l->nr_shmem;
-	t->nr_entries -= nr + l->nr_special;
+	t->nr_entries -= nr + l->nr_special + l->nr_swap;
+	if (unlikely(l->nr_swap)) {
+		t->rss[RSS_SWAP] -= l->nr_swap;
+		g->rss[RSS_SWAP] += l->nr_swap;
+	}
 	t->rss[RSS_ANON] -= nr_anon;
 	t->rss[RSS_FILE] -= nr_file;
 	t->rss[RSS_SHMEM] -= l->nr_shmem;
@@ -159,6 +163,20 @@ static __attribute__((noinline)) unsigned zap_files(struct zap *z, unsigned i) {
 static __attribute__((noinline)) unsigned zap_shmem(struct zap *z, unsigned i) { return zap_cache(z, i, true, false); }
 static __attribute__((noinline)) unsigned zap_both(struct zap *z, unsigned i) { return zap_cache(z, i, true, true); }
 
+/* An entry that maps no frame. */
+static __attribute__((noinline)) void zap_special(struct zap *z, unsigned i)
+{
+	pte_t e = hal_entry_exchange(&z->entries[i], pte_none());
+	if (!pte_is_swap(e)) {
+		z->loss.nr_special++;
+		return;
+	}
+	z->loss.nr_swap++;
+	chain_rank_leave();
+	swapped_unlink(e, z->table, i);
+	chain_rank_enter();
+}
+
 /* As zap_entries, of no more entries than the gather has room for. Returns how far it came. */
 static unsigned zap_stretch(struct gather *g, struct frame *t, unsigned i, unsigned to)
 {
@@ -169,12 +187,11 @@ static unsigned zap_stretch(struct gather *g, struct frame *t, unsigned i, unsig
 	while (i < to) {
 		pte_t e = hal_entry_load(&z.entries[i]);
 		if (pte_is_none(e)) {
-			if ((unsigned)(z.out - first) + z.loss.nr_special == t->nr_entries)
+			if ((unsigned)(z.out - first) + z.loss.nr_special + z.loss.nr_swap == t->nr_entries)
 				break;
 			i = skip_empty(z.entries, i + 1, to);
 		} else if (pte_is_special(e)) {
-			hal_entry_exchange(&z.entries[i++], pte_none());
-			z.loss.nr_special++;
+			zap_special(&z, i++);
 		} else {
 			i = pte_frame(e)->kind == FRAME_ANON ? zap_anon(&z, i) : zap_pages(&z, i);
 		}
@@ -408,7 +425,10 @@ void zap_range_all_sharers(struct space *s, uaddr_t start, uaddr_t end, bool onl
 			unsigned to = l.index + ((min(end, next) - a) >> PAGE_SHIFT);
 			for (unsigned i = l.index; i < to && l.table->nr_entries; i++) {
 				pte_t e = hal_entry_load(&table_entries(l.table)[i]);
-				if (!pte_is_mapped(e) || pte_is_special(e) || (only_file && pte_frame(e)->kind == FRAME_ANON))
+				bool is_private = pte_is_swap(e) || (pte_is_mapped(e) && !pte_is_special(e) && pte_frame(e)->kind == FRAME_ANON);
+				if (only_file && is_private)
+					continue;
+				if (!pte_is_swap(e) && (!pte_is_mapped(e) || pte_is_special(e)))
 					continue;
 				table_remove_entry_locked(l.table, i);
 			}

@@ -14,6 +14,18 @@ void lru_switch_all(const struct policy *p);
 void policy_init(void);
 unsigned policy_number(const struct policy *p);
 
+/* ---- balance.c ---- */
+
+#define SCAN_PRIORITIES 12u /* from the 4,096th part of the lists to all of it */
+
+struct scan_balance {
+	u64 size[LRU_NR_TYPES];   /* pages on the lists */
+	u64 weight[LRU_NR_TYPES]; /* in what proportion they are looked at */
+};
+void balance_begin(struct scan_balance *b, bool may_swap);
+/* Pages of one type to look at in the round of this priority (SCAN_PRIORITIES .. 0). */
+u64 balance_target(const struct scan_balance *b, enum lru_type t, unsigned priority);
+
 /* ---- workingset.c ---- */
 
 /* The table, sized to the machine's RAM. Without memory for it nothing is remembered. */

@@ -2,7 +2,7 @@
 /*
  * Freeing pages. The policy in use names the victims (lru.c). One that is dirty waits for write-back (never
  * dropped); else it is taken from every mapping by the walk back, then from its file's index, if nobody
- * took hold of it meanwhile.
+ * took hold of it meanwhile. An anonymous one goes to swap (mm/swap/out.c).
  *
  * Nothing here waits for a lock that an allocation may be made under: busy pages are passed by.
  */
@@ -12,6 +12,7 @@
 #include <mm/host.h>
 #include <mm/mapping.h>
 #include <mm/pagetable.h>
+#include <mm/swap.h>
 #include <mm/writeback.h>
 
 #define BATCH LRU_BATCH
@@ -78,8 +79,8 @@ static bool evict(struct frame *f)
 	return evicted;
 }
 
-/* One victim, whose reference is used up. True: it was freed; else it stays on its list. */
-static bool shrink_page(struct frame *f, bool *is_dirty)
+/* One victim of a file, whose reference is used up. True: it was freed; else it stays on its list. */
+static bool shrink_file(struct frame *f, bool *is_dirty)
 {
 	bool evicted = false;
 	if (frame_busy_trylock(f)) {
@@ -99,46 +100,113 @@ static bool shrink_page(struct frame *f, bool *is_dirty)
 	return evicted;
 }
 
-/* One batch. Pages freed; *nr_looked = 0: there is nothing on the lists. */
-static u64 shrink_batch(bool is_worker, bool *is_dirty, unsigned *nr_looked)
+/* A reclaim under way. */
+struct scan {
+	unsigned alloc;
+	bool is_worker;
+	bool is_dirty;   /* dirty pages of files were met */
+	u64 nr_freed;
+	u64 nr_started;  /* pages on their way to swap */
+};
+
+static void shrink_files(struct scan *s, struct frame *const *victims, unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++)
+		s->nr_freed += shrink_file(victims[i], &s->is_dirty);
+}
+
+/* Victims without a home but swap. */
+static void shrink_anon(struct scan *s, struct frame *const *victims, unsigned nr)
+{
+	struct frame *out[BATCH];
+	unsigned nr_out = 0, nr_started;
+	for (unsigned i = 0; i < nr; i++) {
+		struct frame *f = victims[i];
+		if (frame_busy_trylock(f)) {
+			if (frame_flags(f) & FRAME_UPTODATE) {
+				out[nr_out++] = f;
+				continue;
+			}
+			frame_busy_unlock(f);
+		}
+		lru_putback(f);
+		frame_put(f);
+	}
+	s->nr_freed += swap_out(out, nr_out, &nr_started);
+	s->nr_started += nr_started;
+}
+
+/* One batch of a type. Pages looked at; 0: there are none. */
+static unsigned shrink_batch(struct scan *s, enum lru_type t)
 {
 	struct frame *victims[BATCH];
 	struct lru_look look;
-	u64 freed = 0;
-	unsigned n = lru_select(lru_of_type(LRU_FILE), victims, BATCH, &look);
-	*nr_looked = look.nr_selected + look.nr_aged;
-	for (unsigned i = 0; i < n; i++)
-		freed += shrink_page(victims[i], is_dirty);
-	stat_add(is_worker ? STAT_PGSCAN_KSWAPD : STAT_PGSCAN_DIRECT, look.nr_selected);
-	stat_add(is_worker ? STAT_PGSTEAL_KSWAPD : STAT_PGSTEAL_DIRECT, (s64)freed);
-	return freed;
+	u64 before = s->nr_freed + s->nr_started;
+	unsigned n = lru_select(lru_of_type(t), victims, BATCH, &look);
+	if (t == LRU_ANON)
+		shrink_anon(s, victims, n);
+	else
+		shrink_files(s, victims, n);
+	stat_add(s->is_worker ? STAT_PGSCAN_KSWAPD : STAT_PGSCAN_DIRECT, look.nr_selected);
+	stat_add(s->is_worker ? STAT_PGSTEAL_KSWAPD : STAT_PGSTEAL_DIRECT, (s64)(s->nr_freed + s->nr_started - before));
+	return look.nr_selected + look.nr_aged;
 }
 
-static bool never(void *arg) { return false; }
+/* Looks at ever larger parts of the lists until enough is freed or on its way. */
+static void shrink_lists(struct scan *s, u64 nr)
+{
+	struct scan_balance b;
+	balance_begin(&b, s->alloc & ALLOC_IO);
+	for (unsigned priority = SCAN_PRIORITIES + 1; priority-- > 0 && s->nr_freed + s->nr_started < nr;) {
+		u64 left[LRU_NR_TYPES] = { balance_target(&b, LRU_ANON, priority), balance_target(&b, LRU_FILE, priority) };
+		while ((left[LRU_ANON] || left[LRU_FILE]) && s->nr_freed + s->nr_started < nr) {
+			for (unsigned t = 0; t < LRU_NR_TYPES; t++) {
+				unsigned n = left[t] ? shrink_batch(s, t) : 0;
+				left[t] -= min(left[t], n ? (u64)n : left[t]);
+			}
+		}
+	}
+}
+
 static struct host_waitq pause_queue;
+static u64 progress; /* atomic: grows when pages that reclaim waits for become free */
+
+void reclaim_progress(void)
+{
+	__atomic_fetch_add(&progress, 1, __ATOMIC_RELAXED);
+	host_wake_all(&pause_queue);
+}
+
+static bool has_progressed(void *arg) { return READ_ONCE(progress) != *(u64 *)arg; }
 
 #define PAUSE_NS 20000000ull /* for write-back to get on */
 #define MAX_PAUSES 100u      /* 2 s: a stuck disk does not hold an allocation for ever */
 
+/* Until writes have ended that free something. */
+static void wait_for_writes(u64 since)
+{
+	for (unsigned i = 0; i < MAX_PAUSES; i++)
+		if (!host_wait(&pause_queue, has_progressed, &since, PAUSE_NS))
+			return;
+}
+
+/* Pages freed, those on their way included. */
 static u64 reclaim(u64 nr, unsigned alloc, bool is_worker)
 {
-	u64 freed = shrink_slab(nr), lists = stat_read(STAT_NR_INACTIVE_FILE) + stat_read(STAT_NR_ACTIVE_FILE);
-	bool is_dirty = false;
-	for (u64 scanned = 0; freed < nr && scanned < 3 * lists + BATCH;) { /* used pages lose that in one pass, go in the next */
-		unsigned n;
-		freed += shrink_batch(is_worker, &is_dirty, &n);
-		if (!n)
-			break;
-		scanned += n;
-	}
-	if (is_dirty && freed < nr)
+	struct scan s = { .alloc = alloc, .is_worker = is_worker, .nr_freed = shrink_slab(nr) };
+	u64 since = READ_ONCE(progress);
+	shrink_lists(&s, nr);
+	if (s.is_dirty && s.nr_freed + s.nr_started < nr)
 		flusher_kick_all();
-	for (unsigned i = 0; is_dirty && !freed && (alloc & ALLOC_IO) && host_has_workers() && i < MAX_PAUSES; i++) {
-		unsigned n;
-		host_wait(&pause_queue, never, NULL, PAUSE_NS);
-		freed += shrink_batch(is_worker, &is_dirty, &n);
+	if (s.nr_started && s.nr_freed < nr)
+		wait_for_writes(since);
+	bool waits = s.is_dirty && (alloc & ALLOC_IO) && host_has_workers();
+	for (unsigned i = 0; waits && !s.nr_freed && !s.nr_started && i < MAX_PAUSES; i++) {
+		since = READ_ONCE(progress);
+		host_wait(&pause_queue, has_progressed, &since, PAUSE_NS);
+		shrink_batch(&s, LRU_FILE);
 	}
-	return freed;
+	return s.nr_freed + s.nr_started;
 }
 
 u64 reclaim_pages(u64 nr, unsigned alloc) { return reclaim(nr, alloc, false); }
@@ -187,7 +255,7 @@ static void kswapd(void *arg)
 	for (;;) {
 		host_wait(&worker_queue, is_woken, NULL, 0);
 		for (u64 missing; (missing = nr_missing()) != 0;)
-			if (!reclaim(max(missing, (u64)BATCH), ALLOC_WAIT, true))
+			if (!reclaim(max(missing, (u64)BATCH), ALLOC_WAIT | ALLOC_IO, true))
 				break; /* whoever still has too little does it himself, or gets none */
 		unsigned long flags = spin_lock_irq(&worker_queue.lock);
 		must_run = false;

@@ -12,6 +12,8 @@ struct mm_tunables mm_tunables = {
 	.max_map_count = 65530,
 	.mmap_min_addr = 65536,
 	.share_tables = 1,
+	.swappiness = 60,
+	.page_cluster = 3,
 };
 
 static s64 committed_pages; /* atomic */

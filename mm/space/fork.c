@@ -17,10 +17,10 @@ struct fork {
 	s64 rss[RSS_NR];
 };
 
-static bool is_inherited_whole(const struct region *r)
-{
-	return !(r->flags & (REGION_DONTFORK | REGION_WIPEONFORK));
-}
+static bool is_inherited(const struct region *r) { return !(r->flags & (REGION_DONTFORK | REGION_WIPEONFORK)); }
+
+/* The child does not inherit the lock in memory, which the entries say. */
+static bool is_inherited_whole(const struct region *r) { return is_inherited(r) && !(r->flags & REGION_LOCKED); }
 
 /* Do all regions that overlap [start, end) go to the child as they are? */
 static bool range_is_shareable(struct space *s, uaddr_t start, uaddr_t end)
@@ -41,6 +41,11 @@ static void copy_entry(struct fork *k, struct leaf *from, unsigned i, struct fra
 	if (pte_is_none(e))
 		return;
 	if (pte_is_special(e)) {
+		if (pte_is_swap(e)) {
+			swapped_link(e, to, i);
+			to->rss[RSS_SWAP]++;
+			k->rss[RSS_SWAP]++;
+		}
 		hal_entry_store(&table_entries(to)[i], e);
 		to->nr_entries++;
 		return;
@@ -53,7 +58,7 @@ static void copy_entry(struct fork *k, struct leaf *from, unsigned i, struct fra
 	}
 	frame_get(f);
 	slot_link(f, to, i);
-	hal_entry_store(&table_entries(to)[i], e);
+	hal_entry_store(&table_entries(to)[i], pte_clear(e, PTE_LOCKED));
 	to->nr_entries++;
 	to->rss[kind]++;
 	k->rss[kind]++;
@@ -76,7 +81,7 @@ static int copy_leaf(struct fork *k, uaddr_t base)
 	leaf_lock(k->parent, base, &from);
 	table_lock_leaf_nested(to.table);
 	for (struct region *r = region_lookup(k->parent, base); r && r->start < base + LEAF_SPAN; r = region_next(r)) {
-		if (!is_inherited_whole(r))
+		if (!is_inherited(r))
 			continue;
 		unsigned first = table_index(max(r->start, base), 1);
 		unsigned last = table_index(min(r->end, base + LEAF_SPAN) - 1, 1);

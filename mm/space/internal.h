@@ -132,4 +132,7 @@ int region_change_flags(struct space *s, struct region *r, uaddr_t start, uaddr_
  * with -ENOMEM, -EFAULT (SIGBUS) or when the task is being killed (-EINTR). */
 int populate_locked(struct space *s, uaddr_t start, uaddr_t end, bool want_write);
 
+/* MADV_PAGEOUT for a range of one region (pageout.c). Space lock held (read); may sleep. */
+void pageout_range(struct space *s, uaddr_t start, uaddr_t end);
+
 #endif

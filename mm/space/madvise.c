@@ -19,6 +19,7 @@ enum advice_way {
 	WAY_DROP,     /* empties page-table entries: lock for reading */
 	WAY_REMOVE,   /* punches a hole into the file */
 	WAY_READ,     /* reads file pages ahead */
+	WAY_OUT,      /* writes private pages to swap */
 	WAY_POPULATE,
 	WAY_NOTHING,  /* accepted */
 };
@@ -64,8 +65,9 @@ static struct advice advice_decode(int advice)
 		return (struct advice){ WAY_POPULATE, 0, 0 };
 	case MADV_WILLNEED:
 		return (struct advice){ WAY_READ, 0, 0 };
-	case MADV_COLD:
 	case MADV_PAGEOUT:
+		return (struct advice){ WAY_OUT, 0, 0 };
+	case MADV_COLD:
 	case MADV_MERGEABLE:
 	case MADV_UNMERGEABLE:
 		return (struct advice){ WAY_NOTHING, 0, 0 };
@@ -152,8 +154,13 @@ static int advise_region(struct space *s, struct region *r, uaddr_t at, uaddr_t 
 		return advise_read(r, at, to);
 	case WAY_POPULATE:
 		return advise_populate(s, r, at, to, advice);
+	case WAY_OUT:
+		if (r->flags & (REGION_LOCKED | REGION_SPECIAL))
+			return -EINVAL;
+		pageout_range(s, at, to);
+		return 0;
 	default:
-		return (advice == MADV_COLD || advice == MADV_PAGEOUT) && r->flags & (REGION_LOCKED | REGION_SPECIAL) ? -EINVAL : 0;
+		return advice == MADV_COLD && r->flags & (REGION_LOCKED | REGION_SPECIAL) ? -EINVAL : 0;
 	}
 }
 

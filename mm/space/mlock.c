@@ -13,9 +13,14 @@ int region_change_flags(struct space *s, struct region *r, uaddr_t start, uaddr_
 	if (flags == old)
 		return 0;
 	unsigned cuts = region_reflag_cuts(r, start, end, flags);
+	bool gets_locked = flags & ~old & REGION_LOCKED, gets_unlocked = old & ~flags & REGION_LOCKED;
+	if (gets_locked && range_unshare(s, start, end, false))
+		return -ENOMEM;
 	if (cuts && (s->nr_regions >= mm_tunables.max_map_count || spares_reserve(&sp, cuts)))
 		return -ENOMEM;
 	*out = region_reflag(s, r, start, end, flags, &sp);
+	if (gets_locked || gets_unlocked)
+		lock_entries(s, start, end, gets_locked);
 	account_reflag(s, old, flags, (end - start) >> PAGE_SHIFT);
 	return 0;
 }

@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* Questions about a range, and msync, which change no mapping: mincore, msync, pagemap. */
 #include "internal.h"
+#include <mm/swap.h>
 
 static bool page_is_resident(struct space *s, struct region *r, uaddr_t addr)
 {
 	struct leaf l;
 	bool mapped = false;
 	if (leaf_lock(s, addr, &l)) {
-		mapped = pte_is_mapped(hal_entry_load(l.entry));
+		pte_t e = hal_entry_load(l.entry);
+		struct frame *cached = pte_is_swap(e) ? swap_cache_find(pte_swap_entry(e)) : NULL;
+		mapped = pte_is_mapped(e) || (cached && frame_flags(cached) & FRAME_UPTODATE);
 		leaf_unlock(&l);
+		if (cached)
+			frame_put_user(cached);
+		if (pte_is_swap(e))
+			return mapped;
 	}
 	if (mapped || !r->mapping)
 		return mapped;
@@ -93,6 +100,7 @@ int space_msync(struct space *s, uaddr_t addr, u64 len, int flags)
 
 /* Linux: Documentation/admin-guide/mm/pagemap.rst. */
 #define PM_PRESENT  (1ull << 63)
+#define PM_SWAP     (1ull << 62) /* bits 4..0 area, 54..5 slot */
 #define PM_FILE     (1ull << 61)
 #define PM_EXCLUSIVE (1ull << 56)
 
@@ -103,7 +111,10 @@ u64 space_pagemap_locked(struct space *s, uaddr_t addr)
 	if (!leaf_lock(s, addr, &l))
 		return 0;
 	pte_t e = hal_entry_load(l.entry);
-	if (pte_is_mapped(e)) {
+	if (pte_is_swap(e)) {
+		u64 entry = pte_swap_entry(e);
+		word = PM_SWAP | swap_entry_slot(entry) << 5 | swap_entry_area(entry);
+	} else if (pte_is_mapped(e)) {
 		word = PM_PRESENT | pte_pfn(e);
 		if (!pte_is_special(e)) {
 			struct frame *f = pte_frame(e);

@@ -83,6 +83,7 @@ void region_init(struct region *r, const struct region_spec *spec)
 	r->special_pfns = spec->special_pfns;
 	r->name = spec->name;
 	r->zap_stamp = 0;
+	r->swap_ra = (struct swap_readahead){ 0 };
 	if (r->file && r->mapping->ops->file_get)
 		r->mapping->ops->file_get(r->file);
 }

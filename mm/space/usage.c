@@ -16,7 +16,7 @@ static u64 sharers_of(struct frame *f, struct frame *t)
 
 struct tally {
 	struct region_usage u;
-	u64 pss, pss_dirty; /* << PSS_SHIFT */
+	u64 pss, pss_dirty, swap_pss; /* << PSS_SHIFT */
 };
 
 static void tally_page(struct tally *t, struct frame *f, pte_t e, u64 mapcount, bool locked)
@@ -46,6 +46,12 @@ static void usage_page(struct tally *t, struct space *s, struct region *r, uaddr
 	if (!leaf_lock(s, at, &l))
 		return;
 	pte_t e = hal_entry_load(l.entry);
+	if (pte_is_swap(e)) {
+		u64 sharers = swapped_sharers(e, &l);
+		t->u.swap += PAGE_SIZE;
+		t->swap_pss += (PAGE_SIZE << PSS_SHIFT) / max(sharers, (u64)1);
+		return;
+	}
 	if (!pte_is_mapped(e) || pte_is_special(e)) {
 		leaf_unlock(&l);
 		return;
@@ -71,5 +77,6 @@ void region_usage_locked(struct region *r, struct region_usage *out)
 	}
 	t.u.pss = t.pss >> PSS_SHIFT;
 	t.u.pss_dirty = t.pss_dirty >> PSS_SHIFT;
+	t.u.swap_pss = t.swap_pss >> PSS_SHIFT;
 	*out = t.u;
 }

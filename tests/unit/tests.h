@@ -66,5 +66,6 @@ int run_block_tests(void);
 int run_gpt_tests(void);
 int run_cache_tests(void);
 int run_policy_tests(void);
+int run_swap_tests(void);
 
 #endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The end of an area: slot by slot, each page is brought into the cache, and every entry that names the slot
+ * gets the frame instead. No region is asked for its rights: the entries grant none, and the next touch puts
+ * them right.
+ */
+#include "internal.h"
+#include <mm/host.h>
+#include <mm/reclaim.h>
+
+/* Empties the slot whose cached frame f is, busy. 0 or -EIO. */
+static int empty_slot(u64 entry, struct frame *f)
+{
+	if (!(frame_flags(f) & FRAME_SWAPCACHE) || frame_swap_entry(f) != entry)
+		return 0; /* it came back by itself */
+	if (!(frame_flags(f) & FRAME_UPTODATE))
+		return -EIO;
+	frame_wait_writeback(f);
+	swapped_bring_back(entry, f);
+	struct swap_slot *s = swap_slot(entry);
+	u64 chain = swap_slot_lock(s);
+	bool is_empty = !chain && !(s->flags & SWAP_SLOT_HELD);
+	swap_slot_unlock(s, entry, chain);
+	if (is_empty) {
+		frame_set_flags(f, FRAME_DIRTY);
+		swap_cache_remove(f);
+	}
+	return 0;
+}
+
+int swap_bring_back(unsigned area)
+{
+	for (u64 slot = 1;;) {
+		if (host_current()->is_being_killed)
+			return -EINTR;
+		struct frame *fresh = frame_alloc(0, ALLOC_USER, FRAME_ANON);
+		if (!fresh)
+			return -ENOMEM;
+		fresh->flags = FRAME_BUSY;
+		bool is_new = false;
+		struct frame *f = slot_pin_next(area, &slot, fresh, &is_new);
+		if (!is_new)
+			frame_put(fresh);
+		if (!f)
+			return 0;
+		if (is_new) {
+			lru_add(f);
+			frame_get(f); /* the read's */
+			swap_read(&f, 1);
+		}
+		frame_busy_lock(f);
+		int err = empty_slot((u64)area << SWAP_AREA_SHIFT | slot, f);
+		frame_busy_unlock(f);
+		frame_put(f);
+		if (err)
+			return err;
+	}
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Out: a page gets a slot, loses its mappings to it, and is written unless the slot has its content already.
+ *
+ *   mapped --(slot, walk back)--> in the cache, dirty --(write)--> clean --> free
+ *              a page that was only read since it came back skips the write
+ */
+#include "internal.h"
+#include <mm/lru.h>
+
+/* Gives the busy f a slot, if it has none. False: swap is full. */
+static bool give_slot(struct frame *f)
+{
+	if (frame_flags(f) & FRAME_SWAPCACHE)
+		return true;
+	u64 entry = slot_alloc(f);
+	if (!entry)
+		return false;
+	frame_set_swap_entry(f, entry);
+	frame_get(f);
+	frame_set_flags(f, FRAME_SWAPCACHE | FRAME_DIRTY);
+	stat_add(STAT_NR_SWAPCACHE, 1);
+	return true;
+}
+
+enum outcome { OUT_KEPT, OUT_FREED, OUT_WRITE };
+
+static enum outcome page_out(struct frame *f)
+{
+	if (frame_flags(f) & FRAME_WRITEBACK || !give_slot(f))
+		return OUT_KEPT;
+	if (!walk_back_swap_out(f)) { /* a region is locked: what has been unmapped comes back by its fault */
+		swap_cache_release_busy(f);
+		return OUT_KEPT;
+	}
+	if (swap_cache_drop(f))
+		return OUT_FREED;
+	if (!(frame_flags(f) & FRAME_DIRTY))
+		return OUT_KEPT; /* somebody has just come back for it */
+	frame_clear_flags(f, FRAME_DIRTY);
+	frame_set_flags(f, FRAME_WRITEBACK);
+	return OUT_WRITE;
+}
+
+unsigned swap_out(struct frame *const *frames, unsigned nr, unsigned *nr_started)
+{
+	struct frame *to_write[SWAP_BATCH];
+	unsigned nr_freed = 0, nr_write = 0;
+	for (unsigned i = 0; i < nr; i++) {
+		enum outcome o = page_out(frames[i]);
+		frame_busy_unlock(frames[i]);
+		nr_freed += o == OUT_FREED;
+		if (o == OUT_WRITE) {
+			to_write[nr_write++] = frames[i];
+			continue;
+		}
+		if (o == OUT_KEPT)
+			lru_putback(frames[i]);
+		frame_put(frames[i]);
+	}
+	swap_write(to_write, nr_write);
+	*nr_started = nr_write;
+	return nr_freed;
+}
