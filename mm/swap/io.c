@@ -104,7 +104,7 @@ static void io_done(struct block_request *r)
 	struct swap_io *io = container_of(r, struct swap_io, r);
 	bool is_write = r->op == BLOCK_WRITE;
 	if (r->err)
-		hal_log(LOG_ERR, "swap: %s error %d on %s, sector %lu, %u pages\n", is_write ? "write" : "read", r->err, r->dev->name,
+		hal_log(LOG_ERR, "swap: %s error %d on %s, sector %lu, %u pages", is_write ? "write" : "read", r->err, r->dev->name,
 		        (unsigned long)r->sector, io->nr);
 	for (u32 i = 0; i < io->nr; i++) {
 		if (is_write)
