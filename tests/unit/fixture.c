@@ -3,8 +3,10 @@
 #include "tests.h"
 #include <hal/log.h>
 #include <mm/commit.h>
+#include <mm/pagetable.h>
 #include <mm/slab.h>
 #include <mm/stat.h>
+#include <mm/swap.h>
 #include <stdio.h>
 
 static struct host_config host_config;
@@ -131,4 +133,41 @@ struct fault_verdict try_read(uaddr_t addr)
 	u8 b;
 	assert_int_equal(host_load(addr, &b, 1, &v), 0);
 	return v;
+}
+
+/* ---- swap ---- */
+
+struct host_disk *swap_disk(u64 pages, u64 delay_ns)
+{
+	struct host_disk_config c = { .name = "swap", .nr_sectors = pages * 8, .delay_ns = delay_ns };
+	return host_disk_create(&c);
+}
+
+int swap_on(struct host_disk *d, u64 pages, int priority, unsigned *out)
+{
+	struct swap_extent e = { 0, pages, 0 };
+	struct swap_config c = { .dev = host_disk_device(d), .extents = &e, .nr_extents = 1, .nr_pages = pages, .priority = priority };
+	return swap_area_add(&c, out);
+}
+
+void push_out(struct host_disk *disk, struct space *s, uaddr_t at, unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++) {
+		struct leaf l;
+		struct frame *f = NULL;
+		if (!leaf_lock(s, at + i * PAGE_SIZE, &l))
+			continue;
+		pte_t e = hal_entry_load(l.entry);
+		if (pte_is_mapped(e) && !pte_is_special(e) && pte_frame(e)->kind == FRAME_ANON) {
+			f = pte_frame(e);
+			frame_get(f);
+		}
+		leaf_unlock(&l);
+		if (!f)
+			continue;
+		unsigned started;
+		assert_true(frame_busy_trylock(f));
+		swap_out(&f, 1, &started);
+	}
+	host_disk_run(disk);
 }

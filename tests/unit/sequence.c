@@ -6,6 +6,7 @@
  */
 #include "tests.h"
 #include <mm/pagetable.h>
+#include <mm/swap.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #define NR_PAGES 1600u /* a little over three leaf tables, or many small ones */
 #define NR_SPACES 4u
 #define FILE_PAGES 700u
+#define SWAP_PAGES 4096u
 
 enum source { NONE, ANON, PRIVATE_FILE, SHARED_FILE };
 
@@ -30,6 +32,8 @@ static struct {
 static struct test_file file;
 static u8 file_bytes[FILE_PAGES];
 static unsigned current;
+static struct host_disk *disk;
+static unsigned area;
 static unsigned (*rnd)(unsigned n);
 
 /* Half of all touches go to few pages, so that translations are met again. */
@@ -240,8 +244,24 @@ static void op_switch(void)
 
 static void op_migrate(void) { run_as(current); }
 
+static void op_swap_out(void)
+{
+	unsigned first, nr;
+	pick_range(&first, &nr);
+	push_out(disk, procs[current].space, ARENA + first * PAGE_SIZE, nr);
+}
+
+static void op_swapoff(void)
+{
+	if (rnd(4))
+		return;
+	assert_int_equal(swap_area_remove(area), 0);
+	assert_int_equal(swap_on(disk, SWAP_PAGES, (int)rnd(3), &area), 0);
+}
+
 static void check_all(void)
 {
+	assert_null(swap_validate());
 	for (unsigned s = 0; s < NR_SPACES; s++)
 		if (procs[s].space)
 			assert_valid(procs[s].space);
@@ -251,11 +271,13 @@ void sequence_run(unsigned (*random)(unsigned n), unsigned nr_ops)
 {
 	static void (*const ops[])(void) = { op_map, op_map, op_unmap, op_protect, op_write, op_write, op_write, op_read,
 		                                 op_read, op_discard, op_truncate, op_punch, op_remap, op_remap, op_fork, op_fork,
-		                                 op_exit, op_switch, op_migrate, op_migrate, op_migrate, op_migrate };
+		                                 op_exit, op_swap_out, op_swap_out, op_swap_out, op_swapoff, op_switch, op_migrate, op_migrate, op_migrate, op_migrate };
 	rnd = random;
 	memset(procs, 0, sizeof(procs));
 	memset(file_bytes, 0, sizeof(file_bytes));
 	file_init(&file, FILE_PAGES * PAGE_SIZE / 2);
+	disk = swap_disk(SWAP_PAGES, rnd(2) ? 1000 : 0);
+	assert_int_equal(swap_on(disk, SWAP_PAGES, -1, &area), 0);
 	procs[0].space = space_create();
 	run_as(0);
 	for (unsigned n = 0; n < nr_ops; n++) {
@@ -268,6 +290,10 @@ void sequence_run(unsigned (*random)(unsigned n), unsigned nr_ops)
 			put_space(s);
 		}
 	host_be_cpu(0);
+	host_disk_run(disk);
+	assert_int_equal(swap_nr_free(), swap_nr_total());
+	assert_int_equal(swap_area_remove(area), 0);
+	host_disk_destroy(disk);
 	assert_int_equal(file.refs, 0);
 	mapping_destroy(&file.mapping);
 }

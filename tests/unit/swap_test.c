@@ -15,23 +15,10 @@ static struct space *parent;
 static struct host_disk *disk;
 static unsigned area;
 
-static struct host_disk *disk_of(u64 pages, u64 delay_ns)
-{
-	struct host_disk_config c = { .name = "swap", .nr_sectors = pages * 8, .delay_ns = delay_ns };
-	return host_disk_create(&c);
-}
-
-static int swap_on(struct host_disk *d, u64 pages, int priority, unsigned *out)
-{
-	struct swap_extent e = { 0, pages, 0 };
-	struct swap_config c = { .dev = host_disk_device(d), .extents = &e, .nr_extents = 1, .nr_pages = pages, .priority = priority };
-	return swap_area_add(&c, out);
-}
-
 static void up_with(u64 swap_pages, u64 delay_ns)
 {
 	machine_up(64ul << 20, 1);
-	disk = disk_of(swap_pages, delay_ns);
+	disk = swap_disk(swap_pages, delay_ns);
 	assert_int_equal(swap_on(disk, swap_pages, -1, &area), 0);
 	parent = space_create();
 	host_switch(parent);
@@ -70,29 +57,6 @@ static void expect(uaddr_t at, unsigned nr, u8 plus)
 		assert_int_equal(get_byte(at + i * PAGE_SIZE + i % 4096), (u8)(i * 7 + plus));
 }
 
-/* Everything that s maps in the range goes out, shared or not. */
-static void push_out(struct space *s, uaddr_t at, unsigned nr)
-{
-	for (unsigned i = 0; i < nr; i++) {
-		struct leaf l;
-		struct frame *f = NULL;
-		if (!leaf_lock(s, at + i * PAGE_SIZE, &l))
-			continue;
-		pte_t e = hal_entry_load(l.entry);
-		if (pte_is_mapped(e) && !pte_is_special(e) && pte_frame(e)->kind == FRAME_ANON) {
-			f = pte_frame(e);
-			frame_get(f);
-		}
-		leaf_unlock(&l);
-		if (!f)
-			continue;
-		unsigned started;
-		assert_true(frame_busy_trylock(f));
-		swap_out(&f, 1, &started);
-	}
-	host_disk_run(disk);
-}
-
 static void pages_go_out_and_come_back(void **state)
 {
 	(void)state;
@@ -123,14 +87,14 @@ static void clean_pages_are_not_written_twice(void **state)
 	up_with(2048, 0);
 	map(parent, AT, 100 * PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
 	fill(AT, 100, 1);
-	push_out(parent, AT, 100);
+	push_out(disk, parent, AT, 100);
 	expect(AT, 100, 1);
 	u64 written = stat_read(STAT_PSWPOUT);
-	push_out(parent, AT, 100);
+	push_out(disk, parent, AT, 100);
 	assert_int_equal(stat_read(STAT_PSWPOUT), written);
 	assert_int_equal(parent->rss[RSS_SWAP], 100);
 	fill(AT, 50, 2);
-	push_out(parent, AT, 100);
+	push_out(disk, parent, AT, 100);
 	assert_int_equal(stat_read(STAT_PSWPOUT), written + 50);
 	expect(AT, 50, 2);
 	check(parent);
@@ -146,7 +110,7 @@ static void forked_pages_go_out_once(void **state)
 	struct space *child;
 	assert_int_equal(space_fork(parent, &child), 0);
 	put_byte(AT + 17 * PAGE_SIZE, 99); /* the first table is not shared any more */
-	push_out(parent, AT, 600);
+	push_out(disk, parent, AT, 600);
 	check(parent);
 	check(child);
 	assert_int_equal(stat_read(STAT_PSWPOUT), 600);
@@ -174,7 +138,7 @@ static void calls_find_pages_in_swap(void **state)
 	up_with(2048, 0);
 	map(parent, AT, 100 * PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
 	fill(AT, 100, 5);
-	push_out(parent, AT, 100);
+	push_out(disk, parent, AT, 100);
 	assert_int_equal(space_munmap(parent, AT, 10 * PAGE_SIZE), 0);
 	assert_int_equal(swap_nr_total() - swap_nr_free(), 90);
 	assert_int_equal(space_mprotect(parent, AT + 10 * PAGE_SIZE, 10 * PAGE_SIZE, PROT_READ), 0);
@@ -201,7 +165,7 @@ static void swapoff_brings_everything_back(void **state)
 	fill(AT, 600, 9);
 	struct space *child;
 	assert_int_equal(space_fork(parent, &child), 0);
-	push_out(parent, AT, 600);
+	push_out(disk, parent, AT, 600);
 	assert_int_equal(space_mprotect(parent, AT, 100 * PAGE_SIZE, PROT_NONE), 0);
 	assert_int_equal(swap_area_remove(area), 0);
 	assert_int_equal(parent->rss[RSS_SWAP] + child->rss[RSS_SWAP], 0);
@@ -225,17 +189,17 @@ static void areas_fill_by_priority(void **state)
 {
 	(void)state;
 	up_with(600, 0);
-	struct host_disk *second = disk_of(301, 0);
+	struct host_disk *second = swap_disk(301, 0);
 	unsigned fast;
 	assert_int_equal(swap_on(second, 301, 7, &fast), 0);
 	map(parent, AT, 700 * PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
 	fill(AT, 700, 1);
-	push_out(parent, AT, 200);
+	push_out(disk, parent, AT, 200);
 	struct swap_area_stat st;
 	assert_true(swap_area_stat(fast, &st));
 	assert_int_equal(st.nr_used, 200);
 	assert_int_equal(st.priority, 7);
-	push_out(parent, AT + 200 * PAGE_SIZE, 500);
+	push_out(disk, parent, AT + 200 * PAGE_SIZE, 500);
 	assert_true(swap_area_stat(fast, &st));
 	assert_int_equal(st.nr_used, 300);
 	assert_true(swap_area_stat(area, &st));
@@ -256,13 +220,13 @@ static void a_full_area_refuses(void **state)
 	up_with(101, 0);
 	map(parent, AT, 150 * PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
 	fill(AT, 150, 1);
-	push_out(parent, AT, 150);
+	push_out(disk, parent, AT, 150);
 	assert_int_equal(parent->rss[RSS_SWAP], 100);
 	assert_int_equal(parent->rss[RSS_ANON], 50);
 	check(parent);
 	/* Holes are found again. */
 	assert_int_equal(space_munmap(parent, AT + 10 * PAGE_SIZE, 20 * PAGE_SIZE), 0);
-	push_out(parent, AT, 150);
+	push_out(disk, parent, AT, 150);
 	assert_int_equal(swap_nr_free(), 0);
 	expect(AT, 10, 1);
 	check(parent);
@@ -276,7 +240,7 @@ static void a_read_error_is_sigbus_for_one_page(void **state)
 	mm_tunables.page_cluster = 0;
 	map(parent, AT, 20 * PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
 	fill(AT, 20, 1);
-	push_out(parent, AT, 20);
+	push_out(disk, parent, AT, 20);
 	host_disk_fail(disk, BLOCK_READ, 8 * 4, 8 * 5, 0, 1); /* slot 4 is the fourth page's */
 	assert_int_equal(try_read(AT + 3 * PAGE_SIZE).sig, SIGBUS);
 	expect(AT, 3, 1);
@@ -294,7 +258,7 @@ static void a_write_error_keeps_the_page(void **state)
 	map(parent, AT, 20 * PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
 	fill(AT, 20, 1);
 	host_disk_fail(disk, BLOCK_WRITE, 0, 1 << 20, 0, ~0ull);
-	push_out(parent, AT, 20);
+	push_out(disk, parent, AT, 20);
 	check(parent);
 	host_disk_heal(disk);
 	expect(AT, 20, 1);
@@ -309,14 +273,14 @@ static void locked_pages_stay(void **state)
 	map(parent, AT, 40 * PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
 	fill(AT, 40, 1);
 	assert_int_equal(space_mlock(parent, AT, 20 * PAGE_SIZE, false), 0);
-	push_out(parent, AT, 40);
+	push_out(disk, parent, AT, 40);
 	assert_int_equal(parent->rss[RSS_ANON], 20);
 	assert_int_equal(parent->rss[RSS_SWAP], 20);
 	check(parent);
 	struct space *child;
 	assert_int_equal(space_fork(parent, &child), 0);
 	assert_int_equal(space_munlock(parent, AT, 10 * PAGE_SIZE), 0);
-	push_out(parent, AT, 40);
+	push_out(disk, parent, AT, 40);
 	assert_int_equal(parent->rss[RSS_SWAP], 30);
 	assert_int_equal(child->rss[RSS_SWAP], 30);
 	check(parent);

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include <host/disk.h>
 #include <host/machine.h>
 #include <linux/mman.h>
 #include <mm/mapping.h>
@@ -41,6 +42,12 @@ u8 get_byte(uaddr_t addr);
 /* The verdict of a write or read that is expected to fail. */
 struct fault_verdict try_write(uaddr_t addr);
 struct fault_verdict try_read(uaddr_t addr);
+
+/* A disk for swap, and an area that takes all of it; as swap_area_add. */
+struct host_disk *swap_disk(u64 pages, u64 delay_ns);
+int swap_on(struct host_disk *d, u64 pages, int priority, unsigned *area);
+/* Every anonymous page that s maps in the range goes out, shared or not. */
+void push_out(struct host_disk *disk, struct space *s, uaddr_t at, unsigned nr);
 
 /* A sequence of memory calls against a model (sequence.c). random(n) decides: a number below n. */
 void sequence_run(unsigned (*random)(unsigned n), unsigned nr_ops);
