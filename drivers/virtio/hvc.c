@@ -5,7 +5,8 @@
  * The terminal is made by the terminal thread, since the host's word comes in an interrupt. From then on
  * received bytes go to the terminal in order: one pusher at a time, so that an interrupt and the
  * terminal's call for more do not overtake each other; what the terminal refuses stays where it is.
- * The host takes what is written whether anybody looks or not, as a serial line does.
+ * The host takes what is written whether anybody looks or not, as a serial line does: QEMU throws away what its own
+ * reader is too slow for. Who needs every byte uses a port (port.c), which the host can hold up.
  */
 #include "console.h"
 #include <lib/string.h>

@@ -3,7 +3,7 @@
  * Commits: after which whatever was freed may be used again.
  *
  * ext2 has no journal; e2fsck puts a file system in order after a crash. So that it never has to take a byte or
- * a name that fsync promised, what the disk shows at any moment must keep to three rules:
+ * a name that fsync promised, what the disk shows at any moment must keep to four rules:
  *
  * C1  What a tree on the disk leads to is that file's: a block or inode that was freed is handed out again
  *     only when nothing on the disk refers to it any more. (Else e2fsck finds a block in two files, or
@@ -11,6 +11,9 @@
  * C2  A new indirect or directory block is on the disk before anything there leads to it (meta.c).
  * C3  A removed file's record stays on the disk until the removal of its name is there: rename over a name
  *     leaves one of the two files behind the name.
+ * C4  A new block inside what the record on the disk calls the file reads as zeros there before anything leads
+ *     to it (map.c). (Else a hole whose zeros fsync promised shows an old file's bytes, when the block is
+ *     written to in part and the record reaches the disk before the data.)
  *
  * A commit writes all metadata and flushes the device, then writes the records of removed inodes and
  * flushes again. Frees go to one side of each group's notes, a commit works on the other; the sides

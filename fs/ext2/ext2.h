@@ -104,6 +104,8 @@ struct ext2_inode {
 	struct rb_root metas;   /* (map_lock) */
 	struct ext2_window window;
 	u32 next_block, next_phys; /* (map_lock) where a sequential writer goes on */
+	u64 record_size;        /* (map_lock) the size that the record has, or will have when the fsync under way ends */
+	bool has_zeroed;        /* (map_lock) blocks for holes were zeroed on the disk and not flushed yet: rule C4 of commit.c */
 	u32 flags;              /* EXT2_FL_*; (inode lock) */
 	u32 generation;
 	u32 file_acl;           /* (xattr_lock) block of attributes; 0: none */

@@ -154,6 +154,9 @@ static int sync_file(struct inode *i, bool data_only)
 {
 	struct ext2_sb *sb = ext2_sb_of(i);
 	struct ext2_inode *e = ext2_i(i);
+	rwlock_write(&e->map_lock);
+	e->record_size = READ_ONCE(i->size); /* holes that are filled from now on may miss the next line */
+	rwlock_write_unlock(&e->map_lock);
 	int err = mapping_writeback(&i->mapping, 0, ~0ull, WRITEBACK_WAIT);
 	/* Even when nothing is marked, the flusher may have copied the record without waiting for the disk. */
 	if (!data_only || (READ_ONCE(e->dirty) & EXT2_DIRTY_META) || READ_ONCE(e->is_record_unsure)) {

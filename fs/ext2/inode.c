@@ -180,6 +180,7 @@ static void from_record(struct inode *i, struct ext2_disk_inode *d)
 	i->nlink = d->links_count;
 	i->size = d->size | (S_ISREG(i->mode) ? (u64)d->size_high << 32 : 0);
 	i->blocks = d->blocks;
+	e->record_size = i->size;
 	i->atime_ns = time_from(d->atime, m ? m->atime_extra : 0);
 	i->mtime_ns = time_from(d->mtime, m ? m->mtime_extra : 0);
 	i->ctime_ns = time_from(d->ctime, m ? m->ctime_extra : 0);
@@ -319,6 +320,7 @@ static int copy_to_record(struct inode *i, struct buffer *b)
 	if (e->is_new_record)
 		clear_record(i, d);
 	e->is_new_record = false;
+	e->record_size = READ_ONCE(i->size);
 	to_record(i, d);
 	buffer_dirty(b);
 	return 0;
@@ -337,7 +339,11 @@ int ext2_write_inode(struct inode *i, bool wait)
 		ext2_use_feature(sb, 0, EXT2_RO_LARGE_FILE);
 	rwlock_write(&e->map_lock);
 	u32 was = take_dirty(i);
-	int err = ext2_meta_write(e);
+	int err = e->has_zeroed ? block_flush(sb->dev) : 0; /* rule C4 */
+	if (!err) {
+		e->has_zeroed = false;
+		err = ext2_meta_write(e);
+	}
 	if (!err)
 		err = copy_to_record(i, &b);
 	rwlock_write_unlock(&e->map_lock);

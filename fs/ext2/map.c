@@ -11,6 +11,7 @@
  * pointer to a bitmap or an inode table is only refused when it is freed; following it does no harm.
  */
 #include "ext2.h"
+#include <mm/space.h>
 
 struct walk_state {
 	unsigned depth;        /* pointers on the way: 1 (in the inode) to 4 */
@@ -214,6 +215,29 @@ static int reserve(struct inode *i, u32 goal, unsigned nr_ind, u32 max, struct r
 	return err;
 }
 
+/* Will a block at `block` fill a hole that fsync may have promised to read as zeros? Not behind the end, nor in what
+ * the file grew by since its record was written last. */
+static bool is_old_hole(const struct inode *i, u64 block)
+{
+	return S_ISREG(i->mode) && block < ext2_blocks_of(ext2_sb_of(i), min(READ_ONCE(i->size), ext2_i(i)->record_size));
+}
+
+/* Rule C4 of commit.c; ext2_write_inode flushes. */
+static int zero_on_disk(struct inode *i, u32 start, u32 nr)
+{
+	struct ext2_sb *sb = ext2_sb_of(i);
+	u64 sector = (u64)start << (sb->shift - SECTOR_SHIFT), bytes = (u64)nr << sb->shift;
+	int err = 0;
+	ext2_i(i)->has_zeroed = true;
+	while (bytes && !err) {
+		u32 len = (u32)min(bytes, PAGE_SIZE);
+		err = block_rw(sb->dev, BLOCK_WRITE, sector, space_zero_frame(), 0, len);
+		sector += len >> SECTOR_SHIFT;
+		bytes -= len;
+	}
+	return err;
+}
+
 /* Sets the pointers: from the lowest to the one that hangs it all into the tree. */
 static void commit_blocks(struct inode *i, struct walk_state *w, struct reservation *r)
 {
@@ -251,6 +275,10 @@ static int make_blocks(struct inode *i, u64 block, u32 max, struct walk_state *w
 	int err = reserve(i, find_goal(i, w, block), nr_ind, want, &r);
 	if (err)
 		return err;
+	if (is_old_hole(i, block) && (err = zero_on_disk(i, r.start, r.nr)) != 0) {
+		unreserve(ext2_sb_of(i), &r);
+		return err;
+	}
 	commit_blocks(i, w, &r);
 	e->next_block = (u32)block + r.nr;
 	e->next_phys = r.start + r.nr;

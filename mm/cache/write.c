@@ -26,9 +26,22 @@ struct writer {
 
 static u64 block_end(struct mapping *m, u64 byte) { return (byte + (1u << m->store->block_shift) - 1) >> m->store->block_shift; }
 
-/* Makes sure that blocks for bytes [pos, pos + n) exist. Bytes from pos on that have some, or -errno for the
- * first. */
-static long need_blocks(struct writer *w, u64 pos, u64 n)
+/* A hole in the file gets blocks. The page, when it is in the index, is dirty before they are there: a write-back
+ * that begins meanwhile waits for the busy bit, and one that ends later has written them. */
+static int fill_hole(struct mapping *m, struct frame *f, u64 block, u32 nr, struct block_extent *e)
+{
+	if (!f)
+		return m->ops->map_blocks(m, block, nr, true, e);
+	frame_busy_lock(f);
+	mapping_dirty_page(m, f);
+	int err = m->ops->map_blocks(m, block, nr, true, e);
+	frame_busy_unlock(f);
+	return err;
+}
+
+/* Makes sure that blocks for bytes [pos, pos + n) exist. f: the page they are in, NULL when it is not in the index
+ * yet. Bytes from pos on that have some, or -errno for the first. */
+static long need_blocks(struct writer *w, struct frame *f, u64 pos, u64 n)
 {
 	struct mapping *m = w->mapping;
 	u64 block = pos >> m->store->block_shift, end = block_end(m, pos + n);
@@ -41,8 +54,9 @@ static long need_blocks(struct writer *w, u64 pos, u64 n)
 		u64 size_end = block_end(m, m->ops->size(m));
 		u32 rest = (u32)min(block_end(m, w->end) - block, (u64)EXTENT_MAX);
 		int err = block < size_end ? m->ops->map_blocks(m, block, rest, false, &e) : 0;
-		if (!err && e.device_block == BLOCK_HOLE) /* a hole in the file: no more than is written now */
-			err = m->ops->map_blocks(m, block, block < size_end ? (u32)(end - block) : rest, true, &e);
+		if (!err && e.device_block == BLOCK_HOLE)
+			err = block < size_end ? fill_hole(m, f, block, (u32)(end - block), &e) /* no more than is written now */
+			                       : m->ops->map_blocks(m, block, rest, true, &e);
 		if (err) {
 			u64 got = block << m->store->block_shift;
 			return got > pos ? (long)(got - pos) : err;
@@ -74,7 +88,7 @@ static void written(struct writer *w, struct frame *f, u64 pos, size_t n)
 static long write_present(struct writer *w, struct frame *f, u64 pos, size_t n, const void *from)
 {
 	char *at = (char *)frame_ptr(f) + (pos & ~PAGE_MASK);
-	long got = need_blocks(w, pos, n);
+	long got = need_blocks(w, f, pos, n);
 	if (got < 0)
 		return got;
 	size_t moved = (size_t)got;
@@ -110,7 +124,7 @@ static long write_new(struct writer *w, u64 pos, size_t n)
 	char *page = frame_ptr(f);
 	size_t moved = w->copier->move(w->copier, page + off, n);
 	bool has_old = pos >> PAGE_SHIFT < mapping_size_pages(m);
-	long result = !moved ? 0 : moved < n && has_old ? (long)moved : need_blocks(w, pos, moved);
+	long result = !moved ? 0 : moved < n && has_old ? (long)moved : need_blocks(w, NULL, pos, moved);
 	if (result > 0 && (size_t)result < n && has_old) {
 		/* Bad memory, or a full disk at the end of a block: the rest of the page is needed after all. */
 		result = write_found(w, pos, (size_t)result, page + off);
@@ -230,9 +244,8 @@ int cache_make_writable(struct mapping *m, u64 index, struct frame *f)
 		struct block_extent e;
 		err = m->ops->map_blocks(m, b, (u32)(end - b), false, &e);
 		if (!err && e.device_block == BLOCK_HOLE) {
+			mapping_dirty_page(m, f); /* whatever comes of the fault: the block must not keep the disk's old bytes */
 			err = m->ops->map_blocks(m, b, (u32)min((u64)e.nr, end - b), true, &e);
-			if (!err) /* whatever comes of the fault: the block must not keep the disk's old bytes */
-				mapping_dirty_page(m, f);
 		}
 		b += err ? 0 : e.nr;
 	}

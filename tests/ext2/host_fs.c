@@ -257,6 +257,22 @@ long fs_write(struct inode *i, const void *buf, size_t len, u64 pos)
 	return err ? err : i->fops->write ? i->fops->write(&f, &v, &pos) : -EISDIR;
 }
 
+int fs_touch_mapped(struct inode *i, u64 index, char byte)
+{
+	struct mapping *m = &i->mapping;
+	struct frame *f;
+	int err = mapping_get(m, index, ALLOC_USER, &f);
+	if (err)
+		return err;
+	err = m->ops->make_writable(m, index, f);
+	if (!err) {
+		*(char *)frame_ptr(f) = byte;
+		mapping_dirty_page(m, f);
+	}
+	frame_put(f);
+	return err;
+}
+
 int fs_truncate(struct inode *i, u64 size)
 {
 	int err = want_write(i);

@@ -44,6 +44,8 @@ long fs_readlink(struct inode *i, char *buf, size_t size);
 int fs_readdir(struct inode *dir, bool (*fn)(void *arg, const char *name, size_t len, u64 ino, unsigned type), void *arg);
 long fs_read(struct inode *i, void *buf, size_t len, u64 pos);
 long fs_write(struct inode *i, const void *buf, size_t len, u64 pos);
+/* What the first store to a shared mapping of page `index` asks for; then the store, of one byte at its start. */
+int fs_touch_mapped(struct inode *i, u64 index, char byte);
 int fs_truncate(struct inode *i, u64 size);
 int fs_fsync(struct inode *i, bool data_only);
 s64 fs_seek(struct inode *i, s64 offset, int whence);
