@@ -11,6 +11,7 @@
 #include <asm/resource.h>
 #include <asm/stat.h>
 #include <kernel/signal.h>
+#include <mm/shmem.h>
 
 #define NSEC 1000000000ll
 
@@ -298,7 +299,7 @@ void inode_stat(struct inode *i, struct stat *st)
 	st->st_rdev = i->rdev;
 	st->st_size = (s64)READ_ONCE(i->size);
 	st->st_blksize = i->super->block_size ? i->super->block_size : PAGE_SIZE;
-	st->st_blocks = (s64)(i->mapping.flags & MAPPING_SHMEM ? i->mapping.nr_pages * (PAGE_SIZE / 512) : i->blocks);
+	st->st_blocks = (s64)(i->mapping.flags & MAPPING_SHMEM ? shmem_nr_pages(&i->mapping) * (PAGE_SIZE / 512) : i->blocks);
 	st->st_atime = (u64)seconds_of(i->atime_ns);
 	st->st_atime_nsec = (u64)(i->atime_ns - seconds_of(i->atime_ns) * NSEC);
 	st->st_mtime = (u64)seconds_of(i->mtime_ns);

@@ -14,6 +14,7 @@
 #include <linux/falloc.h>
 #include <linux/mman.h>
 #include <mm/mman.h>
+#include <mm/shmem.h>
 
 static long file_read_pages(struct file *f, struct iov *iov, u64 *ppos)
 {
@@ -26,6 +27,16 @@ static long file_read_pages(struct file *f, struct iov *iov, u64 *ppos)
 			break;
 		size_t n = min(min(PAGE_SIZE - off, size - pos), iov->left), moved;
 		struct frame *p = mapping_find(&i->mapping, pos >> PAGE_SHIFT);
+		if (unlikely(!p || !(frame_flags(p) & FRAME_UPTODATE))) {
+			if (p)
+				frame_put(p);
+			int err = shmem_find(&i->mapping, pos >> PAGE_SHIFT, ALLOC_USER, &p);
+			if (err) {
+				if (!done)
+					return err;
+				break;
+			}
+		}
 		if (likely(p != NULL)) {
 			moved = iov_copy_to(iov, (char *)frame_ptr(p) + off, n);
 			frame_put(p);
@@ -155,19 +166,14 @@ static long file_write_pages(struct file *f, struct iov *iov, u64 *ppos)
 static u64 next_data(struct inode *i, u64 pos)
 {
 	u64 index = pos >> PAGE_SHIFT;
-	spin_lock(&i->mapping.tree_lock);
-	struct frame *p = radix_next(&i->mapping.pages, &index);
-	spin_unlock(&i->mapping.tree_lock);
-	return p ? max(pos, index << PAGE_SHIFT) : ~0ull;
+	return shmem_next(&i->mapping, &index) ? max(pos, index << PAGE_SHIFT) : ~0ull;
 }
 
 static u64 next_hole(struct inode *i, u64 pos)
 {
 	u64 index = pos >> PAGE_SHIFT;
-	spin_lock(&i->mapping.tree_lock);
-	while ((index << PAGE_SHIFT) < i->size && radix_lookup(&i->mapping.pages, index))
-		index++;
-	spin_unlock(&i->mapping.tree_lock);
+	for (u64 next = index; (index << PAGE_SHIFT) < i->size && shmem_next(&i->mapping, &next) && next == index; next = ++index)
+		;
 	return min(max(pos, index << PAGE_SHIFT), READ_ONCE(i->size));
 }
 

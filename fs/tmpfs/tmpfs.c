@@ -133,9 +133,22 @@ static int mapping_charge(struct mapping *m, s64 nr_pages)
 	return i->flags & INODE_FIXED_CHARGE ? 0 : tmpfs_charge(i, nr_pages);
 }
 
+static bool mapping_pin(struct mapping *m)
+{
+	struct inode *i = container_of(m, struct inode, mapping);
+	s32 refs = READ_ONCE(i->refs);
+	while (refs > 0 && !__atomic_compare_exchange_n(&i->refs, &refs, refs + 1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		;
+	return refs > 0;
+}
+
+static void mapping_unpin(struct mapping *m) { inode_put(container_of(m, struct inode, mapping)); }
+
 const struct mapping_ops tmpfs_mapping_ops = {
 	.size = inode_mapping_size,
 	.charge = mapping_charge,
+	.pin = mapping_pin,
+	.unpin = mapping_unpin,
 	VFS_MAPPING_OPS,
 };
 

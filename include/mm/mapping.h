@@ -69,7 +69,10 @@ struct mapping {
 	u64 id;                    /* never given again: which file an evicted page belonged to */
 	struct spinlock tree_lock; /* RANK_MAPPING_TREE: pages, nr_pages */
 	struct radix_tree pages;   /* page number -> struct frame */
-	u64 nr_pages;
+	u64 nr_pages;              /* in `pages` */
+	struct radix_tree swapped; /* (tree_lock) shmem: page number -> swap entry, see mm/shmem.h */
+	u64 nr_swapped;            /* (tree_lock) of those that are not in `pages` */
+	struct list_head swap_link; /* in the list of mappings with pages in swap */
 	struct rwlock regions_lock; /* RANK_MAPPING: regions */
 	struct list_head regions;   /* struct region.mapping_link */
 	struct backing_store *store; /* NULL: pages have no home on a device */

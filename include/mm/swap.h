@@ -71,6 +71,8 @@ void swap_cache_remove(struct frame *f);
 /* A mapping of f, which has FRAME_SWAPCACHE, has gone: takes it out if nobody maps it and no entry names its
  * slot any more. A reference is held. No context. */
 void swap_cache_release(struct frame *f);
+/* Nobody has the mapped f in swap any more, and its slot is wanted. */
+void swap_cache_give_up(struct frame *f);
 /* Takes the busy f out if no entry names its slot (mapped or not). */
 void swap_cache_release_busy(struct frame *f);
 /* A write to f, which one entry maps and FRAME_SWAPCACHE is set on: takes it out if no other entry names its
@@ -85,10 +87,14 @@ bool swap_cache_reuse(struct frame *f);
  * were freed at once. May sleep; allocates nothing but from reserves. */
 unsigned swap_out(struct frame *const *frames, unsigned nr, unsigned *nr_started);
 
-/* Brings the page that the locked leaf l names at addr, in region r, into the swap cache and unlocks l. The frame
- * has a reference; it may be busy being read. *is_major: it was not in memory. 0; -ENOMEM; -EAGAIN: the
- * entry has changed. */
-int swap_in(struct leaf *l, struct region *r, uaddr_t addr, struct frame **out, bool *is_major);
+/* Reads or writes nr pages (at most SWAP_BATCH) to their slots, neighbours in one request. Each frame has a
+ * reference, which is used up when its page is done: */
+void swap_read(struct frame *const *frames, unsigned nr);  /* busy; becomes up to date, or not, and is unlocked */
+void swap_write(struct frame *const *frames, unsigned nr); /* FRAME_WRITEBACK; stays dirty when it fails */
+/* Brings the page that the locked leaf l names at addr, in region r, into the swap cache and unlocks l; alone: without
+ * its neighbours. The frame has a reference; it may be busy being read. *is_major: it was not in memory. 0;
+ * -ENOMEM; -EAGAIN: the entry has changed. */
+int swap_in(struct leaf *l, struct region *r, uaddr_t addr, bool alone, struct frame **out, bool *is_major);
 
 /* ---- areas (area.c) ---- */
 
@@ -123,6 +129,8 @@ struct swap_area_stat {
 bool swap_area_stat(unsigned area, struct swap_area_stat *out);
 u64 swap_nr_total(void); /* pages: SwapTotal */
 u64 swap_nr_free(void);  /* pages: SwapFree */
+/* Is more than half of it in use? Then pages in memory keep no slots. */
+static inline bool swap_is_tight(void) { return swap_nr_free() * 2 < swap_nr_total(); }
 u64 swap_nr_cached(void); /* pages that are in memory and in swap: SwapCached */
 
 void swap_init(void);

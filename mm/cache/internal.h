@@ -22,6 +22,11 @@ int mapping_insert(struct mapping *m, u64 index, unsigned alloc, struct frame *f
 /* A new busy page at `index`, one reference for the index and one for the caller. Errors as above. */
 int mapping_insert_busy(struct mapping *m, u64 index, unsigned alloc, struct frame **out);
 
+/* Parts of the above and of mapping_detach_locked, without charges, tags and swap: puts f at `index`, as radix_insert
+ * says; takes it out. Tree lock held. */
+int mapping_index_locked(struct mapping *m, u64 index, struct frame *f, struct radix_reserve *reserve);
+void mapping_unindex_locked(struct mapping *m, struct frame *f);
+
 /* Takes f (busy) out of the index, with every slot that maps it; not under write-back. */
 void mapping_remove_busy(struct mapping *m, struct frame *f);
 

@@ -13,6 +13,7 @@
 #include "internal.h"
 #include <mm/pagetable.h>
 #include <mm/reclaim.h>
+#include <mm/shmem.h>
 
 static u64 last_id; /* atomic */
 
@@ -26,6 +27,9 @@ void mapping_init(struct mapping *m, const struct mapping_ops *ops, u32 flags)
 	m->nr_writable = 0;
 	spin_lock_init(&m->tree_lock, RANK_MAPPING_TREE);
 	radix_init(&m->pages);
+	radix_init(&m->swapped);
+	m->nr_swapped = 0;
+	list_init(&m->swap_link);
 	rwlock_init(&m->regions_lock, RANK_MAPPING);
 	list_init(&m->regions);
 }
@@ -50,13 +54,32 @@ static void count_page(struct mapping *m, s64 n)
 		stat_add(STAT_NR_BUFFERS, n);
 }
 
+int mapping_index_locked(struct mapping *m, u64 index, struct frame *f, struct radix_reserve *reserve)
+{
+	int err = radix_insert(&m->pages, index, f, reserve);
+	if (!err) {
+		f->mapping = m;
+		f->index = index;
+		count_page(m, 1);
+		if (m->store || m->flags & MAPPING_SHMEM)
+			lru_add(f);
+	}
+	return err;
+}
+
+void mapping_unindex_locked(struct mapping *m, struct frame *f)
+{
+	lru_remove(f);
+	radix_remove(&m->pages, f->index);
+	f->mapping = NULL;
+	count_page(m, -1);
+}
+
 int mapping_insert(struct mapping *m, u64 index, unsigned alloc, struct frame *f, bool within_size)
 {
 	int err = m->ops->charge ? m->ops->charge(m, 1) : 0;
 	if (err)
 		return err;
-	f->mapping = m;
-	f->index = index;
 	f->owner = 0;
 	unsigned missing = 0;
 	do { /* mostly no node is missing; again when some are, or the tree changed while they were allocated */
@@ -66,12 +89,13 @@ int mapping_insert(struct mapping *m, u64 index, unsigned alloc, struct frame *f
 			break;
 		}
 		spin_lock(&m->tree_lock);
-		err = within_size && index >= mapping_size_pages(m) ? -ENODATA : radix_insert(&m->pages, index, f, &reserve);
-		if (!err) {
-			count_page(m, 1);
-			if (m->store)
-				lru_add(f);
-		} else if (err == -EAGAIN) {
+		if (within_size && index >= mapping_size_pages(m))
+			err = -ENODATA;
+		else if (unlikely(m->nr_swapped) && radix_lookup(&m->swapped, index))
+			err = -EEXIST; /* in swap */
+		else
+			err = mapping_index_locked(m, index, f, &reserve);
+		if (err == -EAGAIN) {
 			missing = radix_missing(&m->pages, index);
 		}
 		spin_unlock(&m->tree_lock);
@@ -126,11 +150,9 @@ bool mapping_detach_locked(struct mapping *m, struct frame *f)
 			m->store->nr_dirty--;
 			stat_add(STAT_NR_FILE_DIRTY, -1);
 		}
-		if (m->store)
-			lru_remove(f);
-		radix_remove(&m->pages, f->index);
-		f->mapping = NULL;
-		count_page(m, -1);
+		if (m->flags & MAPPING_SHMEM)
+			shmem_forget_locked(m, f);
+		mapping_unindex_locked(m, f);
 		if (m->ops->charge)
 			m->ops->charge(m, -1);
 	}
@@ -157,7 +179,8 @@ void mapping_remove(struct mapping *m, struct frame *f)
 	frame_busy_unlock(f);
 }
 
-/* Waits until f is up to date. 0; -EIO; -EAGAIN when it left the index meanwhile. */
+/* Waits until f is up to date. 0; -EIO; -EAGAIN when it left the index meanwhile: a shmem page in swap is tried
+ * again. */
 static int wait_uptodate(struct mapping *m, struct frame *f)
 {
 	frame_busy_lock(f);
@@ -187,7 +210,13 @@ int mapping_get(struct mapping *m, u64 index, unsigned alloc, struct frame **out
 		if (f) {
 			err = likely(frame_flags(f) & FRAME_UPTODATE) ? 0 : wait_uptodate(m, f);
 		} else {
-			err = insert_page(m, index, alloc, is_filled, &f);
+			err = m->flags & MAPPING_SHMEM ? shmem_swap_in(m, index, alloc, &f) : -ENOENT;
+			if (!err) {
+				*out = f;
+				return 0;
+			}
+			if (err == -ENOENT)
+				err = insert_page(m, index, alloc, is_filled, &f);
 			if (err == -EEXIST)
 				continue;
 			if (err)

@@ -11,6 +11,7 @@
 #include "internal.h"
 #include <mm/pagetable.h>
 #include <mm/region.h>
+#include <mm/shmem.h>
 
 static u64 next_stamp; /* atomic */
 
@@ -70,16 +71,21 @@ static void remove_pages(struct mapping *m, u64 first, u64 last)
 			frame_get(f);
 		spin_unlock(&m->tree_lock);
 		if (done)
-			return;
+			break;
 		mapping_remove(m, f);
 		frame_put(f);
 	}
+	shmem_remove(m, first, last);
 }
 
 /* Zeroes bytes [from, to) of page `index`, if it is in memory. */
 static void zero_part(struct mapping *m, u64 index, u64 from, u64 to)
 {
-	struct frame *f = mapping_find(m, index);
+	struct frame *f;
+	if (m->flags & MAPPING_SHMEM)
+		shmem_find(m, index, ALLOC_USER | ALLOC_RESERVE, &f); /* an error of swap: nobody can read the page any more */
+	else
+		f = mapping_find(m, index);
 	if (!f)
 		return;
 	frame_busy_lock(f);
@@ -97,7 +103,7 @@ void mapping_truncate(struct mapping *m, u64 size)
 	u64 first = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
 	/* Through the lock once: whoever linked a slot under the old size is done. */
 	spin_lock(&m->tree_lock);
-	bool has_pages = m->nr_pages != 0;
+	bool has_pages = m->nr_pages || m->nr_swapped;
 	spin_unlock(&m->tree_lock);
 	if (!list_is_empty(&m->regions))
 		unmap_everywhere(m, first, ~0ul >> PAGE_SHIFT, false);
@@ -132,4 +138,5 @@ void mapping_destroy(struct mapping *m)
 		flusher_remove(m->store);
 	if (m->nr_pages)
 		remove_pages(m, 0, ~0ul);
+	shmem_end(m);
 }

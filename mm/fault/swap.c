@@ -22,34 +22,54 @@ static struct fault_verdict map_swapped(struct space *s, struct region *r, uaddr
 		frame_put(f);
 		return VERDICT_MAPPED;
 	}
-	entry_swap_in(l.table, l.index, f, bits_of(r));
+	u32 nr_left = entry_swap_in(l.table, l.index, f, bits_of(r));
+	if (!nr_left && swap_is_tight())
+		swap_cache_give_up(f);
 	if (access & FAULT_WRITE && !l.is_shared)
 		return fault_write_present(s, r, addr, &l, hal_entry_load(l.entry));
 	leaf_unlock(&l);
 	return VERDICT_MAPPED;
 }
 
-struct fault_verdict fault_swap(struct space *s, struct region *r, uaddr_t addr, unsigned access, struct leaf *l)
+/* Is the page there to be mapped? Waits until it has been read. */
+static bool is_ready(struct frame *f)
 {
-	pte_t e = hal_entry_load(l->entry);
-	struct frame *f;
-	bool is_major;
-	int err = swap_in(l, r, addr, &f, &is_major);
-	if (err)
-		return verdict_of_error(err);
+	const u32 mask = FRAME_UPTODATE | FRAME_SWAPCACHE;
 	u32 flags = frame_flags(f);
 	if (unlikely((flags & (FRAME_UPTODATE | FRAME_BUSY)) != FRAME_UPTODATE)) {
-		frame_busy_lock(f); /* it is being read, or about to leave */
+		frame_busy_lock(f);
 		flags = frame_flags(f);
 		frame_busy_unlock(f);
 	}
-	struct fault_verdict v;
-	if (likely((flags & (FRAME_UPTODATE | FRAME_SWAPCACHE)) == (FRAME_UPTODATE | FRAME_SWAPCACHE))) {
-		v = map_swapped(s, r, addr, access, e, f);
-	} else {
-		v = flags & FRAME_UPTODATE ? VERDICT_MAPPED : VERDICT_SIGNAL(SIGBUS, BUS_ADRERR); /* repeated; not to be read */
+	return (flags & mask) == mask;
+}
+
+struct fault_verdict fault_swap(struct space *s, struct region *r, uaddr_t addr, unsigned access, struct leaf *l)
+{
+	pte_t e = hal_entry_load(l->entry);
+	bool is_major = false;
+	/* A request for several pages fails for all of them: then each is read alone by whoever needs it. */
+	for (unsigned tries = 0; tries < 2; tries++) {
+		struct frame *f;
+		bool was_read;
+		int err = swap_in(l, r, addr, tries != 0, &f, &was_read);
+		if (err)
+			return verdict_of_error(err);
+		is_major |= was_read;
+		if (likely(is_ready(f))) {
+			struct fault_verdict v = map_swapped(s, r, addr, access, e, f);
+			v.major = is_major;
+			return v;
+		}
+		bool is_stale = frame_flags(f) & FRAME_UPTODATE; /* it has left the cache: the access is repeated */
 		frame_put(f);
+		if (is_stale || !leaf_lock(s, addr, l))
+			return VERDICT_MAPPED;
+		if (hal_entry_load(l->entry).bits != e.bits) {
+			leaf_unlock(l);
+			return VERDICT_MAPPED;
+		}
 	}
-	v.major = is_major;
-	return v;
+	leaf_unlock(l);
+	return VERDICT_SIGNAL(SIGBUS, BUS_ADRERR);
 }

@@ -289,3 +289,18 @@ void walk_back_unmap(struct frame *f)
 		}
 	}
 }
+
+static bool note_locked(struct space *s, uaddr_t addr, pte_t e, void *arg)
+{
+	*(bool *)arg |= (e.bits & PTE_LOCKED) != 0;
+	return !*(bool *)arg;
+}
+
+bool walk_back_unmap_unlocked(struct frame *f)
+{
+	bool is_locked = false;
+	walk_back(f, note_locked, &is_locked);
+	if (!is_locked)
+		walk_back_unmap(f);
+	return !READ_ONCE(f->nr_slots);
+}

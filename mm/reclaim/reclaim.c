@@ -67,8 +67,8 @@ static bool is_clean(const struct frame *f) { return !(frame_flags(f) & (FRAME_D
 static bool evict(struct frame *f)
 {
 	struct mapping *m = f->mapping;
-	if (READ_ONCE(f->nr_slots))
-		walk_back_unmap(f);
+	if (READ_ONCE(f->nr_slots) && !walk_back_unmap_unlocked(f))
+		return false;
 	spin_lock(&m->tree_lock);
 	bool evicted = is_clean(f) && !READ_ONCE(f->nr_slots) && __atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) == 2;
 	if (evicted) {

@@ -196,13 +196,13 @@ struct frame *slot_pin_next(unsigned area, u64 *slot, struct frame *fresh, bool 
 			at |= CLUSTER_SLOTS - 1;
 			continue;
 		}
-		if (!(s->flags & SWAP_SLOT_USED) || s->flags & SWAP_SLOT_BAD)
+		if (!(s->flags & SWAP_SLOT_USED) || s->flags & (SWAP_SLOT_BAD | SWAP_SLOT_HELD))
 			continue;
 		u64 chain = swap_slot_lock(s), entry = (u64)area << SWAP_AREA_SHIFT | at;
 		if (s->pfn) {
 			f = pfn_frame(s->pfn);
 			*is_new = false;
-		} else if (chain || s->flags & SWAP_SLOT_HELD) {
+		} else if (chain) {
 			f = fresh;
 			frame_set_swap_entry(f, entry);
 			frame_set_flags(f, FRAME_SWAPCACHE);

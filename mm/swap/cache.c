@@ -88,6 +88,17 @@ void swap_cache_release(struct frame *f)
 	frame_busy_unlock(f);
 }
 
+void swap_cache_give_up(struct frame *f)
+{
+	if (!frame_busy_trylock(f))
+		return;
+	if ((frame_flags(f) & (FRAME_SWAPCACHE | FRAME_WRITEBACK)) == FRAME_SWAPCACHE) {
+		frame_set_flags(f, FRAME_DIRTY);
+		swap_cache_release_busy(f);
+	}
+	frame_busy_unlock(f);
+}
+
 void swap_cache_release_busy(struct frame *f)
 {
 	u64 entry = frame_swap_entry(f);

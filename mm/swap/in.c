@@ -61,10 +61,10 @@ static unsigned window_start(struct leaf *l, struct region *r, uaddr_t addr, uns
 	return l->index - min(before, (unsigned)((addr - base) >> PAGE_SHIFT));
 }
 
-static void read_around(struct leaf *l, struct region *r, uaddr_t addr, struct frame *f)
+static void read_around(struct leaf *l, struct region *r, uaddr_t addr, bool alone, struct frame *f)
 {
 	struct frame *frames[SWAP_BATCH];
-	unsigned size = window_size(r, addr), from = window_start(l, r, addr, size);
+	unsigned size = alone ? 1 : window_size(r, addr), from = window_start(l, r, addr, size);
 	uaddr_t stop = min(r->end, (addr & ~(LEAF_SPAN - 1)) + LEAF_SPAN);
 	unsigned to = min(from + size, l->index + (unsigned)((stop - addr) >> PAGE_SHIFT));
 	unsigned nr = collect(l, from, to, f, frames);
@@ -84,7 +84,7 @@ static void note_hit(struct frame *f, struct region *r)
 	}
 }
 
-int swap_in(struct leaf *l, struct region *r, uaddr_t addr, struct frame **out, bool *is_major)
+int swap_in(struct leaf *l, struct region *r, uaddr_t addr, bool alone, struct frame **out, bool *is_major)
 {
 	struct space *s = r->space;
 	pte_t e = hal_entry_load(l->entry);
@@ -101,7 +101,7 @@ int swap_in(struct leaf *l, struct region *r, uaddr_t addr, struct frame **out, 
 			lru_add(fresh);
 			*is_major = true;
 			*out = fresh;
-			read_around(l, r, addr, fresh);
+			read_around(l, r, addr, alone, fresh);
 			return 0;
 		}
 		leaf_unlock(l);

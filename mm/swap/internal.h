@@ -70,10 +70,6 @@ int swap_bring_back(unsigned area);
 
 /* ---- I/O (io.c) ---- */
 
-/* Reads or writes nr pages (at most SWAP_BATCH) to their slots, neighbours in one request. Each frame has a
- * reference, which is used up when its page is done: */
-void swap_read(struct frame *const *frames, unsigned nr);  /* busy; becomes up to date, or not, and is unlocked */
-void swap_write(struct frame *const *frames, unsigned nr); /* FRAME_WRITEBACK; stays dirty when it fails */
 int swap_io_init(void);  /* before the first area; 0 or -ENOMEM */
 void swap_io_exit(void); /* after the last one: nothing is in flight */
 

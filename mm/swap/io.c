@@ -7,6 +7,7 @@
 #include <hal/log.h>
 #include <mm/lru.h>
 #include <mm/reclaim.h>
+#include <mm/shmem.h>
 #include <mm/slab.h>
 
 #define NR_IO 32u
@@ -79,6 +80,8 @@ static void end_read(struct frame *f, int err)
 		frame_set_flags(f, FRAME_UPTODATE);
 	else if (f->kind == FRAME_ANON)
 		swap_cache_remove(f); /* the slot stays: whoever touches the page tries again */
+	else
+		shmem_read_failed(f);
 	frame_busy_unlock(f);
 	frame_put(f);
 }
@@ -91,7 +94,7 @@ static void end_write(struct frame *f, int err)
 	frame_end_writeback(f);
 	bool is_dropped = false;
 	if (!err && frame_busy_trylock(f)) {
-		is_dropped = swap_cache_drop(f);
+		is_dropped = f->kind == FRAME_ANON ? swap_cache_drop(f) : shmem_drop(f);
 		frame_busy_unlock(f);
 	}
 	if (!is_dropped)

@@ -7,6 +7,7 @@
 #include "internal.h"
 #include <mm/host.h>
 #include <mm/reclaim.h>
+#include <mm/shmem.h>
 
 /* Empties the slot whose cached frame f is, busy. 0 or -EIO. */
 static int empty_slot(u64 entry, struct frame *f)
@@ -28,7 +29,8 @@ static int empty_slot(u64 entry, struct frame *f)
 	return 0;
 }
 
-int swap_bring_back(unsigned area)
+/* The pages of shared memory are found by their files. */
+static int empty_slots(unsigned area)
 {
 	for (u64 slot = 1;;) {
 		if (host_current()->is_being_killed)
@@ -55,4 +57,16 @@ int swap_bring_back(unsigned area)
 		if (err)
 			return err;
 	}
+}
+
+int swap_bring_back(unsigned area)
+{
+	int err = 0;
+	/* Pages that were on their way to a slot when it began may come late. */
+	while (!err && READ_ONCE(swap_areas[area].nr_used)) {
+		err = shmem_bring_back(area);
+		if (!err)
+			err = empty_slots(area);
+	}
+	return err;
 }

@@ -7,6 +7,7 @@
  */
 #include "internal.h"
 #include <mm/lru.h>
+#include <mm/shmem.h>
 
 /* Gives the busy f a slot, if it has none. False: swap is full. */
 static bool give_slot(struct frame *f)
@@ -23,23 +24,48 @@ static bool give_slot(struct frame *f)
 	return true;
 }
 
+/* The same for a page of shared memory: its index holds the slot. */
+static bool give_shmem_slot(struct frame *f)
+{
+	bool is_new = !(frame_flags(f) & FRAME_SWAPCACHE);
+	if (!give_slot(f))
+		return false;
+	if (is_new && shmem_swap_out_begin(f, frame_swap_entry(f))) {
+		swap_cache_remove(f);
+		return false;
+	}
+	return true;
+}
+
 enum outcome { OUT_KEPT, OUT_FREED, OUT_WRITE };
+
+static enum outcome start_write(struct frame *f)
+{
+	if (!(frame_flags(f) & FRAME_DIRTY))
+		return OUT_KEPT; /* somebody has just come back for it */
+	frame_clear_flags(f, FRAME_DIRTY);
+	frame_set_flags(f, FRAME_WRITEBACK);
+	return OUT_WRITE;
+}
+
+static enum outcome shmem_page_out(struct frame *f)
+{
+	if (frame_flags(f) & FRAME_WRITEBACK || !f->mapping || !give_shmem_slot(f) || !walk_back_unmap_unlocked(f))
+		return OUT_KEPT;
+	return shmem_drop(f) ? OUT_FREED : start_write(f);
+}
 
 static enum outcome page_out(struct frame *f)
 {
+	if (f->kind == FRAME_CACHE)
+		return shmem_page_out(f);
 	if (frame_flags(f) & FRAME_WRITEBACK || !give_slot(f))
 		return OUT_KEPT;
 	if (!walk_back_swap_out(f)) { /* a region is locked: what has been unmapped comes back by its fault */
 		swap_cache_release_busy(f);
 		return OUT_KEPT;
 	}
-	if (swap_cache_drop(f))
-		return OUT_FREED;
-	if (!(frame_flags(f) & FRAME_DIRTY))
-		return OUT_KEPT; /* somebody has just come back for it */
-	frame_clear_flags(f, FRAME_DIRTY);
-	frame_set_flags(f, FRAME_WRITEBACK);
-	return OUT_WRITE;
+	return swap_cache_drop(f) ? OUT_FREED : start_write(f);
 }
 
 unsigned swap_out(struct frame *const *frames, unsigned nr, unsigned *nr_started)

@@ -158,7 +158,7 @@ void push_out(struct host_disk *disk, struct space *s, uaddr_t at, unsigned nr)
 		if (!leaf_lock(s, at + i * PAGE_SIZE, &l))
 			continue;
 		pte_t e = hal_entry_load(l.entry);
-		if (pte_is_mapped(e) && !pte_is_special(e) && pte_frame(e)->kind == FRAME_ANON) {
+		if (pte_is_mapped(e) && !pte_is_special(e)) {
 			f = pte_frame(e);
 			frame_get(f);
 		}

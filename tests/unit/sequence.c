@@ -291,9 +291,9 @@ void sequence_run(unsigned (*random)(unsigned n), unsigned nr_ops)
 		}
 	host_be_cpu(0);
 	host_disk_run(disk);
+	assert_int_equal(file.refs, 0);
+	mapping_destroy(&file.mapping);
 	assert_int_equal(swap_nr_free(), swap_nr_total());
 	assert_int_equal(swap_area_remove(area), 0);
 	host_disk_destroy(disk);
-	assert_int_equal(file.refs, 0);
-	mapping_destroy(&file.mapping);
 }

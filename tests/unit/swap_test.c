@@ -3,6 +3,7 @@
 #include "tests.h"
 #include <host/disk.h>
 #include <mm/pagetable.h>
+#include <mm/reclaim.h>
 #include <mm/stat.h>
 #include <mm/swap.h>
 #include <asm/errno.h>
@@ -237,16 +238,14 @@ static void a_read_error_is_sigbus_for_one_page(void **state)
 {
 	(void)state;
 	up_with(2048, 0);
-	mm_tunables.page_cluster = 0;
 	map(parent, AT, 20 * PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
 	fill(AT, 20, 1);
 	push_out(disk, parent, AT, 20);
-	host_disk_fail(disk, BLOCK_READ, 8 * 4, 8 * 5, 0, 1); /* slot 4 is the fourth page's */
+	host_disk_fail(disk, BLOCK_READ, 8 * 4, 8 * 5, 0, ~0ull); /* slot 4 is the fourth page's */
 	assert_int_equal(try_read(AT + 3 * PAGE_SIZE).sig, SIGBUS);
 	expect(AT, 3, 1);
 	host_disk_heal(disk);
 	expect(AT, 20, 1);
-	mm_tunables.page_cluster = 3;
 	check(parent);
 	down();
 }
@@ -290,6 +289,109 @@ static void locked_pages_stay(void **state)
 	down();
 }
 
+static void shared_pages_go_out_and_come_back(void **state)
+{
+	(void)state;
+	up_with(2048, 1000);
+	struct test_file f;
+	file_init(&f, 100 * PAGE_SIZE);
+	map(parent, AT, 100 * PAGE_SIZE, RW, MAP_SHARED, &f, 0);
+	fill(AT, 100, 4);
+	struct space *child;
+	assert_int_equal(space_fork(parent, &child), 0);
+	push_out(disk, parent, AT, 100);
+	assert_int_equal(f.mapping.nr_pages, 0);
+	assert_int_equal(f.mapping.nr_swapped, 100);
+	assert_int_equal(stat_read(STAT_NR_SHMEM), 0);
+	check(parent);
+	check(child);
+	expect(AT, 30, 4);
+	assert_int_equal(f.mapping.nr_pages + f.mapping.nr_swapped, 100);
+	host_switch(child);
+	put_byte(AT + 50 * PAGE_SIZE + 50, 77);
+	host_switch(parent);
+	assert_int_equal(get_byte(AT + 50 * PAGE_SIZE + 50), 77);
+	/* Truncation finds them wherever they are; what is left of the last page is zeros. */
+	push_out(disk, parent, AT, 100);
+	file_truncate(&f, 20 * PAGE_SIZE + 10);
+	assert_int_equal(f.mapping.nr_pages + f.mapping.nr_swapped, 21);
+	assert_int_equal(get_byte(AT + 20 * PAGE_SIZE + 20), 0);
+	expect(AT, 20, 4);
+	push_out(disk, parent, AT, 21);
+	check(parent);
+	/* The area goes, the pages stay. */
+	assert_int_equal(swap_area_remove(area), 0);
+	assert_int_equal(f.mapping.nr_swapped, 0);
+	expect(AT, 20, 4);
+	assert_int_equal(swap_on(disk, 2048, -1, &area), 0);
+	push_out(disk, parent, AT, 21);
+	check(parent);
+	space_put(child);
+	assert_int_equal(space_munmap(parent, AT, 100 * PAGE_SIZE), 0);
+	mapping_destroy(&f.mapping);
+	assert_int_equal(swap_nr_free(), swap_nr_total());
+	down();
+}
+
+static void a_shared_page_that_cannot_be_read(void **state)
+{
+	(void)state;
+	up_with(2048, 0);
+	struct test_file f;
+	file_init(&f, 20 * PAGE_SIZE);
+	map(parent, AT, 20 * PAGE_SIZE, RW, MAP_SHARED, &f, 0);
+	fill(AT, 20, 4);
+	push_out(disk, parent, AT, 20);
+	host_disk_fail(disk, BLOCK_READ, 8 * 4, 8 * 5, 0, ~0ull);
+	assert_int_equal(get_byte(AT), 4); /* reads the bad one ahead */
+	assert_int_equal(try_read(AT + 3 * PAGE_SIZE).sig, SIGBUS);
+	check(parent);
+	host_disk_heal(disk);
+	expect(AT, 20, 4);
+	check(parent);
+	assert_int_equal(space_munmap(parent, AT, 20 * PAGE_SIZE), 0);
+	mapping_destroy(&f.mapping);
+	down();
+}
+
+/* A program that needs three times the memory there is gets on. */
+static void three_times_the_memory(void **state)
+{
+	(void)state;
+	enum { PAGES = 3 * 4096 };
+	machine_up(16ul << 20, 1);
+	mm_tunables.overcommit_memory = 1;
+	disk = swap_disk(30000, 0);
+	assert_int_equal(swap_on(disk, 30000, -1, &area), 0);
+	parent = space_create();
+	host_switch(parent);
+	struct test_file f;
+	file_init(&f, PAGES / 4 * PAGE_SIZE);
+	uaddr_t shared = AT + (1ul << 30);
+	map(parent, AT, PAGES * PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
+	map(parent, shared, PAGES / 4 * PAGE_SIZE, RW, MAP_SHARED, &f, 0);
+	fill(AT, PAGES, 1);
+	fill(shared, PAGES / 4, 2);
+	check(parent);
+	expect(AT, PAGES, 1);
+	struct space *child;
+	assert_int_equal(space_fork(parent, &child), 0);
+	fill(AT, PAGES, 3);
+	expect(shared, PAGES / 4, 2);
+	host_switch(child);
+	expect(AT, PAGES, 1);
+	check(parent);
+	check(child);
+	host_switch(parent);
+	expect(AT, PAGES, 3);
+	assert_null(lru_validate());
+	space_put(child);
+	assert_int_equal(space_munmap(parent, shared, PAGES / 4 * PAGE_SIZE), 0);
+	mapping_destroy(&f.mapping);
+	down();
+	mm_tunables.overcommit_memory = 0;
+}
+
 int run_swap_tests(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -303,6 +405,9 @@ int run_swap_tests(void)
 		cmocka_unit_test(a_read_error_is_sigbus_for_one_page),
 		cmocka_unit_test(a_write_error_keeps_the_page),
 		cmocka_unit_test(locked_pages_stay),
+		cmocka_unit_test(shared_pages_go_out_and_come_back),
+		cmocka_unit_test(a_shared_page_that_cannot_be_read),
+		cmocka_unit_test(three_times_the_memory),
 	};
 	return run_group("swap", tests, ARRAY_SIZE(tests));
 }

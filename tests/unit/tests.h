@@ -46,7 +46,7 @@ struct fault_verdict try_read(uaddr_t addr);
 /* A disk for swap, and an area that takes all of it; as swap_area_add. */
 struct host_disk *swap_disk(u64 pages, u64 delay_ns);
 int swap_on(struct host_disk *d, u64 pages, int priority, unsigned *area);
-/* Every anonymous page that s maps in the range goes out, shared or not. */
+/* Every page, anonymous or shared, that s maps in the range goes out, shared or not. */
 void push_out(struct host_disk *disk, struct space *s, uaddr_t at, unsigned nr);
 
 /* A sequence of memory calls against a model (sequence.c). random(n) decides: a number below n. */
