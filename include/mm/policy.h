@@ -70,7 +70,7 @@ struct refault {
 
 struct policy {
 	const char *name; /* up to POLICY_NAME_MAX - 1 characters */
-	u64 active_lists; /* bit n: list n counts as active in /proc/meminfo; the others as inactive */
+	u64 active_lists; /* bit n: list n counts as active in /proc/meminfo at first; the others as inactive */
 
 	/* The lists are empty, the words 0. NULL: nothing to do. */
 	void (*init)(struct lru *l);
@@ -88,7 +88,8 @@ struct policy {
 	struct frame *(*select)(struct lru *l);
 	/* ... and then hears where to keep it (a list), or LRU_EVICT. from: its list before; used: USED_*. */
 	unsigned (*judge)(struct lru *l, struct frame *f, unsigned from, unsigned used);
-	/* The same for pages that shall not go yet; asked as often as pages are selected, before that. NULL: none. */
+	/* The same for pages that shall not go yet; asked up to twice as often as pages are selected, before that. NULL:
+	 * there is none to ask about. */
 	struct frame *(*age)(struct lru *l);
 	unsigned (*aged)(struct lru *l, struct frame *f, unsigned from, unsigned used);
 	/* The isolated page goes: 0..31 to remember about it. NULL: 0. */
@@ -105,6 +106,9 @@ static inline unsigned lru_list_of(const struct frame *f) { return (frame_flags(
 
 /* Moves a page of the policy's lists to the warm end of one. */
 void lru_move(struct lru *l, struct frame *f, unsigned list);
+
+/* From now on the list counts as active, or not. */
+void lru_set_active(struct lru *l, unsigned list, bool is_active);
 
 /* The page at the cold end, NULL if the list is empty. */
 static inline struct frame *lru_coldest(const struct lru *l, unsigned list)

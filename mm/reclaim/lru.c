@@ -34,17 +34,25 @@ struct lru *lru_of(const struct frame *f)
 
 /* ---- counts ---- */
 
+static enum mm_counter active_gauge(const struct lru *l) { return l->type == LRU_ANON ? STAT_NR_ACTIVE_ANON : STAT_NR_ACTIVE_FILE; }
+static enum mm_counter inactive_gauge(const struct lru *l) { return l->type == LRU_ANON ? STAT_NR_INACTIVE_ANON : STAT_NR_INACTIVE_FILE; }
+
+static bool is_active(const struct lru *l, unsigned list) { return l->gauge[list] == active_gauge(l); }
+
 static void set_gauges(struct lru *l)
 {
-	bool anon = l->type == LRU_ANON;
 	for (unsigned i = 0; i < LRU_NR_LISTS; i++)
-		l->gauge[i] = l->policy->active_lists >> i & 1 ? (anon ? STAT_NR_ACTIVE_ANON : STAT_NR_ACTIVE_FILE)
-		                                               : (anon ? STAT_NR_INACTIVE_ANON : STAT_NR_INACTIVE_FILE);
-	l->gauge[LRU_ISOLATED] = anon ? STAT_NR_ISOLATED_ANON : STAT_NR_ISOLATED_FILE;
+		l->gauge[i] = (u8)(l->policy->active_lists >> i & 1 ? active_gauge(l) : inactive_gauge(l));
+	l->gauge[LRU_ISOLATED] = l->type == LRU_ANON ? STAT_NR_ISOLATED_ANON : STAT_NR_ISOLATED_FILE;
 	l->gauge[LRU_UNEVICTABLE] = STAT_NR_UNEVICTABLE;
 }
 
-static bool is_active(const struct lru *l, unsigned list) { return l->policy->active_lists >> list & 1; }
+void lru_set_active(struct lru *l, unsigned list, bool is_active)
+{
+	stat_add(l->gauge[list], -(s64)l->nr[list]);
+	l->gauge[list] = (u8)(is_active ? active_gauge(l) : inactive_gauge(l));
+	stat_add(l->gauge[list], (s64)l->nr[list]);
+}
 
 static inline void count(struct lru *l, unsigned list, s64 n)
 {
@@ -284,7 +292,11 @@ static unsigned look_at(struct lru *l, bool is_age, struct frame **out, unsigned
 unsigned lru_select(struct lru *l, struct frame **out, unsigned nr, struct lru_look *look)
 {
 	nr = min(nr, LRU_BATCH);
-	look_at(l, true, NULL, nr, &look->nr_aged);
+	look->nr_aged = 0;
+	for (unsigned i = 0, n = nr; i < 2 && n == nr; i++) {
+		look_at(l, true, NULL, nr, &n);
+		look->nr_aged += n;
+	}
 	stat_add(STAT_PGREFILL, look->nr_aged);
 	return look_at(l, false, out, nr, &look->nr_selected);
 }

@@ -5,7 +5,9 @@
  */
 #include "live.h"
 #include <hal/log.h>
+#include <mm/lru.h>
 #include <mm/pagetable.h>
+#include <mm/reclaim.h>
 #include <mm/slab.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -221,6 +223,104 @@ static void truncation_overlooks_no_part_of_a_region_that_splits(void **state)
 	machine_down();
 }
 
+/* ---- replacement lists ---- */
+
+#define NR_PAGES 300u
+#define NR_SWITCHES 1000u
+
+static struct {
+	struct spinlock lock; /* RANK_MAPPING_TREE: is_in */
+	struct frame *frame;
+	bool is_in;
+} pages[NR_PAGES];
+static struct mapping page_file;
+static bool switching_ended;
+static u64 nr_asked;
+
+static unsigned some_use(struct frame *f) { return lru_harvest(f) | (__atomic_fetch_add(&nr_asked, 1, __ATOMIC_RELAXED) % 3 ? 0 : USED_MAPPED); }
+
+/* Comes, is used, or goes. */
+static void use_page(unsigned i, bool goes)
+{
+	spin_lock(&pages[i].lock);
+	if (!pages[i].is_in)
+		lru_add(pages[i].frame);
+	else if (goes)
+		lru_remove(pages[i].frame);
+	pages[i].is_in = !pages[i].is_in || !goes;
+	spin_unlock(&pages[i].lock);
+	lru_touch(pages[i].frame);
+}
+
+static void shrink(enum lru_type type, bool evicts)
+{
+	struct frame *victims[LRU_BATCH];
+	struct lru_look look;
+	unsigned n = lru_select(lru_of_type(type), victims, LRU_BATCH, &look);
+	for (unsigned i = 0; i < n; i++) {
+		unsigned k = (unsigned)victims[i]->index;
+		spin_lock(&pages[k].lock);
+		if (evicts && pages[k].is_in) {
+			lru_evict(victims[i]);
+			lru_remove(victims[i]);
+			pages[k].is_in = false;
+		} else {
+			lru_putback(victims[i]);
+		}
+		spin_unlock(&pages[k].lock);
+		frame_put(victims[i]);
+	}
+}
+
+static void *use_lists(void *arg)
+{
+	unsigned id = (unsigned)(uintptr_t)arg, seed = id + 1, nr_policies = 0;
+	host_be_cpu(id);
+	while (policy_at(nr_policies))
+		nr_policies++;
+	for (unsigned n = 0; id == 0 ? n < NR_SWITCHES : !READ_ONCE(switching_ended); n++) {
+		if (id == 0)
+			policy_switch(policy_at((unsigned)rand_r(&seed) % nr_policies));
+		else if (id == 1)
+			shrink((unsigned)rand_r(&seed) % LRU_NR_TYPES, rand_r(&seed) % 2);
+		else
+			use_page((unsigned)rand_r(&seed) % NR_PAGES, rand_r(&seed) % 4 == 0);
+	}
+	if (id == 0)
+		WRITE_ONCE(switching_ended, true);
+	return NULL;
+}
+
+static void switching_policies_under_load_loses_no_page(void **state)
+{
+	u64 nr_in = 0, nr_listed = 0;
+	machine_up_free_running(16ul << 20, NR_CPUS);
+	lru_of_type(LRU_FILE)->group->harvest = some_use;
+	page_file.id = 5;
+	switching_ended = false;
+	for (unsigned i = 0; i < NR_PAGES; i++) {
+		struct frame *f = pages[i].frame = frame_alloc(0, 0, FRAME_CACHE);
+		spin_lock_init(&pages[i].lock, RANK_MAPPING_TREE);
+		pages[i].is_in = false;
+		f->flags = i % 3 ? 0 : FRAME_SHMEM;
+		f->mapping = &page_file;
+		f->index = i;
+	}
+	run_threads(use_lists);
+	assert_null(lru_validate());
+	for (unsigned i = 0; i < LRU_NR_LISTS; i++)
+		nr_listed += lru_of_type(LRU_FILE)->nr[i] + lru_of_type(LRU_ANON)->nr[i];
+	for (unsigned i = 0; i < NR_PAGES; i++) {
+		nr_in += pages[i].is_in;
+		assert_int_equal(!!(pages[i].frame->flags & FRAME_LRU), pages[i].is_in);
+		assert_int_equal(pages[i].frame->refs, 1);
+		lru_remove(pages[i].frame);
+		frame_put(pages[i].frame);
+	}
+	assert_int_equal(nr_in, nr_listed);
+	machine_down();
+}
+
 int run_thread_tests(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +329,7 @@ int run_thread_tests(void)
 		cmocka_unit_test(threads_share_a_space_and_fork),
 		cmocka_unit_test(exit_of_one_sharer_while_the_other_unshares),
 		cmocka_unit_test(truncation_overlooks_no_part_of_a_region_that_splits),
+		cmocka_unit_test(switching_policies_under_load_loses_no_page),
 	};
 	return run_group("threads", tests, ARRAY_SIZE(tests));
 }

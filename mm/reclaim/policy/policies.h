@@ -6,7 +6,11 @@
 #define POLICIES(X) \
 	X(lru)          \
 	X(fifo)         \
-	X(lru_exact)
+	X(lru_exact)    \
+	X(lfu)          \
+	X(nur)          \
+	X(mglru)        \
+	X(s3fifo)
 
 #define X(name) extern const struct policy policy_##name;
 POLICIES(X)
