@@ -48,7 +48,7 @@ enum frame_kind {
 #define FRAME_WRITEBACK (1u << 6) /* on its way to the disk: stays in its file's index until it is there */
 #define FRAME_WRITEBACK_WAIT (1u << 7) /* somebody waits for FRAME_WRITEBACK */
 #define FRAME_LRU       (1u << 9) /* (lru lock) on a replacement list */
-#define FRAME_ACTIVE    (1u << 10) /* (lru lock) on the active one */
+#define FRAME_MLOCKED   (1u << 10) /* a locked region maps it: lru_lock */
 #define FRAME_READAHEAD (1u << 8) /* whoever comes here first starts the next read-ahead */
 #define FRAME_SWAPCACHE (1u << 11) /* (busy) its page has a swap slot too: see mm/swap.h */
 /* bits 16..31: the page's replacement list, and its policy's own (mm/policy.h) */

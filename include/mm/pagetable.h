@@ -126,7 +126,7 @@ void table_remove_entry_locked(struct frame *t, unsigned index);
 /* Removes f from every table that maps it, in all sharers; flushes; drops the slots' references. */
 void walk_back_unmap(struct frame *f);
 
-/* The same unless an entry of a locked region maps it. True: nobody maps it now. */
+/* The same for a page that reclaim wants: stops at an entry of a locked region. True: nobody maps it now. */
 bool walk_back_unmap_unlocked(struct frame *f);
 
 /* Takes W and D from every entry that maps f, in all sharers, and flushes (clean.c). */

@@ -67,6 +67,7 @@ struct refault {
 #define USED_EXEC   (1u << 2) /* through one that may be executed */
 #define USED_CALL   (1u << 3) /* by read(2) or write(2) */
 #define USED_DIRTY  (1u << 4) /* not a use: it differs from what the disk has */
+#define USED_LOCKED (1u << 5) /* not a use: a locked region maps it; policies do not see such pages */
 
 struct policy {
 	const char *name; /* up to POLICY_NAME_MAX - 1 characters */

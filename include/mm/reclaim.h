@@ -24,6 +24,12 @@ void lru_remove_many(struct frame *const *frames, unsigned nr);
 /* read(2) or write(2) came to the page: its policy hears of it. */
 void lru_touch(struct frame *f);
 
+/* A locked region maps the page from now on: it leaves its policy, and reclaim leaves it alone. Or no region may do
+ * so any more; if one does, reclaim finds out when it looks at the page next. Under a leaf table's lock, or with
+ * a reference. */
+void lru_lock(struct frame *f);
+void lru_unlock(struct frame *f);
+
 /* Set while pages can be written to swap. */
 extern bool lru_has_swap;
 

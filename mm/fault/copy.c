@@ -58,6 +58,8 @@ static struct fault_verdict write_shared(struct space *s, struct region *r, uadd
 static void replace_entry(struct space *s, struct region *r, uaddr_t addr, struct leaf *l, pte_t e, struct frame *copy)
 {
 	struct frame *old = pte_frame(e);
+	if (unlikely(e.bits & PTE_LOCKED && !pte_is_special(e)))
+		lru_unlock(old);
 	hal_entry_exchange(l->entry, pte_none()); /* a full barrier before s->cpus is read */
 	hal_tlb_flush(READ_ONCE(s->cpus), s->root_pfn, addr, addr + PAGE_SIZE, false);
 	copy->flags = FRAME_UPTODATE;

@@ -46,7 +46,7 @@ static inline int lock_entry(struct space *s, uaddr_t addr, struct leaf *l)
 	return leaf_lock_exclusive(s, addr, l);
 }
 
-struct fault_verdict fault_region(struct space *s, struct region *r, uaddr_t addr, unsigned access)
+static inline struct fault_verdict fault_in(struct space *s, struct region *r, uaddr_t addr, unsigned access)
 {
 	struct leaf l;
 	if (unlikely(r->flags & REGION_SPECIAL))
@@ -69,6 +69,21 @@ struct fault_verdict fault_region(struct space *s, struct region *r, uaddr_t add
 	leaf_unlock(&l);
 	hal_tlb_flush_local(addr); /* the translation was stale */
 	return VERDICT_MAPPED;
+}
+
+/* What a fault in a locked region may have mapped is locked too. */
+static __attribute__((noinline)) void lock_mapped(struct space *s, struct region *r, uaddr_t addr)
+{
+	uaddr_t start = r->mapping ? addr & ~(FAULT_AROUND_BYTES - 1) : addr, end = start + (r->mapping ? FAULT_AROUND_BYTES : PAGE_SIZE);
+	lock_entries(s, max(start, r->start), min(end, r->end), true);
+}
+
+struct fault_verdict fault_region(struct space *s, struct region *r, uaddr_t addr, unsigned access)
+{
+	struct fault_verdict v = fault_in(s, r, addr, access);
+	if (unlikely(r->flags & REGION_LOCKED))
+		lock_mapped(s, r, addr);
+	return v;
 }
 
 static bool access_is_allowed(const struct region *r, unsigned access)

@@ -14,7 +14,6 @@
 #include <mm/stat.h>
 #include <mm/trace.h>
 
-#define AROUND_BYTES min(16 * PAGE_SIZE, LEAF_SPAN) /* within one table */
 
 static inline u64 mapping_nr_pages(struct mapping *m)
 {
@@ -34,7 +33,7 @@ static u64 cache_rights(const struct region *r, const struct mapping *m, unsigne
 static void map_around_locked(struct space *s, struct region *r, uaddr_t addr, struct leaf *l, u64 bits, u64 nr_pages)
 {
 	struct mapping *m = r->mapping;
-	uaddr_t start = max(addr & ~(AROUND_BYTES - 1), r->start), end = min((addr & ~(AROUND_BYTES - 1)) + AROUND_BYTES, r->end);
+	uaddr_t start = max(addr & ~(FAULT_AROUND_BYTES - 1), r->start), end = min((addr & ~(FAULT_AROUND_BYTES - 1)) + FAULT_AROUND_BYTES, r->end);
 	u64 index = region_index(r, start), last = min(index + ((end - start) >> PAGE_SHIFT), nr_pages);
 	unsigned at = table_index(start, 1);
 	while (index < last) {

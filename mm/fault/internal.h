@@ -16,6 +16,9 @@
 #define VERDICT_OOM    ((struct fault_verdict){ .kind = FAULT_OOM })
 #define VERDICT_SIGNAL(s, c) ((struct fault_verdict){ .kind = FAULT_SIGNAL, .sig = (s), .code = (c) })
 
+/* A read of a file's page also maps what the cache holds of the aligned window around it; within one table. */
+#define FAULT_AROUND_BYTES min(16 * PAGE_SIZE, LEAF_SPAN)
+
 /* What -errno of a file system means to the access. */
 static inline struct fault_verdict verdict_of_error(int err)
 {

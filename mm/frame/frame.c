@@ -337,7 +337,7 @@ void frame_put_many(struct frame *const *frames, unsigned nr)
 			any |= flags;
 			dead[nr_dead++] = f;
 		}
-		if (any & FRAME_LRU)
+		if (any & (FRAME_LRU | FRAME_MLOCKED))
 			lru_remove_many(dead, nr_dead);
 		free_many(dead, nr_dead);
 		nr -= n;

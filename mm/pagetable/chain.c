@@ -24,6 +24,7 @@
 #include "internal.h"
 #include <lib/string.h>
 #include <mm/pagetable.h>
+#include <mm/reclaim.h>
 #include <mm/stat.h>
 
 void chain_wait(u64 *chain)
@@ -265,42 +266,37 @@ void table_remove_entry_locked(struct frame *t, unsigned index)
 	t->rss[u.kind]--;
 	table_for_each_space(t, unmap_flush, &u);
 	slot_unlink(f, t, index);
+	if (unlikely(e.bits & PTE_LOCKED))
+		lru_unlock(f);
 	frame_put_user(f);
 }
 
-/* Takes f out of one entry, if it is still there. */
-static void unmap_slot(struct frame *f, struct frame *t, unsigned index)
+/* Takes f out of one entry, if it is still there. False: it stays, since its region is locked. */
+static bool unmap_slot(struct frame *f, struct frame *t, unsigned index, bool keeps_locked)
 {
 	table_lock_leaf(t);
 	pte_t e = hal_entry_load(&table_entries(t)[index]);
-	if (pte_is_mapped(e) && !pte_is_special(e) && pte_frame(e) == f)
+	bool is_there = pte_is_mapped(e) && !pte_is_special(e) && pte_frame(e) == f;
+	bool is_kept = is_there && keeps_locked && e.bits & PTE_LOCKED;
+	if (is_there && !is_kept)
 		table_remove_entry_locked(t, index);
 	table_unlock_leaf(t);
+	return !is_kept;
 }
 
-void walk_back_unmap(struct frame *f)
+static bool unmap(struct frame *f, bool keeps_locked)
 {
 	struct pinned slots[WALK_BATCH];
+	bool ok = true;
 	/* Each round shortens the chain, so it ends. */
-	for (unsigned n; (n = chain_batch(f, 0, slots)) != 0;) {
+	for (unsigned n; ok && (n = chain_batch(f, 0, slots)) != 0;) {
 		for (unsigned i = 0; i < n; i++) {
-			unmap_slot(f, slots[i].table, slots[i].index);
+			ok = ok && unmap_slot(f, slots[i].table, slots[i].index, keeps_locked);
 			table_put(slots[i].table);
 		}
 	}
+	return ok;
 }
 
-static bool note_locked(struct space *s, uaddr_t addr, pte_t e, void *arg)
-{
-	*(bool *)arg |= (e.bits & PTE_LOCKED) != 0;
-	return !*(bool *)arg;
-}
-
-bool walk_back_unmap_unlocked(struct frame *f)
-{
-	bool is_locked = false;
-	walk_back(f, note_locked, &is_locked);
-	if (!is_locked)
-		walk_back_unmap(f);
-	return !READ_ONCE(f->nr_slots);
-}
+void walk_back_unmap(struct frame *f) { unmap(f, false); }
+bool walk_back_unmap_unlocked(struct frame *f) { return unmap(f, true); }

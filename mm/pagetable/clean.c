@@ -46,7 +46,7 @@ static unsigned harvest_entry(struct frame *t, unsigned index, pte_t e)
 {
 	if (pte_is_accessed(e))
 		e = hal_entry_test_and_clear(&table_entries(t)[index], PTE_ACCESSED);
-	unsigned used = pte_is_dirty(e) ? USED_DIRTY : 0;
+	unsigned used = (pte_is_dirty(e) ? USED_DIRTY : 0) | (e.bits & PTE_LOCKED ? USED_LOCKED : 0);
 	if (pte_is_accessed(e))
 		used |= USED_MAPPED | (pte_is_executable(e) ? USED_EXEC : 0);
 	return used;

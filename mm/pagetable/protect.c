@@ -4,6 +4,7 @@
  * first write: to a private frame that nobody else maps or holds, and to shmem in a shared region.
  */
 #include <mm/pagetable.h>
+#include <mm/reclaim.h>
 #include <mm/region.h>
 
 /* What the changed entries were: together with the new rights, that decides the flush. */
@@ -146,18 +147,27 @@ void protect_leaf(struct space *s, struct frame *table, uaddr_t start, uaddr_t e
 	flush_after(s, start, end, flags, &b);
 }
 
+static void lock_entry(pte_t *e, bool is_locked)
+{
+	pte_t now = hal_entry_load(e);
+	if (!pte_is_mapped(now) || pte_is_special(now))
+		return;
+	while (!hal_entry_cmpxchg(e, &now, is_locked ? pte_set(now, PTE_LOCKED) : pte_clear(now, PTE_LOCKED)))
+		; /* the walker set A or D */
+	if (is_locked)
+		lru_lock(pte_frame(now));
+	else
+		lru_unlock(pte_frame(now));
+}
+
 void lock_entries(struct space *s, uaddr_t start, uaddr_t end, bool is_locked)
 {
 	for (uaddr_t a = start; (a = leaf_next(s, a, end)) < end;) {
 		uaddr_t next = min(end, (a & ~(LEAF_SPAN - 1)) + LEAF_SPAN);
 		struct leaf l;
 		if (leaf_lock(s, a, &l)) {
-			for (pte_t *e = l.entry, *last = e + ((next - a) >> PAGE_SHIFT); !l.is_shared && e < last; e++) {
-				pte_t now = hal_entry_load(e);
-				while (pte_is_mapped(now) && !pte_is_special(now) &&
-				       !hal_entry_cmpxchg(e, &now, is_locked ? pte_set(now, PTE_LOCKED) : pte_clear(now, PTE_LOCKED)))
-					;
-			}
+			for (pte_t *e = l.entry, *last = e + ((next - a) >> PAGE_SHIFT); !l.is_shared && e < last; e++)
+				lock_entry(e, is_locked);
 			leaf_unlock(&l);
 		}
 		a = next;

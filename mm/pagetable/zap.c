@@ -7,6 +7,7 @@
  * allocates and cannot fail.
  */
 #include "trail.h"
+#include <mm/reclaim.h>
 #include <mm/stat.h>
 
 void gather_begin(struct gather *g, struct space *s)
@@ -101,6 +102,7 @@ struct zap {
 	struct links *links;
 	struct frame **out; /* where in the gather the next frame goes: there is room up to `to` */
 	unsigned to;
+	u64 bits; /* of all entries that were emptied */
 	struct loss loss;
 };
 
@@ -111,18 +113,20 @@ static __attribute__((noinline)) unsigned zap_anon(struct zap *z, unsigned i)
 	pte_t *entries = z->entries;
 	struct trail trail = TRAIL_NONE;
 	struct frame **out = z->out;
-	u64 only = CHAIN_ONE | slot_make(z->table, i);
+	u64 bits = 0, only = CHAIN_ONE | slot_make(z->table, i);
 	for (unsigned to = z->to; i < to; i++, only += SLOT_STEP, trail_go(&trail)) {
 		pte_t e = hal_entry_load(&entries[i]);
 		struct frame *f = pte_frame(e);
 		if (unlikely(pte_is_none(e) || pte_is_special(e) || f->kind != FRAME_ANON))
 			break;
+		bits |= e.bits;
 		hal_entry_exchange(&entries[i], pte_none());
 		*out++ = f;
 		if (unlikely(!chain_replace_only(f, only, 0)) && !trail_leave(&trail, f, z->links, i, &z->table))
 			z->loss.anon_kept++;
 	}
 	trail_end(&trail);
+	z->bits |= bits;
 	z->out = out;
 	return i;
 }
@@ -135,13 +139,14 @@ static inline __attribute__((always_inline)) unsigned zap_cache(struct zap *z, u
 	struct links *links = z->links;
 	struct trail trail = TRAIL_NONE;
 	struct frame **out = z->out;
-	u64 shmem = 0;
+	u64 bits = 0, shmem = 0;
 	for (unsigned to = z->to; i < to; i++, trail_go(&trail)) {
 		pte_t e = hal_entry_load(&entries[i]);
 		struct frame *f = pte_frame(e);
 		if (unlikely(pte_is_none(e) || pte_is_special(e) || f->kind != FRAME_CACHE))
 			break;
 		e = hal_entry_exchange(&entries[i], pte_none()); /* the walker may have set D meanwhile */
+		bits |= e.bits;
 		u64 is_shmem = !with_shmem ? 0 : with_files ? frame_flags(f) & FRAME_SHMEM : FRAME_SHMEM;
 		if (with_files)
 			shmem += is_shmem;
@@ -152,6 +157,7 @@ static inline __attribute__((always_inline)) unsigned zap_cache(struct zap *z, u
 			z->loss.cache_gone++;
 	}
 	trail_end(&trail);
+	z->bits |= bits;
 	unsigned nr = (unsigned)(out - z->out);
 	z->loss.nr_cache += nr;
 	z->loss.nr_shmem += with_shmem && with_files ? (unsigned)(shmem / FRAME_SHMEM) : with_shmem ? nr : 0;
@@ -198,6 +204,8 @@ static unsigned zap_stretch(struct gather *g, struct frame *t, unsigned i, unsig
 	}
 	chain_rank_leave();
 	unsigned nr = (unsigned)(z.out - first);
+	for (struct frame **f = first; unlikely(z.bits & PTE_LOCKED) && f < z.out; f++)
+		lru_unlock(*f);
 	g->nr_frames += nr;
 	count_loss(g, t, nr, &z.loss);
 	return i;

@@ -101,9 +101,13 @@ void lru_move(struct lru *l, struct frame *f, unsigned list)
 	move(l, f, from, list);
 }
 
-/* A page that the policy does not know, or not any more, becomes one of its pages. */
+/* A page that the policy does not know, or not any more, becomes one of its pages, unless it is locked. */
 static void join(struct lru *l, struct frame *f, unsigned from)
 {
+	if (unlikely(frame_flags(f) & FRAME_MLOCKED)) {
+		move(l, f, from, LRU_UNEVICTABLE);
+		return;
+	}
 	frame_clear_flags(f, LRU_EPOCH | LRU_POLICY_MASK);
 	frame_set_flags(f, l->epoch & 1 ? LRU_EPOCH : 0);
 	move(l, f, from, l->policy->add(l, f, NULL));
@@ -134,7 +138,7 @@ void lru_insert(struct lru *l, struct frame *f)
 	struct refault r;
 	bool is_refault = workingset_refault(l, f, &r);
 	spin_lock(&l->lock);
-	unsigned list = l->policy->add(l, f, is_refault ? &r : NULL);
+	unsigned list = unlikely(frame_flags(f) & FRAME_MLOCKED) ? LRU_UNEVICTABLE : l->policy->add(l, f, is_refault ? &r : NULL);
 	frame_set_flags(f, flags_on_list(l, list));
 	list_add(&f->lru, &l->lists[list]);
 	count(l, list, 1);
@@ -150,8 +154,19 @@ void lru_add(struct frame *f) { lru_insert(lru_of(f), f); }
 
 #define FLAGS_OF_LISTS (FRAME_LRU | LRU_LIST_MASK | LRU_EPOCH | LRU_POLICY_MASK)
 
+/* The page is not locked any more. False: it was not. */
+static bool forget_lock(struct frame *f)
+{
+	if (likely(!(frame_flags(f) & FRAME_MLOCKED)) ||
+	    !(__atomic_fetch_and(&f->flags, ~FRAME_MLOCKED, __ATOMIC_RELAXED) & FRAME_MLOCKED))
+		return false;
+	stat_add(STAT_NR_MLOCK, -1);
+	return true;
+}
+
 void lru_remove(struct frame *f)
 {
+	forget_lock(f);
 	if (!(frame_flags(f) & FRAME_LRU))
 		return;
 	struct lru *l = lru_of(f);
@@ -166,6 +181,7 @@ void lru_remove_many(struct frame *const *frames, unsigned nr)
 	struct lru *locked = NULL;
 	for (unsigned i = 0; i < nr; i++) {
 		struct frame *f = frames[i];
+		forget_lock(f);
 		if (!(f->flags & FRAME_LRU))
 			continue;
 		struct lru *l = lru_of(f);
@@ -203,6 +219,48 @@ void lru_touch(struct frame *f)
 		if (list != LRU_ISOLATED && list != LRU_UNEVICTABLE && l->policy->touch)
 			l->policy->touch(l, f);
 	}
+	spin_unlock(&l->lock);
+}
+
+/* ---- locked pages ---- */
+
+/* The page's list; LRU_NR_LISTS: none. */
+static unsigned list_of_page(struct lru *l, const struct frame *f)
+{
+	u32 flags = frame_flags(f);
+	return flags & FRAME_LRU ? list_in_flags(l, flags) : LRU_NR_LISTS;
+}
+
+static bool note_lock(struct frame *f)
+{
+	if (__atomic_fetch_or(&f->flags, FRAME_MLOCKED, __ATOMIC_RELAXED) & FRAME_MLOCKED)
+		return false;
+	stat_add(STAT_NR_MLOCK, 1);
+	return true;
+}
+
+void lru_lock(struct frame *f)
+{
+	if (!note_lock(f) || !(frame_flags(f) & FRAME_LRU))
+		return;
+	struct lru *l = lru_of(f);
+	spin_lock(&l->lock);
+	unsigned list = list_of_page(l, f);
+	if (list >= LRU_FIRST_LIST && list < LRU_NR_LISTS && l->policy->remove)
+		l->policy->remove(l, f);
+	if (list != LRU_NR_LISTS && list != LRU_ISOLATED) /* an isolated one is put back there */
+		move(l, f, list, LRU_UNEVICTABLE);
+	spin_unlock(&l->lock);
+}
+
+void lru_unlock(struct frame *f)
+{
+	if (!forget_lock(f) || !(frame_flags(f) & FRAME_LRU))
+		return;
+	struct lru *l = lru_of(f);
+	spin_lock(&l->lock);
+	if (list_of_page(l, f) == LRU_UNEVICTABLE)
+		join(l, f, LRU_UNEVICTABLE);
 	spin_unlock(&l->lock);
 }
 
@@ -246,7 +304,9 @@ static unsigned judge_pages(struct lru *l, unsigned (*verdict)(struct lru *, str
 		u32 flags = frame_flags(f);
 		if (!(flags & FRAME_LRU) || list_in_flags(l, flags) != LRU_ISOLATED)
 			continue; /* removed meanwhile */
-		if (unlikely(l->epoch != epoch)) {
+		if (unlikely(c[i].used & USED_LOCKED))
+			note_lock(f);
+		if (unlikely(l->epoch != epoch || frame_flags(f) & FRAME_MLOCKED)) {
 			join(l, f, LRU_ISOLATED);
 			continue;
 		}
@@ -452,7 +512,7 @@ void lru_switch_all(const struct policy *p)
 
 static bool belongs(const struct frame *f, struct lru *l, unsigned list)
 {
-	if (!(f->flags & FRAME_LRU) || list_in_flags(l, f->flags) != list)
+	if (!(f->flags & FRAME_LRU) || list_in_flags(l, f->flags) != list || (list == LRU_UNEVICTABLE && !(f->flags & FRAME_MLOCKED)))
 		return false;
 	return f->kind == FRAME_ANON || (f->kind == FRAME_CACHE && f->mapping);
 }

@@ -4,7 +4,6 @@
  * the overcommit policy (Linux: Documentation/mm/overcommit-accounting).
  */
 #include "internal.h"
-#include <mm/stat.h>
 
 struct mm_tunables mm_tunables = {
 	.overcommit_memory = 0,
@@ -61,10 +60,8 @@ static inline void account_classes(struct space *s, u32 flags, s64 nr_pages)
 		s->exec_pages += nr_pages;
 	else if (flags & REGION_GROWSDOWN)
 		s->stack_pages += nr_pages;
-	if (unlikely(flags & REGION_LOCKED)) {
+	if (unlikely(flags & REGION_LOCKED))
 		s->locked_pages += nr_pages;
-		stat_add(STAT_NR_MLOCK, nr_pages);
-	}
 }
 
 void account_pages(struct space *s, u32 flags, s64 nr_pages)

@@ -7,6 +7,7 @@
 #include "policy_model.h"
 #include "tests.h"
 #include <mm/lru.h>
+#include <mm/pagetable.h>
 #include <mm/reclaim.h>
 #include <mm/stat.h>
 #include <string.h>
@@ -323,6 +324,113 @@ static void refaults_are_counted(void **state)
 	down();
 }
 
+/* ---- locked pages ---- */
+
+#define AT 0x10000000ul
+#define RW (PROT_READ | PROT_WRITE)
+
+static void assert_locked(u64 nr)
+{
+	assert_int_equal(stat_read(STAT_NR_MLOCK), nr);
+	assert_int_equal(stat_read(STAT_NR_UNEVICTABLE), nr);
+	assert_null(lru_validate());
+}
+
+/* Every page that can be had, put back again. */
+static unsigned nr_victims(enum lru_type type)
+{
+	static struct frame *all[256];
+	struct frame *f[LRU_BATCH];
+	struct lru_look look;
+	unsigned nr = 0;
+	do {
+		unsigned n = lru_select(lru_of_type(type), f, LRU_BATCH, &look);
+		for (unsigned i = 0; i < n; i++)
+			all[nr++] = f[i];
+	} while (look.nr_selected + look.nr_aged);
+	for (unsigned i = 0; i < nr; i++) {
+		lru_putback(all[i]);
+		frame_put(all[i]);
+	}
+	return nr;
+}
+
+static void locked_pages_are_left_alone(void **state)
+{
+	struct space *s, *child;
+	machine_up(16ul << 20, 1);
+	s = space_create();
+	host_switch(s);
+	map(s, AT, 10 * PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
+	for (unsigned i = 0; i < 8; i++)
+		put_byte(AT + i * PAGE_SIZE, (u8)i);
+	assert_locked(0);
+	assert_int_equal(space_mlock(s, AT + 4 * PAGE_SIZE, 6 * PAGE_SIZE, false), 0); /* two are brought in */
+	assert_locked(6);
+	assert_int_equal(nr_victims(LRU_ANON), 4);
+	for (unsigned i = 0; (policy_at(i)); i++) {
+		policy_switch(policy_at(i));
+		assert_int_equal(nr_victims(LRU_ANON), 4);
+		assert_locked(6);
+	}
+	policy_switch(policy_at(0));
+	assert_int_equal(space_munlock(s, AT + 4 * PAGE_SIZE, PAGE_SIZE), 0);
+	assert_locked(5);
+	assert_int_equal(nr_victims(LRU_ANON), 5);
+
+	/* The child's are not locked; what it writes to is copied, and the parent's stay. */
+	assert_int_equal(space_fork(s, &child), 0);
+	host_switch(child);
+	put_byte(AT + 5 * PAGE_SIZE, 9);
+	host_switch(s);
+	put_byte(AT + 6 * PAGE_SIZE, 9); /* a copy, in the locked region; the old page is the child's */
+	assert_locked(5);
+	host_switch(NULL);
+	space_put(child);
+	host_switch(s);
+	assert_int_equal(space_munmap(s, AT + 8 * PAGE_SIZE, 2 * PAGE_SIZE), 0);
+	assert_locked(3);
+	map(s, AT + 8 * PAGE_SIZE, PAGE_SIZE, RW, MAP_PRIVATE | MAP_LOCKED, NULL, 0);
+	put_byte(AT + 8 * PAGE_SIZE, 1);
+	assert_locked(4);
+	assert_valid(s);
+	host_switch(NULL);
+	space_put(s);
+	assert_locked(0);
+	machine_down();
+}
+
+/* A page that two spaces lock: when one lets go, reclaim finds the other. */
+static void a_page_locked_twice_is_found_again(void **state)
+{
+	static struct test_file file;
+	struct space *s[2];
+	machine_up(16ul << 20, 1);
+	file_init(&file, 4 * PAGE_SIZE);
+	for (unsigned i = 0; i < 2; i++) {
+		s[i] = space_create();
+		host_switch(s[i]);
+		map(s[i], AT, 4 * PAGE_SIZE, RW, MAP_SHARED, &file, 0);
+		assert_int_equal(space_mlock(s[i], AT, 4 * PAGE_SIZE, false), 0);
+		assert_int_equal(stat_read(STAT_NR_MLOCK), 4);
+	}
+	assert_int_equal(space_munmap(s[1], AT, 4 * PAGE_SIZE), 0);
+	assert_int_equal(nr_victims(LRU_ANON), 0);
+	struct frame *f = mapping_find(&file.mapping, 2);
+	assert_false(walk_back_unmap_unlocked(f));
+	assert_int_equal(f->nr_slots, 1);
+	assert_int_equal(space_munlock(s[0], AT, 4 * PAGE_SIZE), 0);
+	assert_int_equal(stat_read(STAT_NR_MLOCK), 0);
+	assert_true(walk_back_unmap_unlocked(f));
+	frame_put(f);
+	for (unsigned i = 0; i < 2; i++) {
+		host_switch(NULL);
+		space_put(s[i]);
+	}
+	mapping_destroy(&file.mapping);
+	machine_down();
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(known_strings),
 	cmocka_unit_test(every_policy_has_a_model),
@@ -331,6 +439,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(isolated_pages_survive_a_switch),
 	cmocka_unit_test(a_page_without_references_is_not_taken),
 	cmocka_unit_test(refaults_are_counted),
+	cmocka_unit_test(locked_pages_are_left_alone),
+	cmocka_unit_test(a_page_locked_twice_is_found_again),
 };
 
 int run_policy_tests(void) { return run_group("policy", tests, sizeof(tests) / sizeof(tests[0])); }
