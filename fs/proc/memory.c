@@ -2,10 +2,10 @@
 /*
  * The memory of the machine: meminfo, vmstat, buddyinfo, zoneinfo, slabinfo. Every figure comes from
  * the counter table of mm/stat or from the allocators themselves. There is one zone for each node,
- * called Normal. Pages of files on disks are aged on two lists; tmpfs's have nowhere else to be and count
- * with the anonymous ones, as inactive.
+ * called Normal. Pages of files on disks are aged apart from anonymous ones, with which tmpfs's count.
  */
 #include "proc.h"
+#include <lib/string.h>
 #include <mm/commit.h>
 #include <mm/frame.h>
 #include <mm/stat.h>
@@ -23,17 +23,16 @@ static u64 minus(u64 a, u64 b) { return a > b ? a - b : 0; }
 
 static void show_lists(struct seq *s)
 {
-	u64 shmem = stat_read(STAT_NR_SHMEM), locked = stat_read(STAT_NR_MLOCK);
-	u64 active = stat_read(STAT_NR_ACTIVE_FILE), inactive = stat_read(STAT_NR_INACTIVE_FILE);
-	u64 anon = minus(stat_read(STAT_NR_ANON_PAGES) + shmem, locked);
-	line_pages(s, "Active", active);
-	line_pages(s, "Inactive", anon + inactive);
-	line_pages(s, "Active(anon)", 0);
-	line_pages(s, "Inactive(anon)", anon);
-	line_pages(s, "Active(file)", active);
-	line_pages(s, "Inactive(file)", inactive);
-	line_pages(s, "Unevictable", locked);
-	line_pages(s, "Mlocked", locked);
+	u64 active_anon = stat_read(STAT_NR_ACTIVE_ANON), inactive_anon = stat_read(STAT_NR_INACTIVE_ANON);
+	u64 active_file = stat_read(STAT_NR_ACTIVE_FILE), inactive_file = stat_read(STAT_NR_INACTIVE_FILE);
+	line_pages(s, "Active", active_anon + active_file);
+	line_pages(s, "Inactive", inactive_anon + inactive_file);
+	line_pages(s, "Active(anon)", active_anon);
+	line_pages(s, "Inactive(anon)", inactive_anon);
+	line_pages(s, "Active(file)", active_file);
+	line_pages(s, "Inactive(file)", inactive_file);
+	line_counter(s, "Unevictable", STAT_NR_UNEVICTABLE);
+	line_counter(s, "Mlocked", STAT_NR_MLOCK);
 }
 
 static void show_kernel(struct seq *s)
@@ -97,19 +96,18 @@ int show_meminfo(struct seq *s, struct pseudo_node *n)
 
 int show_vmstat(struct seq *s, struct pseudo_node *n)
 {
-	u64 shmem = stat_read(STAT_NR_SHMEM), locked = stat_read(STAT_NR_MLOCK);
-	u64 anon = minus(stat_read(STAT_NR_ANON_PAGES) + shmem, locked), background, hard;
-	u64 active = stat_read(STAT_NR_ACTIVE_FILE), inactive = stat_read(STAT_NR_INACTIVE_FILE);
-	seq_printf(s, "nr_free_pages %llu\nnr_zone_inactive_anon %llu\nnr_zone_active_anon 0\n", (unsigned long long)frame_nr_free(), (unsigned long long)anon);
-	seq_printf(s, "nr_zone_inactive_file %llu\nnr_zone_active_file %llu\nnr_zone_unevictable %llu\n", (unsigned long long)inactive,
-	           (unsigned long long)active, (unsigned long long)locked);
+	static const enum mm_counter of_zone[] = {
+		STAT_NR_INACTIVE_ANON, STAT_NR_ACTIVE_ANON, STAT_NR_INACTIVE_FILE, STAT_NR_ACTIVE_FILE, STAT_NR_UNEVICTABLE,
+	};
+	u64 background, hard;
+	seq_printf(s, "nr_free_pages %llu\n", (unsigned long long)frame_nr_free());
+	for (unsigned i = 0; i < ARRAY_SIZE(of_zone); i++)
+		seq_printf(s, "nr_zone_%s %llu\n", stat_name(of_zone[i]) + strlen("nr_"), (unsigned long long)stat_read(of_zone[i]));
 	seq_printf(s, "nr_zone_write_pending %llu\n", (unsigned long long)(stat_read(STAT_NR_FILE_DIRTY) + stat_read(STAT_NR_WRITEBACK)));
-	seq_printf(s, "nr_inactive_anon %llu\nnr_active_anon 0\nnr_unevictable %llu\n", (unsigned long long)anon, (unsigned long long)locked);
 	writeback_thresholds(&background, &hard);
 	seq_printf(s, "nr_dirty_threshold %llu\nnr_dirty_background_threshold %llu\n", (unsigned long long)hard, (unsigned long long)background);
 	for (unsigned c = 0; c < STAT_NR; c++)
-		if (c != STAT_NR_INACTIVE_ANON && c != STAT_NR_ACTIVE_ANON && c != STAT_NR_UNEVICTABLE) /* above */
-			seq_printf(s, "%s %llu\n", stat_name(c), (unsigned long long)stat_read(c));
+		seq_printf(s, "%s %llu\n", stat_name(c), (unsigned long long)stat_read(c));
 	return 0;
 }
 
@@ -164,16 +162,10 @@ static void zone_counter(struct seq *s, const char *name, u64 v) { seq_printf(s,
 static void show_node_counters(struct seq *s)
 {
 	static const enum mm_counter counters[] = {
-		STAT_NR_SLAB_RECLAIMABLE, STAT_NR_SLAB_UNRECLAIMABLE, STAT_NR_ANON_PAGES, STAT_NR_MAPPED, STAT_NR_FILE_PAGES,
+		STAT_NR_INACTIVE_ANON, STAT_NR_ACTIVE_ANON, STAT_NR_INACTIVE_FILE, STAT_NR_ACTIVE_FILE, STAT_NR_UNEVICTABLE, STAT_NR_SLAB_RECLAIMABLE, STAT_NR_SLAB_UNRECLAIMABLE, STAT_NR_ANON_PAGES, STAT_NR_MAPPED, STAT_NR_FILE_PAGES,
 		STAT_NR_FILE_DIRTY, STAT_NR_WRITEBACK, STAT_NR_SHMEM, STAT_NR_KERNEL_STACK_KB, STAT_NR_PAGE_TABLE,
 	};
-	u64 shmem = stat_read(STAT_NR_SHMEM), locked = stat_read(STAT_NR_MLOCK);
 	seq_puts(s, "\n  per-node stats");
-	zone_counter(s, "nr_inactive_anon", minus(stat_read(STAT_NR_ANON_PAGES) + shmem, locked));
-	zone_counter(s, "nr_active_anon", 0);
-	zone_counter(s, "nr_inactive_file", stat_read(STAT_NR_INACTIVE_FILE));
-	zone_counter(s, "nr_active_file", stat_read(STAT_NR_ACTIVE_FILE));
-	zone_counter(s, "nr_unevictable", locked);
 	for (unsigned i = 0; i < ARRAY_SIZE(counters); i++)
 		zone_counter(s, stat_name(counters[i]), stat_read(counters[i]));
 }

@@ -27,7 +27,7 @@ static int disk;
 static unsigned nr_pages, nr_failed;
 static uint64_t *mapped; /* the disk, shared */
 static struct {
-	_Atomic unsigned stop, done[MAX_WORKERS], wrong;
+	_Atomic unsigned starts, stop, done[MAX_WORKERS], wrong;
 	_Atomic unsigned version[]; /* of each page, written by its worker alone */
 } *common;
 
@@ -83,9 +83,9 @@ static void use(unsigned index, unsigned kind)
 /* Worker w uses the pages whose number is w modulo the number of workers. */
 static void work(unsigned w, unsigned nr_workers)
 {
-	unsigned seed = w + 1, scan = 0;
+	unsigned own = nr_pages / nr_workers, seed = ++common->starts * 100 + w, scan = (unsigned)rand_r(&seed) % own;
 	while (!common->stop) {
-		unsigned own = nr_pages / nr_workers, r = (unsigned)rand_r(&seed);
+		unsigned r = (unsigned)rand_r(&seed);
 		unsigned index = r % 4 == 0 ? scan++ % own : r % 4 == 1 ? (unsigned)rand_r(&seed) % own : (unsigned)rand_r(&seed) % (own / 8);
 		use(index * nr_workers + w, (unsigned)rand_r(&seed) % 10);
 		common->done[w]++;
@@ -221,6 +221,7 @@ int main(int argc, char **argv)
 		wait_for(nr_workers, 4000);
 		stop(workers, nr_workers);
 		snprintf(what, sizeof(what), "every page is right under %.16s", names[i]);
+		printf("%lu pages evicted, %lu came back\n", evicted() - before, counter("workingset_refault_file") - refaults);
 		report(what, !common->wrong && evicted() > before && counter("workingset_refault_file") > refaults);
 	}
 	check_all();

@@ -191,7 +191,7 @@ static void lock_limits_are_kept(void **state)
 	host_limits[RLIMIT_MEMLOCK].cur = ~0ul;
 	assert_int_equal(space_mlock(s, AT, 9 * PAGE_SIZE, false), -ENOMEM); /* a hole at the end */
 	assert_int_equal(s->locked_pages, 8);
-	assert_int_equal(stat_read(STAT_NR_MLOCK), 8);
+	assert_int_equal(stat_read(STAT_NR_MLOCK), 4); /* pages, not what regions could have: the last call brought none in */
 	assert_int_equal(space_munlockall(s), 0);
 	down();
 }
