@@ -448,6 +448,8 @@ static long do_wait(u64 epfd, uaddr_t uevents, int max, u64 deadline)
 {
 	if (max <= 0 || max > (int)(0x7fffffff / sizeof(struct epoll_event)))
 		return -EINVAL;
+	if (!user_range_ok(uevents, (u64)max * sizeof(struct epoll_event)))
+		return -EFAULT;
 	struct file *f = fd_get((int)epfd);
 	if (!f)
 		return -EBADF;

@@ -10,6 +10,7 @@
 #include "path/path.h"
 #include <asm/resource.h>
 #include <asm/stat.h>
+#include <kernel/cred.h>
 #include <kernel/signal.h>
 #include <mm/shmem.h>
 
@@ -243,12 +244,7 @@ bool fs_capable(unsigned cap) { return !current->cred || capable(cap); }
 bool cred_in_group(u32 gid)
 {
 	const struct cred *c = cred_acting();
-	if (!c || c->fsgid == gid)
-		return true;
-	for (u32 n = 0; n < c->nr_groups; n++)
-		if (c->groups[n] == gid)
-			return true;
-	return false;
+	return !c || c->fsgid == gid || cred_has_group(c, gid);
 }
 
 bool inode_owner_or_capable(const struct inode *i)

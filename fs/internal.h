@@ -21,8 +21,6 @@
 #define FS_PATH_MAX  4096
 #define FS_LINKS_MAX 40
 #define FS_MAX_BYTES 0x7fffffffffffffffull /* largest file size */
-#define FS_MAX_RW    0x7ffff000ul          /* most bytes of one read or write */
-#define FS_IOV_MAX   1024
 
 #define MAY_EXEC  1u
 #define MAY_WRITE 2u
@@ -151,7 +149,8 @@ void sigmask_end(bool has_mask, bool interrupted);
 /* sys/ioctl.c */
 long file_ioctl(struct file *f, unsigned fd, u32 cmd, u64 arg);
 
-/* sys/: user strings. A path copied in, given back by user_path_put. ERR_PTR(-EFAULT, -ENAMETOOLONG, -ENOMEM). */
+/* sys/: user strings. A path copied in, given back by user_path_put. ERR_PTR(-EFAULT, -ENAMETOOLONG, -ENOMEM), which
+ * every vfs_* call takes for a name too: it reports the error when the name's turn comes. */
 char *user_path_get(uaddr_t uname);
 void user_path_put(char *name);
 

@@ -4,8 +4,11 @@
  * Progress is kept in the cursor itself, so a short transfer leaves it at the first byte not moved.
  */
 #include <fs/iov.h>
+#include <hal/mmu.h>
 #include <hal/uaccess.h>
+#include <kernel/errno.h>
 #include <lib/string.h>
+#include <mm/slab.h>
 
 void iov_init_user(struct iov *v, struct iovec_k *one, uaddr_t base, u64 len)
 {
@@ -32,6 +35,45 @@ void iov_advance(struct iov *v, size_t n)
 		v->vec++;
 		v->nr--;
 	}
+}
+
+bool user_range_ok(uaddr_t at, u64 len) { return len <= HAL_USER_END && at <= HAL_USER_END - len; }
+
+static int check_pieces(struct iovec_k *vec, u64 nr, u64 *total)
+{
+	*total = 0;
+	for (u64 n = 0; n < nr; n++)
+		if ((s64)vec[n].len < 0)
+			return -EINVAL;
+	for (u64 n = 0; n < nr; n++) {
+		if (!user_range_ok(vec[n].base, vec[n].len))
+			return -EFAULT;
+		vec[n].len = min(vec[n].len, FS_MAX_RW - *total);
+		*total += vec[n].len;
+	}
+	return 0;
+}
+
+int iov_vector_get(struct iov_vector *v, uaddr_t uvec, u64 nr)
+{
+	u64 total;
+	v->vec = v->few;
+	if (nr > FS_IOV_MAX)
+		return -EINVAL;
+	if (nr > ARRAY_SIZE(v->few) && !(v->vec = kmalloc(nr * sizeof(*v->vec), ALLOC_KERNEL)))
+		return -ENOMEM;
+	int err = copy_from_user(v->vec, uvec, nr * sizeof(*v->vec)) ? -EFAULT : check_pieces(v->vec, nr, &total);
+	if (err)
+		iov_vector_free(v);
+	else
+		v->iov = (struct iov){ .vec = v->vec, .nr = (unsigned)nr, .left = total };
+	return err;
+}
+
+void iov_vector_free(struct iov_vector *v)
+{
+	if (v->vec != v->few)
+		kfree(v->vec);
 }
 
 enum direction { TO_CALLER, FROM_CALLER, ZERO_CALLER };

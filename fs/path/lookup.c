@@ -74,6 +74,8 @@ static int start_at_dirfd(struct walk *w, int dirfd, bool needs_dir)
 int walk_begin(struct walk *w, int dirfd, const char *name, u32 flags)
 {
 	*w = (struct walk){ .flags = flags, .rest = name };
+	if (IS_ERR(name))
+		return (int)PTR_ERR(name);
 	if (!*name && !(flags & LOOKUP_EMPTY))
 		return -ENOENT;
 	fs_get_root(&w->root);

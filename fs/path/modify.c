@@ -42,6 +42,8 @@ int create_node(struct path_node *dir, const char *name, size_t len, u32 mode, u
 	int err = inode_permission(d, MAY_WRITE | MAY_EXEC);
 	if (err)
 		return err;
+	if (((S_ISCHR(mode) && rdev) || S_ISBLK(mode)) && !fs_capable(CAP_MKNOD)) /* 0:0 is a whiteout, which is no device */
+		return -EPERM;
 	if (!d->ops->create)
 		return -EPERM;
 	struct path_node *n = node_prepare(dir, name, len); /* first: no file is made without its name */
@@ -102,13 +104,13 @@ int vfs_mknod(int dirfd, const char *name, u32 mode, u64 rdev)
 		return -EPERM;
 	if (type != S_IFREG && type != S_IFIFO && type != S_IFSOCK && type != S_IFCHR && type != S_IFBLK)
 		return -EINVAL;
-	if ((type == S_IFCHR || type == S_IFBLK) && !fs_capable(CAP_MKNOD))
-		return -EPERM;
 	return make_at(dirfd, name, type | (mode & 07777 & ~fs_umask()), rdev, NULL);
 }
 
 int vfs_symlink(const char *target, int dirfd, const char *name)
 {
+	if (IS_ERR(target))
+		return (int)PTR_ERR(target);
 	return *target ? make_at(dirfd, name, S_IFLNK | 0777, 0, target) : -ENOENT;
 }
 
@@ -157,7 +159,7 @@ int vfs_link(int olddir, const char *oldname, int newdir, const char *newname, u
 	u32 lookup = (flags & AT_SYMLINK_FOLLOW ? LOOKUP_FOLLOW : 0) | (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
 	if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
-	if ((flags & AT_EMPTY_PATH) && !*oldname && !fs_capable(CAP_DAC_READ_SEARCH))
+	if ((flags & AT_EMPTY_PATH) && !fs_capable(CAP_DAC_READ_SEARCH))
 		return -ENOENT;
 	int err = vfs_lookup(olddir, oldname, lookup, &old);
 	if (err)

@@ -2,6 +2,7 @@
 /* /proc/PID/status: a process for people. Field names and layout are Linux 6.1's. */
 #include "proc.h"
 #include <asm/resource.h>
+#include <kernel/cred.h>
 #include <kernel/sched.h>
 #include <kernel/signal.h>
 #include <mm/space.h>
@@ -16,8 +17,8 @@ static void show_ids(struct seq *s, struct task *t)
 	if (f)
 		files_put(f);
 	seq_puts(s, "Groups:\t");
-	for (u32 i = 0; i < c->nr_groups; i++)
-		seq_printf(s, i ? " %u" : "%u", c->groups[i]);
+	for (u32 i = 0; i < cred_nr_groups(c); i++)
+		seq_printf(s, i ? " %u" : "%u", cred_group(c, i));
 	seq_puts(s, " \n");
 	cred_put(c);
 }
@@ -56,7 +57,7 @@ static void show_signals(struct seq *s, struct task *t)
 	}
 	u64 own = t->pending.set, shared = p->pending.set, blocked = t->blocked;
 	spin_unlock_irq(&p->signal_lock, flags);
-	seq_printf(s, "Threads:\t%u\nSigQ:\t%u/%llu\n", p->nr_threads, signal_queued_count(READ_ONCE(p->real_uid)),
+	seq_printf(s, "Threads:\t%u\nSigQ:\t%u/%llu\n", p->nr_threads, signal_queued_count(p),
 	           (unsigned long long)p->rlimits[RLIMIT_SIGPENDING].cur);
 	show_set(s, "SigPnd", own);
 	show_set(s, "ShdPnd", shared);

@@ -117,9 +117,9 @@ static int queue_message(struct unix_sock *s, struct unix_sock *to, struct messa
 /* The receiver with a reference. */
 static int find_receiver(struct unix_sock *s, const struct sock_addr *to, struct unix_sock **out)
 {
-	if (to && sock_is_connected_type(s))
+	if (to && sock_is_stream(s))
 		return s->state == SOCK_CONNECTED ? -EISCONN : -EOPNOTSUPP;
-	if (to)
+	if (to && !sock_is_connected_type(s))
 		return sock_find(to, s->type, out);
 	spin_lock(&unix_lock);
 	struct unix_sock *peer = s->peer;

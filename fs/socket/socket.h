@@ -100,6 +100,20 @@ int sock_shutdown(struct unix_sock *s, int how);
 int sock_find(const struct sock_addr *a, u32 type, struct unix_sock **out); /* with a reference */
 struct ucred_k cred_of_current(void);
 
+/* sys.c */
+/* The socket behind a descriptor with a reference, or NULL and *err: -EBADF, -ENOTSOCK. */
+struct file *sock_file(u64 fd, long *err);
+/* Runs `body` with struct file *f and struct unix_sock *s; its value is the result. */
+#define WITH_SOCKET(fd, body)               \
+	long err_;                              \
+	struct file *f = sock_file(fd, &err_);  \
+	if (!f)                                 \
+		return err_;                        \
+	struct unix_sock *s = f->priv;          \
+	long ret_ = (body);                     \
+	file_put(f);                            \
+	return ret_
+
 /* collect.c */
 extern struct list_head all_sockets; /* (unix_lock) */
 void message_count_locked(struct message *m); /* it was queued */

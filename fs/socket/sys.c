@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Socket calls: addresses, message headers, control messages (descriptors, credentials), options. Only
+ * Socket calls: addresses, message headers, control messages (descriptors, credentials). Only
  * AF_UNIX exists; every other family answers EAFNOSUPPORT.
  */
 #include "socket.h"
 #include <asm/socket.h>
-#include <linux/time_types.h>
+#include <kernel/time.h>
 
 #define CMSG_ALIGN(n) (((n) + 7) & ~(u64)7)
-#define CONTROL_MAX   4096u
+#define CONTROL_MAX   20479u /* less than net.core.optmem_max */
+#define ADDRESS_MAX   128u /* struct sockaddr_storage */
+#define AF_MAX        46u
+#define SOCK_TYPE_MAX 11u
 
 struct msghdr_k {
 	uaddr_t name;
@@ -25,7 +28,7 @@ struct cmsghdr_k {
 	s32 level, type;
 };
 
-static struct file *sock_file(u64 fd, long *err)
+struct file *sock_file(u64 fd, long *err)
 {
 	struct file *f = fd_get((int)fd);
 	*err = !f ? -EBADF : f->ops != &unix_ops ? -ENOTSOCK : 0;
@@ -34,68 +37,92 @@ static struct file *sock_file(u64 fd, long *err)
 	return *err ? NULL : f;
 }
 
-/* Runs `body` with struct file *f and struct unix_sock *s; its value is the result. */
-#define WITH_SOCKET(fd, body)               \
-	long err_;                              \
-	struct file *f = sock_file(fd, &err_);  \
+/* As WITH_SOCKET, with a file of any kind: for calls that look at other things first. */
+#define WITH_FILE(fd, body)                 \
+	struct file *f = fd_get((int)(fd));     \
 	if (!f)                                 \
-		return err_;                        \
-	struct unix_sock *s = f->priv;          \
+		return -EBADF;                      \
 	long ret_ = (body);                     \
 	file_put(f);                            \
 	return ret_
 
 /* Addresses. */
 
-/* 0 or -errno; *automatic: only the family was given. */
-static int addr_from_user(uaddr_t u, u64 len, struct sock_addr *a, bool *automatic)
+/* As it stands in user memory: calls read it before they know what it is for. */
+struct raw_addr {
+	u32 len;
+	union {
+		u16 family;
+		char bytes[ADDRESS_MAX];
+	};
+};
+
+static int addr_from_user(uaddr_t u, u64 len, struct raw_addr *raw)
 {
-	u16 family;
-	memset(a, 0, sizeof(*a));
-	if (len < sizeof(family) || len > sizeof(struct sockaddr_un))
+	memset(raw, 0, sizeof(*raw));
+	if ((u32)len > ADDRESS_MAX)
 		return -EINVAL;
-	if (copy_from_user(&family, u, sizeof(family)) || copy_from_user(a->path, u + 2, len - 2))
-		return -EFAULT;
-	if (family != AF_UNIX)
-		return family == AF_UNSPEC ? -EAFNOSUPPORT : -EINVAL;
-	a->len = (u32)len - 2;
-	if (automatic)
-		*automatic = !a->len;
+	raw->len = (u32)len;
+	return copy_from_user(raw->bytes, u, raw->len) ? -EFAULT : 0;
+}
+
+static bool is_unspecified(const struct raw_addr *raw) { return raw->len >= sizeof(raw->family) && raw->family == AF_UNSPEC; }
+
+/* 0 or -EINVAL; only the family given: a->len is 0. */
+static int addr_parse(const struct raw_addr *raw, struct sock_addr *a)
+{
+	memset(a, 0, sizeof(*a));
+	if (raw->len < sizeof(raw->family) || raw->len > sizeof(struct sockaddr_un) || raw->family != AF_UNIX)
+		return -EINVAL;
+	a->len = raw->len - 2;
+	memcpy(a->path, raw->bytes + 2, a->len);
 	if (a->path[0])
 		a->len = (u32)strlen(a->path) + 1;
 	return 0;
 }
 
-static int addr_to_user(const struct sock_addr *a, uaddr_t u, uaddr_t ulen)
+/* One to connect or send to must have a name. */
+static int addr_parse_named(const struct raw_addr *raw, struct sock_addr *a)
 {
-	u16 family = AF_UNIX;
-	s32 room, full = (s32)(a->len + 2);
-	char buf[2 + sizeof(a->path)];
-	if (!u)
-		return 0;
+	int err = addr_parse(raw, a);
+	return err ? err : a->len ? 0 : -EINVAL;
+}
+
+static int bytes_to_user(const void *buf, s32 full, uaddr_t u, uaddr_t ulen)
+{
+	s32 room;
 	if (get_user(room, ulen))
 		return -EFAULT;
 	if (room < 0)
 		return -EINVAL;
-	memcpy(buf, &family, 2);
-	memcpy(buf + 2, a->path, a->len);
 	if (copy_to_user(u, buf, (size_t)min(room, full)))
 		return -EFAULT;
 	return put_user(full, ulen);
 }
 
+static int addr_to_user(const struct sock_addr *a, uaddr_t u, uaddr_t ulen)
+{
+	u16 family = AF_UNIX;
+	char buf[2 + sizeof(a->path)];
+	memcpy(buf, &family, 2);
+	memcpy(buf + 2, a->path, a->len);
+	return bytes_to_user(buf, (s32)(a->len + 2), u, ulen);
+}
+
 /* The address of a sender without a name has no bytes at all. */
 static int sender_to_user(const struct sock_addr *a, uaddr_t u, uaddr_t ulen)
 {
-	return a->len ? addr_to_user(a, u, ulen) : put_user((s32)0, ulen);
+	return a->len ? addr_to_user(a, u, ulen) : bytes_to_user(NULL, 0, u, ulen);
 }
 
 /* Making. */
 
-static long check_type(u64 family, u64 type, u64 protocol)
+static bool has_bad_flags(u64 type) { return (u32)type & ~(15u | SOCK_CLOEXEC | SOCK_NONBLOCK); }
+
+static long check_kind(u64 family, u64 type, u64 protocol)
 {
 	u32 base = (u32)type & 15u;
-	if ((u32)type & ~(15u | SOCK_CLOEXEC | SOCK_NONBLOCK))
+	if ((u32)family < AF_MAX && base >= SOCK_TYPE_MAX)
 		return -EINVAL;
 	if ((u32)family != AF_UNIX)
 		return -EAFNOSUPPORT;
@@ -114,42 +141,49 @@ static u32 base_type(u64 type)
 
 SYSCALL3(socket, family, type, protocol)
 {
-	long err = check_type(family, type, protocol);
+	long err = has_bad_flags(type) ? -EINVAL : check_kind(family, type, protocol);
 	if (err)
 		return err;
 	struct file *f = sock_file_new(base_type(type), (u32)type & SOCK_NONBLOCK);
 	return IS_ERR(f) ? PTR_ERR(f) : fd_install(f, 0, type & SOCK_CLOEXEC);
 }
 
-SYSCALL4(socketpair, family, type, protocol, ufds)
+static long make_pair(u64 family, u64 type, u64 protocol, struct file *ends[2])
 {
-	long err = check_type(family, type, protocol);
+	long err = check_kind(family, type, protocol);
 	if (err)
 		return err;
-	struct file *a = sock_file_new(base_type(type), (u32)type & SOCK_NONBLOCK);
-	if (IS_ERR(a))
-		return PTR_ERR(a);
-	struct file *b = sock_file_new(base_type(type), (u32)type & SOCK_NONBLOCK);
-	if (IS_ERR(b)) {
-		file_put(a);
-		return PTR_ERR(b);
+	for (unsigned n = 0; n < 2; n++) {
+		ends[n] = sock_file_new(base_type(type), (u32)type & SOCK_NONBLOCK);
+		if (IS_ERR(ends[n])) {
+			if (n)
+				file_put(ends[0]);
+			return PTR_ERR(ends[n]);
+		}
 	}
-	sock_pair(a->priv, b->priv);
+	sock_pair(ends[0]->priv, ends[1]->priv);
+	return 0;
+}
+
+/* As Linux: the numbers are in the caller's memory before it is asked what kind of pair that would be. */
+SYSCALL4(socketpair, family, type, protocol, ufds)
+{
+	struct file *ends[2];
 	int fds[2];
+	if (has_bad_flags(type))
+		return -EINVAL;
 	fds[0] = fd_reserve(0, type & SOCK_CLOEXEC);
 	fds[1] = fds[0] < 0 ? fds[0] : fd_reserve(0, type & SOCK_CLOEXEC);
-	err = fds[1] < 0 ? fds[1] : copy_to_user(ufds, fds, sizeof(fds)) ? -EFAULT : 0;
+	long err = fds[1] < 0 ? fds[1] : copy_to_user(ufds, fds, sizeof(fds)) ? -EFAULT : make_pair(family, type, protocol, ends);
 	if (!err) {
-		fd_publish(fds[0], a);
-		fd_publish(fds[1], b);
+		fd_publish(fds[0], ends[0]);
+		fd_publish(fds[1], ends[1]);
 		return 0;
 	}
 	if (fds[0] >= 0)
 		fd_unreserve(fds[0]);
 	if (fds[1] >= 0)
 		fd_unreserve(fds[1]);
-	file_put(a);
-	file_put(b);
 	return err;
 }
 
@@ -157,32 +191,40 @@ SYSCALL4(socketpair, family, type, protocol, ufds)
 
 static long do_bind(struct unix_sock *s, uaddr_t uaddr, u64 len)
 {
+	struct raw_addr raw;
 	struct sock_addr a;
-	bool automatic;
-	int err = addr_from_user(uaddr, (u32)len, &a, &automatic);
-	return err ? err == -EAFNOSUPPORT ? -EINVAL : err : sock_bind(s, &a, automatic);
+	int err = addr_from_user(uaddr, len, &raw);
+	if (!err)
+		err = addr_parse(&raw, &a);
+	return err ? err : sock_bind(s, &a, !a.len);
 }
 
-static long do_connect(struct file *f, struct unix_sock *s, uaddr_t uaddr, u64 len)
+static long do_connect(struct file *f, uaddr_t uaddr, u64 len)
 {
+	struct raw_addr raw;
 	struct sock_addr a;
-	bool automatic;
-	int err = addr_from_user(uaddr, (u32)len, &a, &automatic);
-	if (err == -EAFNOSUPPORT)
+	int err = addr_from_user(uaddr, len, &raw);
+	if (!err && f->ops != &unix_ops)
+		err = -ENOTSOCK;
+	if (err)
+		return err;
+	struct unix_sock *s = f->priv;
+	if (is_unspecified(&raw))
 		return sock_connect(s, NULL, false);
-	if (!err && automatic)
-		err = -EINVAL;
+	err = addr_parse_named(&raw, &a);
 	return err ? err : sock_connect(s, &a, f->flags & O_NONBLOCK);
 }
 
-static long do_accept(struct file *f, struct unix_sock *s, uaddr_t uaddr, uaddr_t ulen, u32 flags)
+static long do_accept(struct file *f, uaddr_t uaddr, uaddr_t ulen, u32 flags)
 {
 	if (flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK))
 		return -EINVAL;
+	if (f->ops != &unix_ops)
+		return -ENOTSOCK;
 	int fd = fd_reserve(0, flags & SOCK_CLOEXEC);
 	if (fd < 0)
 		return fd;
-	struct file *n = sock_accept(s, f->flags & O_NONBLOCK, flags & SOCK_NONBLOCK);
+	struct file *n = sock_accept(f->priv, f->flags & O_NONBLOCK, flags & SOCK_NONBLOCK);
 	long err = IS_ERR(n) ? PTR_ERR(n) : 0;
 	if (!err) {
 		struct unix_sock *half = n->priv;
@@ -191,7 +233,7 @@ static long do_accept(struct file *f, struct unix_sock *s, uaddr_t uaddr, uaddr_
 		if (half->peer)
 			none = half->peer->addr;
 		spin_unlock(&unix_lock);
-		err = addr_to_user(&none, uaddr, ulen);
+		err = uaddr ? addr_to_user(&none, uaddr, ulen) : 0;
 		if (err)
 			file_put(n);
 	}
@@ -216,9 +258,9 @@ static long do_getpeername(struct unix_sock *s, uaddr_t uaddr, uaddr_t ulen)
 
 SYSCALL3(bind, fd, uaddr, len) { WITH_SOCKET(fd, do_bind(s, uaddr, len)); }
 SYSCALL2(listen, fd, backlog) { WITH_SOCKET(fd, sock_listen(s, (int)backlog)); }
-SYSCALL3(connect, fd, uaddr, len) { WITH_SOCKET(fd, do_connect(f, s, uaddr, len)); }
-SYSCALL3(accept, fd, uaddr, ulen) { WITH_SOCKET(fd, do_accept(f, s, uaddr, ulen, 0)); }
-SYSCALL4(accept4, fd, uaddr, ulen, flags) { WITH_SOCKET(fd, do_accept(f, s, uaddr, ulen, (u32)flags)); }
+SYSCALL3(connect, fd, uaddr, len) { WITH_FILE(fd, do_connect(f, uaddr, len)); }
+SYSCALL3(accept, fd, uaddr, ulen) { WITH_FILE(fd, do_accept(f, uaddr, ulen, 0)); }
+SYSCALL4(accept4, fd, uaddr, ulen, flags) { WITH_FILE(fd, do_accept(f, uaddr, ulen, (u32)flags)); }
 SYSCALL2(shutdown, fd, how) { WITH_SOCKET(fd, sock_shutdown(s, (int)how)); }
 SYSCALL3(getsockname, fd, uaddr, ulen) { WITH_SOCKET(fd, addr_to_user(&s->addr, uaddr, ulen)); }
 SYSCALL3(getpeername, fd, uaddr, ulen) { WITH_SOCKET(fd, do_getpeername(s, uaddr, ulen)); }
@@ -230,22 +272,38 @@ static u32 effective_flags(const struct file *f, u64 flags)
 	return (u32)flags | (f->flags & O_NONBLOCK ? MSG_DONTWAIT : 0);
 }
 
+/* Who a message goes to: nobody named, or r->to. What a stream is told is not looked at, only that it was told. */
+static int set_receiver(struct unix_sock *s, const struct raw_addr *raw, struct sock_addr *to, struct send_request *r)
+{
+	if (!raw->len)
+		return 0;
+	r->to = to;
+	return sock_is_connected_type(s) ? 0 : addr_parse_named(raw, to);
+}
+
 static long do_sendto(struct file *f, struct unix_sock *s, uaddr_t ubuf, u64 len, u64 flags, uaddr_t uaddr, u64 addr_len)
 {
 	struct iovec_k one;
 	struct iov iov;
+	struct raw_addr raw = { 0 };
 	struct sock_addr to;
-	if (uaddr) {
-		int err = addr_from_user(uaddr, (u32)addr_len, &to, NULL);
-		if (err)
-			return err;
-	}
-	iov_init_user(&iov, &one, ubuf, min(len, FS_MAX_RW));
-	struct send_request r = { .iov = &iov, .flags = effective_flags(f, flags), .to = uaddr ? &to : NULL, .cred = cred_of_current() };
+	struct send_request r = { .iov = &iov, .flags = effective_flags(f, flags), .cred = cred_of_current() };
+	int err = uaddr ? addr_from_user(uaddr, addr_len, &raw) : 0;
+	if (!err)
+		err = set_receiver(s, &raw, &to, &r);
+	if (err)
+		return err;
+	iov_init_user(&iov, &one, ubuf, len);
 	return sock_send(s, &r);
 }
 
-SYSCALL6(sendto, fd, ubuf, len, flags, uaddr, addr_len) { WITH_SOCKET(fd, do_sendto(f, s, ubuf, len, flags, uaddr, addr_len)); }
+SYSCALL6(sendto, fd, ubuf, len, flags, uaddr, addr_len)
+{
+	len = min(len, FS_MAX_RW);
+	if (!user_range_ok(ubuf, len))
+		return -EFAULT;
+	WITH_SOCKET(fd, do_sendto(f, s, ubuf, len, flags, uaddr, addr_len));
+}
 
 static void put_files(struct file **files, u32 nr)
 {
@@ -314,32 +372,25 @@ static int parse_control(const u8 *c, u64 len, struct send_request *r)
 	return 0;
 }
 
-/* The pieces of a message header. */
-static int pieces_from_user(const struct msghdr_k *h, struct iovec_k **vec, struct iov *iov)
+/* The header and what it names: the address (unless raw is NULL) and the pieces; iov_vector_free must follow. */
+static int header_from_user(uaddr_t umsg, struct msghdr_k *h, struct raw_addr *raw, struct iov_vector *v)
 {
-	u64 total = 0;
-	if (h->nr_iov > FS_IOV_MAX)
-		return -EMSGSIZE;
-	*vec = kmalloc(max(h->nr_iov, (u64)1) * sizeof(**vec), ALLOC_KERNEL);
-	if (!*vec)
-		return -ENOMEM;
-	int err = copy_from_user(*vec, h->iov, h->nr_iov * sizeof(**vec)) ? -EFAULT : 0;
-	for (u64 n = 0; n < h->nr_iov && !err; n++) {
-		if ((s64)(*vec)[n].len < 0)
-			err = -EINVAL;
-		(*vec)[n].len = min((*vec)[n].len, FS_MAX_RW - total);
-		total += (*vec)[n].len;
-	}
+	if (copy_from_user(h, umsg, sizeof(*h)))
+		return -EFAULT;
+	if (!h->name)
+		h->name_len = 0;
+	if ((s32)h->name_len < 0)
+		return -EINVAL;
+	h->name_len = min(h->name_len, ADDRESS_MAX);
+	int err = raw ? addr_from_user(h->name, h->name_len, raw) : 0;
 	if (err)
-		kfree(*vec);
-	else
-		*iov = (struct iov){ .vec = *vec, .nr = (unsigned)h->nr_iov, .left = total };
-	return err;
+		return err;
+	return h->nr_iov > FS_IOV_MAX ? -EMSGSIZE : iov_vector_get(v, h->iov, h->nr_iov);
 }
 
 static int control_from_user(const struct msghdr_k *h, struct send_request *r)
 {
-	if (!h->control || !h->control_len)
+	if (!h->control_len)
 		return 0;
 	if (h->control_len > CONTROL_MAX)
 		return -ENOBUFS;
@@ -354,28 +405,31 @@ static int control_from_user(const struct msghdr_k *h, struct send_request *r)
 static long do_sendmsg(struct file *f, struct unix_sock *s, uaddr_t umsg, u64 flags)
 {
 	struct msghdr_k h;
+	struct raw_addr raw;
 	struct sock_addr to;
-	struct iovec_k *vec;
-	struct iov iov;
-	if (copy_from_user(&h, umsg, sizeof(h)))
-		return -EFAULT;
-	struct send_request r = { .iov = &iov, .flags = effective_flags(f, flags), .cred = cred_of_current() };
-	int err = h.name && h.name_len ? addr_from_user(h.name, h.name_len, &to, NULL) : 0;
+	struct iov_vector v;
+	int err = header_from_user(umsg, &h, &raw, &v);
 	if (err)
 		return err;
-	if (h.name && h.name_len)
-		r.to = &to;
-	err = pieces_from_user(&h, &vec, &iov);
-	if (err)
-		return err;
+	struct send_request r = { .iov = &v.iov, .flags = effective_flags(f, flags), .cred = cred_of_current() };
 	err = control_from_user(&h, &r);
+	if (!err)
+		err = set_receiver(s, &raw, &to, &r);
 	long n = err ? err : sock_send(s, &r);
 	put_files(r.files, r.nr_files);
-	kfree(vec);
+	iov_vector_free(&v);
 	return n;
 }
 
-SYSCALL3(sendmsg, fd, umsg, flags) { WITH_SOCKET(fd, do_sendmsg(f, s, umsg, flags)); }
+/* 32-bit callers' layout is not for user space to ask for. */
+#define MSG_CMSG_COMPAT 0x80000000u
+
+SYSCALL3(sendmsg, fd, umsg, flags)
+{
+	if (flags & MSG_CMSG_COMPAT)
+		return -EINVAL;
+	WITH_SOCKET(fd, do_sendmsg(f, s, umsg, flags));
+}
 
 /* Receiving. */
 
@@ -384,7 +438,7 @@ static long do_recvfrom(struct file *f, struct unix_sock *s, uaddr_t ubuf, u64 l
 	struct iovec_k one;
 	struct iov iov;
 	struct recv_result r = { 0 };
-	iov_init_user(&iov, &one, ubuf, min(len, FS_MAX_RW));
+	iov_init_user(&iov, &one, ubuf, len);
 	long n = sock_recv(s, &iov, effective_flags(f, flags), &r);
 	put_files(r.files, r.nr_files);
 	if (n >= 0 && uaddr) {
@@ -395,7 +449,13 @@ static long do_recvfrom(struct file *f, struct unix_sock *s, uaddr_t ubuf, u64 l
 	return n;
 }
 
-SYSCALL6(recvfrom, fd, ubuf, len, flags, uaddr, ulen) { WITH_SOCKET(fd, do_recvfrom(f, s, ubuf, len, flags, uaddr, ulen)); }
+SYSCALL6(recvfrom, fd, ubuf, len, flags, uaddr, ulen)
+{
+	len = min(len, FS_MAX_RW);
+	if (!user_range_ok(ubuf, len))
+		return -EFAULT;
+	WITH_SOCKET(fd, do_recvfrom(f, s, ubuf, len, flags, uaddr, ulen));
+}
 
 /* The user's control buffer being filled. */
 struct control_out {
@@ -443,16 +503,13 @@ static void put_rights(struct control_out *c, struct recv_result *r, bool cloexe
 static long do_recvmsg(struct file *f, struct unix_sock *s, uaddr_t umsg, u64 flags)
 {
 	struct msghdr_k h;
-	struct iovec_k *vec;
-	struct iov iov;
+	struct iov_vector v;
 	struct recv_result r = { 0 };
-	if (copy_from_user(&h, umsg, sizeof(h)))
-		return -EFAULT;
-	int err = pieces_from_user(&h, &vec, &iov);
+	int err = header_from_user(umsg, &h, NULL, &v);
 	if (err)
 		return err;
-	long n = sock_recv(s, &iov, effective_flags(f, flags), &r);
-	kfree(vec);
+	long n = sock_recv(s, &v.iov, effective_flags(f, flags), &r);
+	iov_vector_free(&v);
 	if (n < 0) {
 		put_files(r.files, r.nr_files);
 		return n;
@@ -470,129 +527,97 @@ static long do_recvmsg(struct file *f, struct unix_sock *s, uaddr_t umsg, u64 fl
 	return n;
 }
 
-SYSCALL3(recvmsg, fd, umsg, flags) { WITH_SOCKET(fd, do_recvmsg(f, s, umsg, flags)); }
+SYSCALL3(recvmsg, fd, umsg, flags)
+{
+	if (flags & MSG_CMSG_COMPAT)
+		return -EINVAL;
+	WITH_SOCKET(fd, do_recvmsg(f, s, umsg, flags));
+}
 
 /* Several messages at once: struct mmsghdr is a header and the number of bytes. */
-#define MMSG_SIZE (sizeof(struct msghdr_k) + 8)
 
-static long do_many(struct file *f, struct unix_sock *s, uaddr_t uvec, u32 nr, u64 flags, bool send)
+#define MMSG_SIZE       (sizeof(struct msghdr_k) + 8)
+#define MMSG_SEND_MAX   1024u
+#define MSG_WAITFORONE  0x10000u
+
+static long put_count(uaddr_t at, long n)
 {
-	long n = 0;
+	return n < 0 ? n : put_user((u32)n, at + sizeof(struct msghdr_k));
+}
+
+static long do_send_many(struct file *f, struct unix_sock *s, uaddr_t uvec, u32 nr, u64 flags)
+{
 	u32 done = 0;
-	while (done < min(nr, 1024u)) {
+	for (; done < min(nr, MMSG_SEND_MAX); done++) {
 		uaddr_t at = uvec + done * MMSG_SIZE;
-		n = send ? do_sendmsg(f, s, at, flags) : do_recvmsg(f, s, at, done && (flags & 0x10000) ? flags | MSG_DONTWAIT : flags & ~0x10000ull);
-		if (n < 0)
-			break;
-		if (put_user((u32)n, at + sizeof(struct msghdr_k))) {
-			n = -EFAULT;
+		long err = put_count(at, do_sendmsg(f, s, at, flags));
+		if (err)
+			return done ? (long)done : err;
+		cond_resched();
+	}
+	return (long)done;
+}
+
+/* For the next call to tell. */
+static void keep_error(struct unix_sock *s, int error)
+{
+	spin_lock(&unix_lock);
+	s->error = error;
+	spin_unlock(&unix_lock);
+}
+
+/* The time is looked at after each message, so the call may wait longer for the next: recvmmsg(2) calls it a bug. */
+static long do_recv_many(struct file *f, struct unix_sock *s, uaddr_t uvec, u32 nr, u64 flags, u64 deadline)
+{
+	u32 done = 0;
+	while (done < nr) {
+		uaddr_t at = uvec + done * MMSG_SIZE;
+		long err = put_count(at, do_recvmsg(f, s, at, flags & ~(u64)MSG_WAITFORONE));
+		if (err && !done)
+			return err;
+		if (err) {
+			if (err != -EAGAIN)
+				keep_error(s, (int)-err);
 			break;
 		}
 		done++;
+		if (flags & MSG_WAITFORONE)
+			flags |= MSG_DONTWAIT;
+		if (hal_clock_ns() >= deadline)
+			break;
+		cond_resched();
 	}
-	return done ? (long)done : n;
+	return (long)done;
 }
 
-SYSCALL4(sendmmsg, fd, uvec, nr, flags) { WITH_SOCKET(fd, do_many(f, s, uvec, (u32)nr, flags, true)); }
-SYSCALL5(recvmmsg, fd, uvec, nr, flags, utime) { WITH_SOCKET(fd, do_many(f, s, uvec, (u32)nr, flags, false)); }
-
-/* Options. */
-
-static long set_timeout(u64 *ns, uaddr_t uval, u64 len)
+SYSCALL4(sendmmsg, fd, uvec, nr, flags)
 {
-	struct { s64 sec, usec; } t;
-	if (len < sizeof(t))
+	if (flags & MSG_CMSG_COMPAT)
 		return -EINVAL;
-	if (copy_from_user(&t, uval, sizeof(t)))
-		return -EFAULT;
-	if (t.usec < 0 || t.usec >= 1000000)
-		return -EDOM;
-	*ns = t.sec < 0 || (!t.sec && !t.usec) ? 0 : (u64)t.sec * 1000000000ull + (u64)t.usec * 1000;
-	return 0;
+	WITH_SOCKET(fd, do_send_many(f, s, uvec, (u32)nr, flags));
 }
 
-static long do_setsockopt(struct unix_sock *s, int level, int name, uaddr_t uval, u64 len)
+static long recv_many(u64 fd, uaddr_t uvec, u32 nr, u64 flags, u64 deadline)
 {
-	int val;
-	if (level != SOL_SOCKET)
-		return -EOPNOTSUPP;
-	if (name == SO_RCVTIMEO_OLD || name == SO_SNDTIMEO_OLD)
-		return set_timeout(name == SO_RCVTIMEO_OLD ? &s->recv_timeout_ns : &s->send_timeout_ns, uval, len);
-	if ((u32)len < sizeof(val))
+	WITH_SOCKET(fd, do_recv_many(f, s, uvec, nr, flags, deadline));
+}
+
+SYSCALL5(recvmmsg, fd, uvec, nr, flags, utime)
+{
+	struct timespec_k t;
+	if (flags & MSG_CMSG_COMPAT)
 		return -EINVAL;
-	if (get_user(val, uval))
+	if (!utime)
+		return recv_many(fd, uvec, (u32)nr, flags, ~0ull);
+	if (get_user(t, utime))
 		return -EFAULT;
-	switch (name) {
-	case SO_PASSCRED:
-		s->pass_cred = val != 0;
-		return 0;
-	case SO_REUSEADDR: case SO_KEEPALIVE: case SO_SNDBUF: case SO_RCVBUF: case SO_BROADCAST: case SO_OOBINLINE: case SO_PRIORITY:
-	case SO_TIMESTAMP_OLD: case SO_DONTROUTE: case SO_LINGER:
-		return 0;
-	case SO_TYPE: case SO_ERROR: case SO_DOMAIN: case SO_PROTOCOL: case SO_ACCEPTCONN: case SO_PEERCRED:
-	default:
-		return -ENOPROTOOPT;
-	}
-}
-
-static long option_value(struct unix_sock *s, int name, int *val)
-{
-	switch (name) {
-	case SO_TYPE:
-		*val = (int)s->type;
-		return 0;
-	case SO_ERROR:
-		spin_lock(&unix_lock);
-		*val = s->error;
-		s->error = 0;
-		spin_unlock(&unix_lock);
-		return 0;
-	case SO_DOMAIN:
-		*val = AF_UNIX;
-		return 0;
-	case SO_ACCEPTCONN:
-		*val = s->state == SOCK_LISTENING;
-		return 0;
-	case SO_SNDBUF: case SO_RCVBUF:
-		*val = BUFFER_BYTES;
-		return 0;
-	case SO_PASSCRED:
-		*val = s->pass_cred;
-		return 0;
-	case SO_PROTOCOL: case SO_REUSEADDR: case SO_KEEPALIVE: case SO_BROADCAST: case SO_OOBINLINE: case SO_PRIORITY: case SO_DONTROUTE:
-		*val = 0;
-		return 0;
-	default:
-		return -ENOPROTOOPT;
-	}
-}
-
-static long do_getsockopt(struct unix_sock *s, int level, int name, uaddr_t uval, uaddr_t ulen)
-{
-	union { int val; struct ucred_k cred; struct { s64 sec, usec; } time; } v = { 0 };
-	s32 room, full = sizeof(int);
-	if (get_user(room, ulen))
-		return -EFAULT;
-	if (room < 0)
+	if (!timespec_is_valid(&t))
 		return -EINVAL;
-	if (level != SOL_SOCKET)
-		return -EOPNOTSUPP;
-	if (name == SO_PEERCRED) {
-		v.cred = s->peer ? s->peer_cred : (struct ucred_k){ 0, ~0u, ~0u };
-		full = sizeof(v.cred);
-	} else if (name == SO_RCVTIMEO_OLD || name == SO_SNDTIMEO_OLD) {
-		u64 ns = name == SO_RCVTIMEO_OLD ? s->recv_timeout_ns : s->send_timeout_ns;
-		v.time.sec = (s64)(ns / 1000000000);
-		v.time.usec = (s64)(ns % 1000000000 / 1000);
-		full = sizeof(v.time);
-	} else {
-		long err = option_value(s, name, &v.val);
-		if (err)
-			return err;
-	}
-	full = min(full, room);
-	return copy_to_user(uval, &v, (size_t)full) ? -EFAULT : put_user(full, ulen);
+	u64 ns = timespec_to_ns(&t), now = hal_clock_ns(), deadline = ns > ~0ull - now ? ~0ull : now + ns;
+	long n = recv_many(fd, uvec, (u32)nr, flags, deadline);
+	if (n <= 0)
+		return n;
+	now = hal_clock_ns();
+	t = ns_to_timespec(deadline > now ? (s64)min(deadline - now, (u64)INT64_MAX) : 0);
+	return put_user(t, utime) ? -EFAULT : n;
 }
-
-SYSCALL5(setsockopt, fd, level, name, uval, len) { WITH_SOCKET(fd, do_setsockopt(s, (int)level, (int)name, uval, len)); }
-SYSCALL5(getsockopt, fd, level, name, uval, ulen) { WITH_SOCKET(fd, do_getsockopt(s, (int)level, (int)name, uval, ulen)); }

@@ -2,14 +2,9 @@
 /* Names: mkdir, mknod, link, symlink, unlink, rename, readlink. */
 #include "../path/path.h"
 
-#define WITH_PATH(var, uname)               \
-	char *var = user_path_get(uname);       \
-	if (IS_ERR(var))                        \
-	return PTR_ERR(var)
-
 static long mkdir_at(int dirfd, uaddr_t uname, u32 mode)
 {
-	WITH_PATH(name, uname);
+	char *name = user_path_get(uname); /* an error is reported when the name is looked at */
 	long err = vfs_mkdir(dirfd, name, mode);
 	user_path_put(name);
 	return err;
@@ -20,7 +15,7 @@ SYSCALL3(mkdirat, dirfd, uname, mode) { return mkdir_at((int)dirfd, uname, (u32)
 
 static long mknod_at(int dirfd, uaddr_t uname, u32 mode, u64 rdev)
 {
-	WITH_PATH(name, uname);
+	char *name = user_path_get(uname);
 	long err = vfs_mknod(dirfd, name, mode, (u32)rdev);
 	user_path_put(name);
 	return err;
@@ -31,7 +26,7 @@ SYSCALL4(mknodat, dirfd, uname, mode, rdev) { return mknod_at((int)dirfd, uname,
 
 static long unlink_at(int dirfd, uaddr_t uname, bool is_rmdir)
 {
-	WITH_PATH(name, uname);
+	char *name = user_path_get(uname);
 	long err = vfs_unlink(dirfd, name, is_rmdir);
 	user_path_put(name);
 	return err;
@@ -46,26 +41,10 @@ SYSCALL3(unlinkat, dirfd, uname, flags)
 
 /* Calls with two names. */
 
-static int two_paths(uaddr_t ua, uaddr_t ub, char **a, char **b)
-{
-	*b = NULL;
-	*a = user_path_get(ua);
-	if (IS_ERR(*a))
-		return (int)PTR_ERR(*a);
-	*b = user_path_get(ub);
-	if (!IS_ERR(*b))
-		return 0;
-	user_path_put(*a);
-	return (int)PTR_ERR(*b);
-}
-
 static long link_at(int od, uaddr_t uold, int nd, uaddr_t unew, u32 flags)
 {
-	char *from, *to;
-	long err = two_paths(uold, unew, &from, &to);
-	if (err)
-		return err;
-	err = vfs_link(od, from, nd, to, flags);
+	char *from = user_path_get(uold), *to = user_path_get(unew);
+	long err = vfs_link(od, from, nd, to, flags);
 	user_path_put(from);
 	user_path_put(to);
 	return err;
@@ -76,11 +55,8 @@ SYSCALL5(linkat, od, uold, nd, unew, flags) { return link_at((int)od, uold, (int
 
 static long symlink_at(uaddr_t utarget, int nd, uaddr_t unew)
 {
-	char *target, *to;
-	long err = two_paths(utarget, unew, &target, &to);
-	if (err)
-		return err;
-	err = vfs_symlink(target, nd, to);
+	char *target = user_path_get(utarget), *to = user_path_get(unew);
+	long err = vfs_symlink(target, nd, to);
 	user_path_put(target);
 	user_path_put(to);
 	return err;
@@ -91,11 +67,8 @@ SYSCALL3(symlinkat, utarget, nd, unew) { return symlink_at(utarget, (int)nd, une
 
 static long rename_at(int od, uaddr_t uold, int nd, uaddr_t unew, u32 flags)
 {
-	char *from, *to;
-	long err = two_paths(uold, unew, &from, &to);
-	if (err)
-		return err;
-	err = vfs_rename(od, from, nd, to, flags);
+	char *from = user_path_get(uold), *to = user_path_get(unew);
+	long err = vfs_rename(od, from, nd, to, flags);
 	user_path_put(from);
 	user_path_put(to);
 	return err;

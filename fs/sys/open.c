@@ -8,6 +8,8 @@
 	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | O_DSYNC | FASYNC |     \
 	 O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | __O_TMPFILE)
 
+#define O_PATH_FLAGS (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
 static struct slab_cache *names_cache;
 
 void user_path_init(void)
@@ -28,9 +30,13 @@ char *user_path_get(uaddr_t uname)
 	return ERR_PTR(len);
 }
 
-void user_path_put(char *name) { slab_free(names_cache, name); }
+void user_path_put(char *name)
+{
+	if (!IS_ERR(name))
+		slab_free(names_cache, name);
+}
 
-static long check_flags(u64 flags, u64 mode)
+static long check_flags(u32 flags)
 {
 	if ((flags & __O_TMPFILE) && ((flags & O_TMPFILE) != O_TMPFILE || (flags & O_ACCMODE) == O_RDONLY))
 		return -EINVAL;
@@ -39,7 +45,7 @@ static long check_flags(u64 flags, u64 mode)
 
 static long open_common(int dirfd, uaddr_t uname, u32 flags, u32 mode, u32 lookup)
 {
-	long err = check_flags(flags, mode);
+	long err = check_flags(flags);
 	if (err)
 		return err;
 	char *name = user_path_get(uname);
@@ -59,15 +65,20 @@ static long open_common(int dirfd, uaddr_t uname, u32 flags, u32 mode, u32 looku
 	return fd;
 }
 
-/* open(2) ignores flags it does not know. */
+/* open(2) ignores flags it does not know, and most others beside O_PATH. */
+static u32 known_flags(u64 flags)
+{
+	return (u32)flags & (flags & O_PATH ? O_PATH_FLAGS : OPEN_FLAGS);
+}
+
 SYSCALL3(open, uname, flags, mode)
 {
-	return open_common(AT_FDCWD, uname, ((u32)flags & OPEN_FLAGS) | O_LARGEFILE, (u32)mode, 0);
+	return open_common(AT_FDCWD, uname, known_flags(flags) | O_LARGEFILE, (u32)mode, 0);
 }
 
 SYSCALL4(openat, dirfd, uname, flags, mode)
 {
-	return open_common((int)dirfd, uname, ((u32)flags & OPEN_FLAGS) | O_LARGEFILE, (u32)mode, 0);
+	return open_common((int)dirfd, uname, known_flags(flags) | O_LARGEFILE, (u32)mode, 0);
 }
 
 SYSCALL2(creat, uname, mode)
@@ -101,7 +112,7 @@ SYSCALL4(openat2, dirfd, uname, uhow, size)
 	bool makes = how.flags & (O_CREAT | __O_TMPFILE);
 	if ((how.flags & ~(u64)OPEN_FLAGS) || (how.mode & ~07777ull) || (how.mode && !makes))
 		return -EINVAL;
-	if ((how.flags & O_PATH) && (how.flags & ~(u64)(O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)))
+	if ((how.flags & O_PATH) && (how.flags & ~(u64)O_PATH_FLAGS))
 		return -EINVAL;
 	if (how.resolve & ~(u64)(RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_CACHED))
 		return -EINVAL;

@@ -25,31 +25,53 @@ struct side {
 	uaddr_t upos; /* where the position came from; 0: the file's own */
 };
 
-static int side_get(struct side *s, int fd, uaddr_t upos)
+static int side_open(struct side *s, int fd)
 {
-	*s = (struct side){ .upos = upos };
-	s->f = fd_get(fd);
-	if (!s->f)
-		return -EBADF;
-	s64 pos = 0;
-	int err = 0;
-	if (upos && !s->f->ops->seek)
-		err = -ESPIPE;
-	else if (upos && get_user(pos, upos))
-		err = -EFAULT;
-	else if (pos < 0)
-		err = -EINVAL;
-	s->pos = upos ? (u64)pos : s->f->pos;
+	*s = (struct side){ .f = fd_get(fd) };
+	return s->f ? 0 : -EBADF;
+}
+
+static int sides_open(struct side *in, u64 in_fd, struct side *out, u64 out_fd)
+{
+	int err = side_open(in, (int)in_fd);
 	if (err)
-		file_put(s->f);
+		return err;
+	err = side_open(out, (int)out_fd);
+	if (err)
+		file_put(in->f);
 	return err;
+}
+
+static void sides_put(struct side *in, struct side *out)
+{
+	file_put(in->f);
+	file_put(out->f);
+}
+
+/* Whether the position makes sense is asked later, by side_check. */
+static int side_read_pos(struct side *s, uaddr_t upos)
+{
+	s->upos = upos;
+	s->pos = s->f->pos;
+	return upos ? get_user(s->pos, upos) : 0;
+}
+
+static int side_check(const struct side *s, u64 len)
+{
+	return (s64)len < 0 || (s64)s->pos < 0 || (s64)(s->pos + len) < 0 ? -EINVAL : 0;
+}
+
+static u64 max_bytes(const struct side *s)
+{
+	u64 max = s->f->inode->super->max_bytes;
+	return max ? max : FS_MAX_BYTES;
 }
 
 /* Gives the position back. */
 static long side_end(struct side *s, long result)
 {
-	if (result >= 0 && s->upos) {
-		if (put_user((s64)s->pos, s->upos))
+	if (s->upos) {
+		if (result >= 0 && put_user((s64)s->pos, s->upos))
 			result = -EFAULT;
 	} else if (s->f->ops->seek) {
 		s->f->pos = s->pos;
@@ -100,24 +122,49 @@ static long copy_file(struct side *in, struct side *out, u64 len)
 	return done ? done : n;
 }
 
+static bool is_pipe(const struct file *f) { return f->ops == &pipe_ops; }
+
+/* The part of sendfile that has both files; in->pos is set. */
+static long send_file(struct side *in, struct side *out, u64 count)
+{
+	u64 max = min(max_bytes(in), max_bytes(out));
+	int err = !FMODE_CAN_WRITE(out->f) ? -EBADF : side_check(out, count);
+	if (err)
+		return err;
+	count = min(count, FS_MAX_RW);
+	if (in->pos + count > max) {
+		if (in->pos >= max)
+			return -EOVERFLOW;
+		count = max - in->pos;
+	}
+	u32 type = in->f->inode->mode & S_IFMT;
+	if (!is_pipe(out->f) && ((out->f->flags & O_APPEND) || (type != S_IFREG && type != S_IFBLK)))
+		return -EINVAL;
+	if (!in->f->ops->seek || !in->f->ops->read || !out->f->ops->write)
+		return -EINVAL;
+	return copy_file(in, out, count);
+}
+
 SYSCALL4(sendfile, out_fd, in_fd, uoffset, count)
 {
 	struct side in, out;
-	int err = side_get(&in, (int)in_fd, uoffset);
-	if (err)
-		return err;
-	err = side_get(&out, (int)out_fd, 0);
-	if (err) {
+	u64 first;
+	if (uoffset && get_user(first, uoffset))
+		return -EFAULT;
+	long n = side_open(&in, (int)in_fd);
+	if (n)
+		return n;
+	in.upos = uoffset;
+	in.pos = uoffset ? first : in.f->pos;
+	n = !FMODE_CAN_READ(in.f) ? -EBADF : uoffset && !in.f->ops->seek ? -ESPIPE : side_check(&in, count);
+	if (!n)
+		n = side_open(&out, (int)out_fd);
+	if (n) {
 		file_put(in.f);
-		return err;
+		return n;
 	}
-	long n = 0;
-	if (!FMODE_CAN_READ(in.f) || !FMODE_CAN_WRITE(out.f))
-		n = -EBADF;
-	else if (!in.f->ops->seek || !in.f->ops->read || !out.f->ops->write || (out.f->flags & O_APPEND))
-		n = -EINVAL;
-	else
-		n = copy_file(&in, &out, min(count, FS_MAX_RW));
+	side_read_pos(&out, 0);
+	n = send_file(&in, &out, count);
 	n = side_end(&out, n);
 	return side_end(&in, n);
 }
@@ -125,44 +172,48 @@ SYSCALL4(sendfile, out_fd, in_fd, uoffset, count)
 static int check_copy_range(const struct side *in, const struct side *out, u64 *len)
 {
 	struct inode *i = in->f->inode, *o = out->f->inode;
-	if (!FMODE_CAN_READ(in->f) || !FMODE_CAN_WRITE(out->f) || (out->f->flags & O_APPEND))
-		return -EBADF;
 	if (S_ISDIR(i->mode) || S_ISDIR(o->mode))
 		return -EISDIR;
 	if (!S_ISREG(i->mode) || !S_ISREG(o->mode))
 		return -EINVAL;
+	if (!FMODE_CAN_READ(in->f) || !FMODE_CAN_WRITE(out->f) || (out->f->flags & O_APPEND))
+		return -EBADF;
 	if (i->super != o->super)
 		return -EXDEV;
+	if (o->flags & INODE_IMMUTABLE)
+		return -EPERM;
 	if (in->pos + *len < in->pos || out->pos + *len < out->pos)
 		return -EOVERFLOW;
-	*len = in->pos >= i->size ? 0 : min(*len, i->size - in->pos);
+	*len = (s64)in->pos >= (s64)i->size ? 0 : min(*len, i->size - in->pos);
 	if (i == o && out->pos + *len > in->pos && out->pos < in->pos + *len)
 		return -EINVAL;
-	return 0;
+	int err = side_check(in, *len);
+	return err ? err : side_check(out, *len);
 }
 
 SYSCALL6(copy_file_range, in_fd, uin, out_fd, uout, len, flags)
 {
 	struct side in, out;
-	int err = side_get(&in, (int)in_fd, uin);
-	if (err)
-		return err;
-	err = side_get(&out, (int)out_fd, uout);
-	if (err) {
-		file_put(in.f);
-		return err;
+	u64 count = len;
+	long n = sides_open(&in, in_fd, &out, out_fd);
+	if (n)
+		return n;
+	n = side_read_pos(&in, uin);
+	if (!n)
+		n = side_read_pos(&out, uout);
+	if (!n)
+		n = (u32)flags ? -EINVAL : check_copy_range(&in, &out, &count);
+	if (n) {
+		sides_put(&in, &out);
+		return n;
 	}
-	u64 count = min(len, FS_MAX_RW);
-	long n = (u32)flags ? -EINVAL : check_copy_range(&in, &out, &count);
-	if (!n && count)
-		n = copy_file(&in, &out, count);
+	if (count)
+		n = copy_file(&in, &out, min(count, FS_MAX_RW));
 	n = side_end(&out, n);
 	return side_end(&in, n);
 }
 
 /* splice. */
-
-static bool is_pipe(const struct file *f) { return f->ops == &pipe_ops; }
 
 /* From a pipe to anything; `keep`: the bytes stay in the pipe (tee). */
 static long from_pipe(struct side *in, struct side *out, u64 len, bool nonblock, bool keep)
@@ -222,26 +273,16 @@ static long do_splice(struct side *in, struct side *out, u64 len, bool nonblock)
 {
 	if (!FMODE_CAN_READ(in->f) || !FMODE_CAN_WRITE(out->f))
 		return -EBADF;
-	if ((is_pipe(in->f) && in->upos) || (is_pipe(out->f) && out->upos))
-		return -ESPIPE;
 	if (is_pipe(in->f) && is_pipe(out->f) && in->f->priv == out->f->priv)
 		return -EINVAL;
-	if (!in->f->ops->read || !out->f->ops->write || (out->f->flags & O_APPEND))
+	if (!is_pipe(in->f) && !is_pipe(out->f))
 		return -EINVAL;
-	if (is_pipe(in->f))
-		return from_pipe(in, out, len, nonblock, false);
-	return is_pipe(out->f) ? to_pipe(in, out, len, nonblock) : -EINVAL;
-}
-
-static long two_sides(struct side *in, struct side *out, u64 in_fd, uaddr_t uin, u64 out_fd, uaddr_t uout)
-{
-	int err = side_get(in, (int)in_fd, uin);
-	if (err)
-		return err;
-	err = side_get(out, (int)out_fd, uout);
-	if (err)
-		file_put(in->f);
-	return err;
+	if ((in->upos && !in->f->ops->seek) || (out->upos && !out->f->ops->seek) || (!is_pipe(out->f) && (out->f->flags & O_APPEND)))
+		return -EINVAL;
+	if (side_check(is_pipe(in->f) ? out : in, len) || !in->f->ops->read || !out->f->ops->write)
+		return -EINVAL;
+	len = min(len, FS_MAX_RW);
+	return is_pipe(in->f) ? from_pipe(in, out, len, nonblock, false) : to_pipe(in, out, len, nonblock);
 }
 
 SYSCALL6(splice, in_fd, uin, out_fd, uout, len, flags)
@@ -251,10 +292,18 @@ SYSCALL6(splice, in_fd, uin, out_fd, uout, len, flags)
 		return 0;
 	if ((u32)flags & ~SPLICE_F_ALL)
 		return -EINVAL;
-	long n = two_sides(&in, &out, in_fd, uin, out_fd, uout);
+	long n = sides_open(&in, in_fd, &out, out_fd);
 	if (n)
 		return n;
-	n = do_splice(&in, &out, min(len, FS_MAX_RW), flags & SPLICE_F_NONBLOCK);
+	if ((is_pipe(in.f) && uin) || (is_pipe(out.f) && uout))
+		n = -ESPIPE;
+	else
+		n = side_read_pos(&out, uout) || side_read_pos(&in, uin) ? -EFAULT : 0;
+	if (n) {
+		sides_put(&in, &out);
+		return n;
+	}
+	n = do_splice(&in, &out, len, flags & SPLICE_F_NONBLOCK);
 	n = side_end(&out, n);
 	return side_end(&in, n);
 }
@@ -266,7 +315,7 @@ SYSCALL4(tee, in_fd, out_fd, len, flags)
 		return -EINVAL;
 	if (!len)
 		return 0;
-	long n = two_sides(&in, &out, in_fd, 0, out_fd, 0);
+	long n = sides_open(&in, in_fd, &out, out_fd);
 	if (n)
 		return n;
 	if (!FMODE_CAN_READ(in.f) || !FMODE_CAN_WRITE(out.f))
@@ -275,8 +324,7 @@ SYSCALL4(tee, in_fd, out_fd, len, flags)
 		n = -EINVAL;
 	else
 		n = from_pipe(&in, &out, len, flags & SPLICE_F_NONBLOCK, true);
-	file_put(in.f);
-	file_put(out.f);
+	sides_put(&in, &out);
 	return n;
 }
 

@@ -67,9 +67,7 @@ static long get(struct target *t, uaddr_t uname, uaddr_t uvalue, u64 size)
 static long change(struct target *t, const char *name, const void *value, u64 size, u32 flags, bool remove)
 {
 	struct inode *i = t->inode;
-	int err = target_want_write(t);
-	if (!err && !i->ops->xattr_set)
-		err = answer_without(name, !remove);
+	int err = i->ops->xattr_set ? 0 : answer_without(name, !remove);
 	if (!err)
 		err = check_rights(i, name, true);
 	if (err)
@@ -83,7 +81,11 @@ static long change(struct target *t, const char *name, const void *value, u64 si
 static long set(struct target *t, uaddr_t uname, uaddr_t uvalue, u64 size, u32 flags)
 {
 	char name[XATTR_NAME_MAX + 1];
-	int err = get_name(uname, name);
+	int err = target_want_write(t);
+	if (!err && (flags & ~(u32)(XATTR_CREATE | XATTR_REPLACE)))
+		err = -EINVAL;
+	if (!err)
+		err = get_name(uname, name);
 	if (err)
 		return err;
 	if (size > XATTR_SIZE_MAX)
@@ -99,7 +101,9 @@ static long set(struct target *t, uaddr_t uname, uaddr_t uvalue, u64 size, u32 f
 static long remove(struct target *t, uaddr_t uname)
 {
 	char name[XATTR_NAME_MAX + 1];
-	int err = get_name(uname, name);
+	int err = target_want_write(t);
+	if (!err)
+		err = get_name(uname, name);
 	return err ? err : change(t, name, NULL, 0, 0, true);
 }
 
@@ -133,35 +137,17 @@ static int by_fd(struct target *t, u64 fd) { return target_from_fd(t, (int)fd, f
 	target_put(&t);                                                                                 \
 	return n
 
-static int check_flags(u64 flags) { return (u32)flags & ~(u32)(XATTR_CREATE | XATTR_REPLACE) ? -EINVAL : 0; }
-
-static long set_on(int err, struct target *t, uaddr_t uname, uaddr_t uvalue, u64 size, u64 flags)
-{
-	if (err)
-		return err;
-	long n = set(t, uname, uvalue, size, (u32)flags);
-	target_put(t);
-	return n;
-}
-
 SYSCALL5(setxattr, upath, uname, uvalue, size, flags)
 {
-	struct target t;
-	return check_flags(flags) ?: set_on(by_name(&t, upath, true), &t, uname, uvalue, size, flags);
+	WITH_TARGET(by_name(&t, upath, true), set(&t, uname, uvalue, size, (u32)flags));
 }
 
 SYSCALL5(lsetxattr, upath, uname, uvalue, size, flags)
 {
-	struct target t;
-	return check_flags(flags) ?: set_on(by_name(&t, upath, false), &t, uname, uvalue, size, flags);
+	WITH_TARGET(by_name(&t, upath, false), set(&t, uname, uvalue, size, (u32)flags));
 }
 
-SYSCALL5(fsetxattr, fd, uname, uvalue, size, flags)
-{
-	struct target t;
-	return check_flags(flags) ?: set_on(by_fd(&t, fd), &t, uname, uvalue, size, flags);
-}
-
+SYSCALL5(fsetxattr, fd, uname, uvalue, size, flags) { WITH_TARGET(by_fd(&t, fd), set(&t, uname, uvalue, size, (u32)flags)); }
 SYSCALL4(getxattr, upath, uname, uvalue, size) { WITH_TARGET(by_name(&t, upath, true), get(&t, uname, uvalue, size)); }
 SYSCALL4(lgetxattr, upath, uname, uvalue, size) { WITH_TARGET(by_name(&t, upath, false), get(&t, uname, uvalue, size)); }
 SYSCALL4(fgetxattr, fd, uname, uvalue, size) { WITH_TARGET(by_fd(&t, fd), get(&t, uname, uvalue, size)); }

@@ -29,6 +29,23 @@ size_t iov_zero(struct iov *v, size_t n);
 /* Skips n bytes that were moved by other means. */
 void iov_advance(struct iov *v, size_t n);
 
+#define FS_MAX_RW  0x7ffff000ul /* most bytes of one read or write */
+#define FS_IOV_MAX 1024
+
+/* A whole stretch in the user half, as every call asks before it looks at what is there. */
+bool user_range_ok(uaddr_t at, u64 len);
+
+/* Pieces as the caller names them; few of them need no memory. */
+struct iov_vector {
+	struct iovec_k few[8], *vec;
+	struct iov iov; /* all of them */
+};
+
+/* Reads nr pieces; the total is cut at FS_MAX_RW. 0 (iov_vector_free must follow), -EINVAL (too many, or a negative
+ * length), -EFAULT (the vector, or a piece outside the user half), -ENOMEM. */
+int iov_vector_get(struct iov_vector *v, uaddr_t uvec, u64 nr);
+void iov_vector_free(struct iov_vector *v);
+
 /* One directory entry at a time to getdents64. */
 struct dir_emit {
 	u64 pos; /* position after the entry just emitted */

@@ -28,6 +28,7 @@ enum lock_rank {
 	/* spin locks that interrupt handlers never take, outermost first */
 	RANK_VFS,         /* dentry and inode caches, descriptor tables */
 	RANK_TASKLIST,    /* the tree of processes */
+	RANK_USER,        /* the users that exist; the last reference may go under the tree of processes */
 	RANK_FUTEX,       /* a futex hash bucket */
 	RANK_UPPER_TABLE, /* an upper page-table page */
 	RANK_LEAF_TABLE,  /* a last-level page-table page */

@@ -26,11 +26,6 @@ u32 task_count(void);                 /* tasks that exist, zombies included */
 extern u32 pid_max;                   /* /proc/sys/kernel/pid_max */
 extern u32 threads_max;               /* /proc/sys/kernel/threads-max */
 
-/* Processes of a real uid, against RLIMIT_NPROC. */
-u32 uid_nr_tasks(u32 uid);
-/* The running task's cred changed its real uid (setuid & co): moves the count. */
-void uid_move_task(u32 from, u32 to);
-
 /* Called by the tick for the running task with signals to send for CPU-time timers (setitimer
  * VIRTUAL and PROF, RLIMIT_CPU); interrupts off. Weak: defined by who keeps such timers. */
 void process_timers_tick(struct task *t, u64 ns, bool user) __attribute__((weak));

@@ -48,8 +48,8 @@ void signal_restore_blocked(void);
 int signal_dequeue(sigset_bits wanted, siginfo_t *info);
 /* Pending for t or its process (for signalfd, /proc). */
 sigset_bits signal_pending_set(struct task *t);
-/* Signals queued by a real user id, against RLIMIT_SIGPENDING (/proc/PID/status SigQ). */
-u32 signal_queued_count(u32 uid);
+/* Signals queued for the real user of p, against RLIMIT_SIGPENDING (/proc/PID/status SigQ). */
+u32 signal_queued_count(struct process *p);
 
 /* fork/exec/exit hooks. */
 int signal_fork(struct task *child, u64 clone_flags); /* 0 or -ENOMEM */

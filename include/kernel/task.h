@@ -24,6 +24,8 @@ struct files;      /* fs/: descriptor table */
 struct fs_context; /* fs/: root, cwd, umask */
 struct space;
 struct tty;
+struct user;       /* kernel/user.h */
+struct group_list; /* kernel/cred/groups.c */
 struct pid; /* a number in use: kernel/task/pid.h */
 
 enum task_state {
@@ -44,12 +46,12 @@ enum task_state {
 
 struct cred { /* immutable once shared; reference counted */
 	u32 refs;
+	struct user *user;         /* of uid; with a reference */
+	struct group_list *groups; /* supplementary ones, with a reference; NULL: none */
 	u32 uid, euid, suid, fsuid;
 	u32 gid, egid, sgid, fsgid;
 	u32 securebits;
 	u64 cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient;
-	u32 nr_groups;
-	u32 groups[32];
 };
 
 struct task {
@@ -132,6 +134,7 @@ struct task {
 #define TASK_FORKED   (1u << 2) /* has not called exec since fork */
 #define TASK_VFORKED  (1u << 3)
 #define TASK_SIGNALED (1u << 4) /* ended by a signal */
+#define TASK_TOO_MANY (1u << 5) /* became a user who had RLIMIT_NPROC processes already: may not exec */
 
 struct process {
 	u32 pid;                        /* = tid of the leader */
@@ -141,7 +144,7 @@ struct process {
 	struct list_head sibling;       /* (t) */
 	struct list_head threads;       /* (t) and (s) */
 	struct task *leader;            /* (t) */
-	u32 real_uid;                   /* atomic: the leader's, for those who cannot take (t) */
+	struct user *user;              /* (s) of the leader's real uid, for those who cannot take (t); with a reference */
 	u32 nr_threads;                 /* (t) */
 	u32 pgid, sid;                  /* (t) */
 	struct list_head pgrp_link, session_link; /* (t) */
@@ -221,7 +224,10 @@ void process_kill_threads_locked(struct process *p, struct task *except);
 /* SIGKILL-like end of a whole process from outside its own threads. Takes tasklist_lock. */
 void process_begin_group_exit(struct process *p, u32 code);
 
-/* Reference counts of credentials; a cred made by hand starts with refs = 1 (kmalloc). */
+/* p is counted for u from now on; takes its signal_lock. */
+void process_set_user(struct process *p, struct user *u);
+
+/* Reference counts of credentials. */
 static inline const struct cred *cred_get(const struct cred *c)
 {
 	__atomic_fetch_add(&((struct cred *)c)->refs, 1, __ATOMIC_RELAXED);

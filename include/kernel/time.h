@@ -64,6 +64,9 @@ static inline u64 timespec_to_ns(const struct timespec_k *t)
 /* Sleeps until the deadline; 0 or -ERESTARTSYS (a signal is pending). */
 int sleep_until(u64 deadline_ns);
 
+/* Ids that stand for a device's clock, opened as a file; there are no such devices. */
+static inline bool clock_is_of_descriptor(s32 id) { return id < 0 && (id & 7) == 3; }
+
 /* Reads a clock by its CLOCK_* id (CPU-time clocks of processes and threads included). 0 or -EINVAL. */
 int clock_read(s32 clock_id, s64 *ns);
 

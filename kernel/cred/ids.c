@@ -3,9 +3,11 @@
  * User and group ids: who may become whom, and what happens to capabilities when user 0 comes or goes.
  * Sources: credentials(7), setuid(2), setreuid(2), setresuid(2), setfsuid(2), capabilities(7).
  */
+#include <asm/resource.h>
 #include <hal/uaccess.h>
 #include <kernel/cred.h>
 #include <kernel/syscall.h>
+#include <kernel/user.h>
 #include <linux/capability.h>
 #include <linux/securebits.h>
 
@@ -34,16 +36,30 @@ static void fix_caps(struct cred *c, const struct cred *old)
 		c->cap_effective = c->cap_permitted;
 }
 
-static int commit_uid(struct cred *c)
-{
-	fix_caps(c, current->cred);
-	return cred_commit(c);
-}
-
-static int refuse(struct cred *c)
+static int refuse(struct cred *c, int err)
 {
 	cred_abort(c);
-	return -EPERM;
+	return err;
+}
+
+/* As Linux: who becomes a user with too many processes does so, but cannot exec (execve(2), EAGAIN) until there are fewer. */
+static void note_limit(const struct user *u)
+{
+	bool too_many = u->uid && READ_ONCE(u->nr_tasks) > current->process->rlimits[RLIMIT_NPROC].cur;
+	current->flags = too_many ? current->flags | TASK_TOO_MANY : current->flags & ~TASK_TOO_MANY;
+}
+
+/* Commits c with the real uid `uid`. */
+static int commit_uid(struct cred *c, u32 uid)
+{
+	if (uid != c->uid) {
+		int err = cred_set_uid(c, uid);
+		if (err)
+			return refuse(c, err);
+		note_limit(c->user);
+	}
+	fix_caps(c, current->cred);
+	return cred_commit(c);
 }
 
 SYSCALL0(getuid) { return current->cred->uid; }
@@ -59,12 +75,13 @@ SYSCALL1(setuid, arg)
 	struct cred *c = cred_prepare();
 	if (!c)
 		return -ENOMEM;
-	if (capable(CAP_SETUID))
-		c->uid = c->suid = uid;
+	bool any = capable(CAP_SETUID);
+	if (any)
+		c->suid = uid;
 	else if (uid != c->uid && uid != c->suid)
-		return refuse(c);
+		return refuse(c, -EPERM);
 	c->euid = c->fsuid = uid;
-	return commit_uid(c);
+	return commit_uid(c, any ? uid : c->uid);
 }
 
 SYSCALL1(setgid, arg)
@@ -78,7 +95,7 @@ SYSCALL1(setgid, arg)
 	if (capable(CAP_SETGID))
 		c->gid = c->sgid = gid;
 	else if (gid != c->gid && gid != c->sgid)
-		return refuse(c);
+		return refuse(c, -EPERM);
 	c->egid = c->fsgid = gid;
 	return cred_commit(c);
 }
@@ -92,17 +109,15 @@ SYSCALL2(setreuid, real, effective)
 	if (!c)
 		return -ENOMEM;
 	if (!any && r != NONE && r != old->uid && r != old->euid)
-		return refuse(c);
+		return refuse(c, -EPERM);
 	if (!any && e != NONE && e != old->uid && e != old->euid && e != old->suid)
-		return refuse(c);
-	if (r != NONE)
-		c->uid = r;
+		return refuse(c, -EPERM);
 	if (e != NONE)
 		c->euid = e;
 	if (r != NONE || (e != NONE && e != old->uid))
 		c->suid = c->euid;
 	c->fsuid = c->euid;
-	return commit_uid(c);
+	return commit_uid(c, r != NONE ? r : c->uid);
 }
 
 SYSCALL2(setregid, real, effective)
@@ -114,9 +129,9 @@ SYSCALL2(setregid, real, effective)
 	if (!c)
 		return -ENOMEM;
 	if (!any && r != NONE && r != old->gid && r != old->egid)
-		return refuse(c);
+		return refuse(c, -EPERM);
 	if (!any && e != NONE && e != old->gid && e != old->egid && e != old->sgid)
-		return refuse(c);
+		return refuse(c, -EPERM);
 	if (r != NONE)
 		c->gid = r;
 	if (e != NONE)
@@ -139,14 +154,12 @@ SYSCALL3(setresuid, real, effective, saved)
 	struct cred *c = cred_prepare();
 	if (!c)
 		return -ENOMEM;
-	if (r != NONE)
-		c->uid = r;
 	if (e != NONE)
 		c->euid = e;
 	if (s != NONE)
 		c->suid = s;
 	c->fsuid = c->euid;
-	return commit_uid(c);
+	return commit_uid(c, r != NONE ? r : c->uid);
 }
 
 SYSCALL3(setresgid, real, effective, saved)
@@ -216,51 +229,4 @@ SYSCALL1(setfsgid, arg)
 	c->fsgid = gid;
 	cred_commit(c);
 	return old;
-}
-
-/* ---- supplementary groups ---- */
-
-SYSCALL2(getgroups, size, ulist)
-{
-	const struct cred *c = current->cred;
-	if ((s32)size < 0)
-		return -EINVAL;
-	if (!size)
-		return c->nr_groups;
-	if (c->nr_groups > (u32)size)
-		return -EINVAL;
-	return copy_to_user(ulist, c->groups, c->nr_groups * sizeof(u32)) ? -EFAULT : (long)c->nr_groups;
-}
-
-static void sort(u32 *v, u32 n)
-{
-	for (u32 i = 1; i < n; i++) {
-		u32 x = v[i], j = i;
-		for (; j && v[j - 1] > x; j--)
-			v[j] = v[j - 1];
-		v[j] = x;
-	}
-}
-
-SYSCALL2(setgroups, size, ulist)
-{
-	if (!capable(CAP_SETGID))
-		return -EPERM;
-	if ((u32)size > ARRAY_SIZE(current->cred->groups))
-		return -EINVAL;
-	struct cred *c = cred_prepare();
-	if (!c)
-		return -ENOMEM;
-	c->nr_groups = (u32)size;
-	if (copy_from_user(c->groups, ulist, c->nr_groups * sizeof(u32))) {
-		cred_abort(c);
-		return -EFAULT;
-	}
-	for (u32 i = 0; i < c->nr_groups; i++)
-		if (c->groups[i] == NONE) {
-			cred_abort(c);
-			return -EINVAL;
-		}
-	sort(c->groups, c->nr_groups);
-	return cred_commit(c);
 }

@@ -79,8 +79,8 @@ static void change_cred(struct exec *e, struct task *t)
 	const struct cred *old = t->cred;
 	spin_lock(&tasklist_lock);
 	t->cred = e->cred;
-	WRITE_ONCE(t->process->real_uid, t->cred->uid);
 	spin_unlock(&tasklist_lock);
+	process_set_user(t->process, t->cred->user);
 	e->cred = old; /* dropped with the rest */
 	t->process->dumpable = !e->is_secure;
 	if (e->is_secure) {

@@ -6,18 +6,10 @@
  */
 #include "exec.h"
 #include <fs/vfs.h>
+#include <kernel/cred.h>
 #include <lib/string.h>
 #include <linux/securebits.h>
 #include <linux/stat.h>
-#include <mm/slab.h>
-
-static bool in_group(const struct cred *c, u32 gid)
-{
-	for (u32 i = 0; i < c->nr_groups; i++)
-		if (c->groups[i] == gid)
-			return true;
-	return c->egid == gid;
-}
 
 static void set_ids(struct cred *c, const struct inode *i, bool may_gain)
 {
@@ -47,18 +39,16 @@ int exec_prepare_cred(struct exec *e)
 	const struct cred *old = current->cred;
 	const struct inode *i = e->file->inode;
 	bool gains = (i->mode & S_ISUID && i->uid != old->euid) ||
-	             ((i->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && !in_group(old, i->gid));
-	struct cred *c = kmalloc(sizeof(*c), ALLOC_KERNEL);
+	             ((i->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && old->egid != i->gid && !cred_has_group(old, i->gid));
+	struct cred *c = cred_copy(old);
 	if (!c)
 		return -ENOMEM;
-	memcpy(c, old, sizeof(*c));
-	c->refs = 1;
 	set_ids(c, i, !(gains && current->no_new_privs));
 	set_caps(c, old);
 	c->securebits &= ~(1u << SECURE_KEEP_CAPS);
 	e->is_secure = c->euid != c->uid || c->egid != c->gid;
 	if (!memcmp(&c->uid, &old->uid, sizeof(*c) - offsetof(struct cred, uid))) {
-		kfree(c);
+		cred_abort(c);
 		e->cred = cred_get(old);
 	} else {
 		e->cred = c;

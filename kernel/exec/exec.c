@@ -8,11 +8,13 @@
  * the process with SIGSEGV.
  */
 #include "exec.h"
+#include <asm/resource.h>
 #include <fs/vfs.h>
 #include <hal/uaccess.h>
 #include <kernel/exec.h>
 #include <kernel/signal.h>
 #include <kernel/syscall.h>
+#include <kernel/user.h>
 #include <lib/format.h>
 #include <lib/string.h>
 #include <mm/slab.h>
@@ -103,8 +105,20 @@ static void name_of_descriptor(char *out, int dirfd, const char *name)
 		snprintf(out, 4096, "/dev/fd/%d", dirfd);
 }
 
-static long execve_common(int dirfd, uaddr_t uname, uaddr_t argv, uaddr_t envp, u32 lookup)
+/* The setuid() before said nothing of it (see ids.c); once there are fewer processes it is forgotten. */
+static bool user_has_too_many(void)
 {
+	struct task *t = current;
+	if ((t->flags & TASK_TOO_MANY) && READ_ONCE(t->cred->user->nr_tasks) > t->process->rlimits[RLIMIT_NPROC].cur)
+		return true;
+	t->flags &= ~TASK_TOO_MANY;
+	return false;
+}
+
+/* flags: AT_*. What is wrong with them is told after what is wrong with the strings. */
+static long execve_common(int dirfd, uaddr_t uname, uaddr_t argv, uaddr_t envp, u32 flags)
+{
+	u32 lookup = (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
 	struct exec *e = kzalloc(sizeof(*e), ALLOC_KERNEL);
 	char *name = kmalloc(4096, ALLOC_KERNEL), *shown = kmalloc(4096, ALLOC_KERNEL);
 	int err = -ENOMEM;
@@ -114,6 +128,10 @@ static long execve_common(int dirfd, uaddr_t uname, uaddr_t argv, uaddr_t envp, 
 	err = n < 0 ? (int)n : !n && !(lookup & LOOKUP_EMPTY) ? -ENOENT : 0;
 	if (err)
 		goto out;
+	if (user_has_too_many()) {
+		err = -EAGAIN;
+		goto out;
+	}
 	e->filename = name;
 	if (dirfd != AT_FDCWD && name[0] != '/') {
 		name_of_descriptor(shown, dirfd, name);
@@ -122,6 +140,8 @@ static long execve_common(int dirfd, uaddr_t uname, uaddr_t argv, uaddr_t envp, 
 	}
 	arg_store_init(&e->args);
 	err = collect_user(e, argv, envp);
+	if (!err && (flags & ~(u32)(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)))
+		err = -EINVAL;
 	if (!err) {
 		e->file = vfs_open_exec(dirfd, name, lookup);
 		err = IS_ERR(e->file) ? (int)PTR_ERR(e->file) : 0;
@@ -160,12 +180,5 @@ int exec_kernel(const char *path, const char *const *argv, const char *const *en
 	hal_enter_user(&regs);
 }
 
-SYSCALL3(execve, name, argv, envp) { return execve_common(AT_FDCWD, name, argv, envp, LOOKUP_FOLLOW); }
-
-SYSCALL5(execveat, dirfd, name, argv, envp, flags)
-{
-	if (flags & ~(u64)(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
-		return -EINVAL;
-	u32 lookup = (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
-	return execve_common((int)dirfd, name, argv, envp, lookup);
-}
+SYSCALL3(execve, name, argv, envp) { return execve_common(AT_FDCWD, name, argv, envp, 0); }
+SYSCALL5(execveat, dirfd, name, argv, envp, flags) { return execve_common((int)dirfd, name, argv, envp, (u32)flags); }

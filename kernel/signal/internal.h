@@ -28,12 +28,12 @@ static inline bool signal_is_valid(u64 sig) { return sig >= 1 && sig <= NR_SIGNA
 struct queued_signal {
 	struct list_head link; /* (s) in signal_queue.infos; empty: not queued */
 	siginfo_t info;
-	struct signal_user *user;   /* who is charged; NULL: nobody */
+	struct user *user;          /* who is charged, with a reference */
 	struct posix_timer *timer;  /* a timer owns it: it is never freed while that exists */
 };
 
 /* queue.c. NULL: the limit is reached (ignored with `beyond_limit`) or no memory. */
-struct queued_signal *queued_signal_alloc(const struct process *p, bool beyond_limit);
+struct queued_signal *queued_signal_alloc(struct process *p, bool beyond_limit);
 void queued_signal_free(struct queued_signal *q); /* NULL is allowed */
 void queued_signals_free(struct list_head *list);
 /* Takes out everything in `set`; what has to be freed goes to `doomed`. signal_lock held. */

@@ -4,66 +4,43 @@
  * was sent by the kernel without memory. Numbers below SIGRTMIN are pending once at most, the others
  * any number of times, in order.
  *
- * Each info is charged to the receiver's real user id against RLIMIT_SIGPENDING. The counts are in
- * objects that are made at a user's first signal and stay.
+ * Each info is charged to the receiver's real user against RLIMIT_SIGPENDING, and holds a reference on it.
  *
  * Memory is never allocated or freed under signal_lock: callers allocate before and free after it.
  */
 #include "internal.h"
 #include <asm/resource.h>
+#include <kernel/user.h>
 #include <lib/string.h>
 #include <mm/slab.h>
 
-struct signal_user {
-	struct signal_user *next;
-	u32 uid;
-	u32 nr; /* atomic */
-};
-
-static struct signal_user *users[64]; /* heads replaced atomically, entries never removed */
-
-static struct signal_user *user_find(u32 uid)
+/* With a reference. */
+static struct user *user_of_process(struct process *p)
 {
-	struct signal_user *u = __atomic_load_n(&users[uid % ARRAY_SIZE(users)], __ATOMIC_ACQUIRE);
-	while (u && u->uid != uid)
-		u = u->next;
+	unsigned long flags = spin_lock_irq(&p->signal_lock);
+	struct user *u = user_get(p->user);
+	spin_unlock_irq(&p->signal_lock, flags);
 	return u;
 }
 
-static struct signal_user *user_find_or_make(u32 uid)
+u32 signal_queued_count(struct process *p)
 {
-	struct signal_user *u = user_find(uid);
-	if (u)
-		return u;
-	u = kzalloc(sizeof(*u), 0);
-	if (!u)
-		return NULL;
-	u->uid = uid;
-	/* Two makers at once leave two counts for one user: then the limit is milder, nothing else. */
-	struct signal_user **head = &users[uid % ARRAY_SIZE(users)];
-	u->next = __atomic_load_n(head, __ATOMIC_RELAXED);
-	while (!__atomic_compare_exchange_n(head, &u->next, u, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
-		;
-	return u;
+	struct user *u = user_of_process(p);
+	u32 nr = READ_ONCE(u->nr_signals);
+	user_put(u);
+	return nr;
 }
 
-u32 signal_queued_count(u32 uid)
+struct queued_signal *queued_signal_alloc(struct process *p, bool beyond_limit)
 {
-	struct signal_user *u = user_find(uid);
-	return u ? READ_ONCE(u->nr) : 0;
-}
-
-struct queued_signal *queued_signal_alloc(const struct process *p, bool beyond_limit)
-{
-	struct signal_user *u = user_find_or_make(READ_ONCE(p->real_uid));
-	if (!u)
-		return NULL;
-	u32 nr = __atomic_add_fetch(&u->nr, 1, __ATOMIC_RELAXED);
+	struct user *u = user_of_process(p);
+	u32 nr = __atomic_add_fetch(&u->nr_signals, 1, __ATOMIC_RELAXED);
 	struct queued_signal *q = NULL;
 	if (beyond_limit || nr <= p->rlimits[RLIMIT_SIGPENDING].cur)
 		q = kmalloc(sizeof(*q), 0);
 	if (!q) {
-		__atomic_fetch_sub(&u->nr, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_sub(&u->nr_signals, 1, __ATOMIC_RELAXED);
+		user_put(u);
 		return NULL;
 	}
 	list_init(&q->link);
@@ -76,8 +53,8 @@ void queued_signal_free(struct queued_signal *q)
 {
 	if (!q)
 		return;
-	if (q->user)
-		__atomic_fetch_sub(&q->user->nr, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&q->user->nr_signals, 1, __ATOMIC_RELAXED);
+	user_put(q->user);
 	kfree(q);
 }
 

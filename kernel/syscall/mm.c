@@ -106,10 +106,12 @@ SYSCALL3(mprotect, addr, len, prot)
 	return space_mprotect(current->space, addr, len, (u32)prot);
 }
 
-/* No protection keys: only "no key" is valid. */
+/* No protection keys: only "no key" is valid. The stretch is looked at first. */
 SYSCALL4(pkey_mprotect, addr, len, prot, key)
 {
-	if ((s32)key != -1)
+	u64 bytes = PAGE_ALIGN_UP(len);
+	bool is_stretch = !(addr & ~PAGE_MASK) && len && addr + bytes > addr;
+	if ((s32)key != -1 && is_stretch)
 		return -EINVAL;
 	return space_mprotect(current->space, addr, len, (u32)prot);
 }

@@ -18,6 +18,7 @@
 #include <kernel/sched.h>
 #include <kernel/signal.h>
 #include <kernel/syscall.h>
+#include <kernel/user.h>
 #include <lib/string.h>
 #include <linux/capability.h>
 #include <linux/sched.h>
@@ -48,8 +49,9 @@ static long check_limits(void)
 {
 	struct task *me = current;
 	u64 limit = me->process->rlimits[RLIMIT_NPROC].cur;
-	if (uid_nr_tasks(me->cred->uid) >= limit && me->cred->uid != 0 && !capable(CAP_SYS_RESOURCE) && !capable(CAP_SYS_ADMIN))
+	if (READ_ONCE(me->cred->user->nr_tasks) >= limit && me->cred->uid != 0 && !capable(CAP_SYS_RESOURCE) && !capable(CAP_SYS_ADMIN))
 		return -EAGAIN;
+	me->flags &= ~TASK_TOO_MANY;
 	return nr_tasks >= threads_max ? -EAGAIN : 0;
 }
 
@@ -147,7 +149,7 @@ static long copy_process(struct task *t, const struct clone_args_k *a)
 		if (!t->process)
 			return -ENOMEM;
 		t->process->leader = t;
-		t->process->real_uid = t->cred->uid;
+		process_set_user(t->process, t->cred->user);
 		t->process->exit_signal = (u32)a->exit_signal;
 		process_inherit(t->process, current->process);
 	}

@@ -50,7 +50,7 @@ static int fill(struct task *t, void (*fn)(void *), void *arg, const char *name)
 	if (!t->process)
 		return -ENOMEM;
 	t->process->leader = t;
-	t->process->real_uid = t->cred->uid;
+	process_set_user(t->process, t->cred->user);
 	t->process->exit_signal = SIGCHLD;
 	t->process->sighand = sighand_new();
 	for (unsigned i = 0; t->process->sighand && init_process && i < 64; i++)

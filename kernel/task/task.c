@@ -13,6 +13,7 @@
 #include <lib/string.h>
 #include <linux/capability.h>
 #include <mm/reclaim.h>
+#include <kernel/user.h>
 #include <mm/slab.h>
 #include <mm/space.h>
 
@@ -26,7 +27,7 @@ static struct slab_cache *task_cache, *process_cache;
 
 #define ALL_CAPS ((1ull << (CAP_LAST_CAP + 1)) - 1)
 struct cred cred_root = {
-	.refs = 1, .cap_effective = ALL_CAPS, .cap_permitted = ALL_CAPS, .cap_bounding = ALL_CAPS,
+	.refs = 1, .user = &user_root, .cap_effective = ALL_CAPS, .cap_permitted = ALL_CAPS, .cap_bounding = ALL_CAPS,
 };
 
 /* ---- stacks that no task has now ---- */
@@ -119,15 +120,22 @@ void process_get(struct process *p) { __atomic_fetch_add(&p->refs, 1, __ATOMIC_R
 
 void process_put(struct process *p)
 {
-	if (__atomic_sub_fetch(&p->refs, 1, __ATOMIC_ACQ_REL) == 0)
-		slab_free(process_cache, p);
+	if (__atomic_sub_fetch(&p->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	if (p->user)
+		user_put(p->user);
+	slab_free(process_cache, p);
 }
 
-void cred_put(const struct cred *c)
+void process_set_user(struct process *p, struct user *u)
 {
-	struct cred *m = (struct cred *)c;
-	if (__atomic_sub_fetch(&m->refs, 1, __ATOMIC_ACQ_REL) == 0)
-		kfree(m);
+	user_get(u);
+	unsigned long flags = spin_lock_irq(&p->signal_lock);
+	struct user *old = p->user;
+	p->user = u;
+	spin_unlock_irq(&p->signal_lock, flags);
+	if (old)
+		user_put(old);
 }
 
 struct task *task_find(u32 tid)

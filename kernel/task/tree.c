@@ -9,58 +9,10 @@
 #include "task.h"
 #include <kernel/sched.h>
 #include <kernel/syscall.h>
-#include <mm/slab.h>
+#include <kernel/user.h>
 
 static u64 forks;
 u64 sched_nr_forks(void) { return READ_ONCE(forks); }
-
-/* ---- tasks per real user id ---- */
-
-struct user_count {
-	u32 uid, nr;
-	struct user_count *next;
-};
-static struct user_count *users[16];
-
-static struct user_count *user_find(u32 uid)
-{
-	struct user_count *u = users[uid % ARRAY_SIZE(users)];
-	while (u && u->uid != uid)
-		u = u->next;
-	return u;
-}
-
-static void user_add(u32 uid, s32 n)
-{
-	struct user_count *u = user_find(uid);
-	if (!u) {
-		u = kzalloc(sizeof(*u), ALLOC_RESERVE);
-		if (!u)
-			return; /* counted from the next task on: a limit that is too mild, never too strict */
-		u->uid = uid;
-		u->next = users[uid % ARRAY_SIZE(users)];
-		users[uid % ARRAY_SIZE(users)] = u;
-	}
-	if (n > 0 || u->nr)
-		u->nr += n;
-}
-
-u32 uid_nr_tasks(u32 uid)
-{
-	spin_lock(&tasklist_lock);
-	struct user_count *u = user_find(uid);
-	u32 n = u ? u->nr : 0;
-	spin_unlock(&tasklist_lock);
-	return n;
-}
-
-void uid_move_task(u32 from, u32 to)
-{
-	spin_lock(&tasklist_lock);
-	user_add(from, -1);
-	user_add(to, 1);
-	spin_unlock(&tasklist_lock);
-}
 
 /* ---- links ---- */
 
@@ -76,7 +28,7 @@ void tree_add_task(struct task *t, struct pid *pid)
 	t->process->nr_threads++;
 	nr_tasks++;
 	forks++;
-	user_add(t->cred->uid, 1);
+	__atomic_fetch_add(&t->cred->user->nr_tasks, 1, __ATOMIC_RELAXED);
 }
 
 void tree_remove_task(struct task *t)
@@ -87,7 +39,7 @@ void tree_remove_task(struct task *t)
 	list_del(&t->thread_link);
 	spin_unlock_irq(&t->process->signal_lock, flags);
 	nr_tasks--;
-	user_add(t->cred->uid, -1);
+	__atomic_fetch_sub(&t->cred->user->nr_tasks, 1, __ATOMIC_RELAXED);
 	t->pid = NULL;
 	if (pid->task == t)
 		pid->task = NULL;

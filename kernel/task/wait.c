@@ -8,6 +8,7 @@
  */
 #include "task.h"
 #include <fs/file.h>
+#include <hal/mmu.h>
 #include <hal/uaccess.h>
 #include <kernel/pidfd.h>
 #include <kernel/sched.h>
@@ -163,7 +164,7 @@ SYSCALL4(wait4, upid, ustatus, options, urusage)
 	return w.pid;
 }
 
-static long fill_waitid(struct wait_request *w, u64 which, u64 id, u64 options)
+static int fill_waitid(struct wait_request *w, u64 which, u64 id, u64 options)
 {
 	if (options & ~(u64)(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL))
 		return -EINVAL;
@@ -195,41 +196,40 @@ static long fill_waitid(struct wait_request *w, u64 which, u64 id, u64 options)
 	}
 }
 
-SYSCALL5(waitid, which, id, uinfo, options, urusage)
+/* Writes what waitid tells. As Linux: the fields of SIGCHLD alone, the rest stays what it was; whatever failed, they are
+ * cleared, and the whole structure must lie in the user half. */
+static int put_siginfo(const struct wait_request *w, bool found, uaddr_t uinfo)
 {
-	struct wait_request w;
-	long err = fill_waitid(&w, which, id, options);
-	if (err)
-		return err;
-	int found = wait_for_child(&w);
-	if (w.process)
-		process_put(w.process);
-	if (found < 0) { /* Linux clears the fields even then */
-		siginfo_t none;
-		memset(&none, 0, sizeof(none));
-		return uinfo && copy_to_user(uinfo, &none, offsetof(siginfo_t, _sifields._sigchld._utime)) ? -EFAULT : found;
-	}
-	if (found && urusage && put_user(w.usage, urusage))
-		return -EFAULT;
-	if (!uinfo)
-		return 0;
 	siginfo_t info;
 	memset(&info, 0, sizeof(info));
 	if (found) {
-		u32 s = w.status;
+		u32 s = w->status;
 		info.si_signo = SIGCHLD;
-		info.si_code = w.code;
-		info.si_pid = (int)w.pid;
-		info.si_uid = w.uid;
-		if (w.code == CLD_CONTINUED)
+		info.si_code = w->code;
+		info.si_pid = (int)w->pid;
+		info.si_uid = w->uid;
+		if (w->code == CLD_CONTINUED)
 			info.si_status = SIGCONT;
 		else
-			info.si_status = w.code == CLD_EXITED || w.code == CLD_STOPPED ? (int)(s >> 8) : (int)(s & 0x7f);
+			info.si_status = w->code == CLD_EXITED || w->code == CLD_STOPPED ? (int)(s >> 8) : (int)(s & 0x7f);
 	}
-	/* As Linux: only the fields of SIGCHLD are written, the rest stays what it was. */
-	if (copy_to_user(uinfo, &info, offsetof(siginfo_t, _sifields._sigchld._utime)))
+	if (uinfo > HAL_USER_END - sizeof(info))
 		return -EFAULT;
-	return 0;
+	return copy_to_user(uinfo, &info, offsetof(siginfo_t, _sifields._sigchld._utime)) ? -EFAULT : 0;
+}
+
+SYSCALL5(waitid, which, id, uinfo, options, urusage)
+{
+	struct wait_request w = { 0 };
+	int found = fill_waitid(&w, which, id, options);
+	if (!found)
+		found = wait_for_child(&w);
+	if (w.process)
+		process_put(w.process);
+	if (found > 0 && urusage && put_user(w.usage, urusage))
+		return -EFAULT;
+	int err = uinfo ? put_siginfo(&w, found > 0, uinfo) : 0;
+	return err ? err : min(found, 0);
 }
 
 /* ---- rusage, times ---- */

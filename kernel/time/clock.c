@@ -151,15 +151,14 @@ SYSCALL2(clock_settime, uid, uts)
 	s32 id = (s32)uid;
 	struct timespec_k ts;
 	s64 ns;
-	int err = clock_read(id, &ns);
-	if (err)
-		return err;
-	if (id < 0 || id == CLOCK_PROCESS_CPUTIME_ID || id == CLOCK_THREAD_CPUTIME_ID)
-		return -EPERM;
-	if (id != CLOCK_REALTIME)
+	if (id >= 0 && id != CLOCK_REALTIME)
 		return -EINVAL;
 	if (get_user(ts, uts))
 		return -EFAULT;
+	if (id < 0) { /* somebody's CPU time: nobody sets that */
+		int err = clock_read(id, &ns);
+		return err ? err : -EPERM;
+	}
 	return set_realtime(ts.tv_sec, ts.tv_nsec);
 }
 
@@ -202,11 +201,14 @@ SYSCALL1(time, ut)
 }
 
 /* The clock is not disciplined: nothing but its state can be read, and it is not synchronized. */
-static long read_timex(uaddr_t utx)
+static long read_timex(s32 id, uaddr_t utx)
 {
 	struct __kernel_timex tx;
+	s64 ns;
 	if (copy_from_user(&tx, utx, sizeof(tx)))
 		return -EFAULT;
+	if (id != CLOCK_REALTIME)
+		return (id >= 0 && clock_read(id, &ns)) || clock_is_of_descriptor(id) ? -EINVAL : -EOPNOTSUPP;
 	if (tx.modes)
 		return capable(CAP_SYS_TIME) ? -EOPNOTSUPP : -EPERM;
 	struct timeval_k now = ns_to_timeval(clock_realtime_ns());
@@ -222,11 +224,5 @@ static long read_timex(uaddr_t utx)
 	return copy_to_user(utx, &tx, sizeof(tx)) ? -EFAULT : TIME_ERROR;
 }
 
-SYSCALL1(adjtimex, utx) { return read_timex(utx); }
-
-SYSCALL2(clock_adjtime, id, utx)
-{
-	if ((s32)id != CLOCK_REALTIME)
-		return -EOPNOTSUPP;
-	return read_timex(utx);
-}
+SYSCALL1(adjtimex, utx) { return read_timex(CLOCK_REALTIME, utx); }
+SYSCALL2(clock_adjtime, id, utx) { return read_timex((s32)id, utx); }

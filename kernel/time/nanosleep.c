@@ -103,17 +103,20 @@ SYSCALL4(clock_nanosleep, uid, flags, ureq, urem)
 	s32 id = (s32)uid;
 	struct timespec_k req;
 	s64 now;
-	int err = clock_read(id, &now);
+	int err = id < 0 ? 0 : clock_read(id, &now);
 	if (err)
 		return err;
-	if (!is_realtime(id) && !is_monotonic(id) && id != CLOCK_PROCESS_CPUTIME_ID && id >= 0)
+	if (id < 0 ? clock_is_of_descriptor(id) : !is_realtime(id) && !is_monotonic(id) && id != CLOCK_PROCESS_CPUTIME_ID)
 		return -EOPNOTSUPP;
-	if (id < 0 && (id & 4) && (~(id >> 3) == 0 || (u32)~(id >> 3) == current->tid))
-		return -EINVAL; /* one's own CPU time stands still while one sleeps */
 	if (get_user(req, ureq))
 		return -EFAULT;
 	if (!timespec_is_valid(&req))
 		return -EINVAL;
+	if (id < 0 && (id & 4) && (~(id >> 3) == 0 || (u32)~(id >> 3) == current->tid))
+		return -EINVAL; /* one's own CPU time stands still while one sleeps */
+	err = clock_read(id, &now);
+	if (err)
+		return err;
 	if (!(flags & TIMER_ABSTIME))
 		return sleep_relative(id, add_saturated(now, timespec_to_ns(&req)), urem);
 	err = sleep_on_clock(id, (s64)timespec_to_ns(&req));

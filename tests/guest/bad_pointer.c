@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A wild pointer given to every system call, in two ways. First each number is called in a child of its
- * own with every argument wild, and with small numbers before wild ones: it must fail where Linux
- * fails (which of several errors comes first is not compared) and harm nothing. Then calls that are
- * right but for one pointer: the error must be Linux's.
+ * own with every argument wild, and with small numbers before wild ones: it must fail as Linux does, with
+ * the error that Linux finds first, and harm nothing. Then calls that are right but for one pointer.
  *
  * Left out of the first part are calls that end or stop the caller, send signals to others, or have no
  * pointer.
@@ -47,7 +46,7 @@ static bool is_left_out(int nr)
 
 static void show(const char *call, const char *how, const char *pointer, long r)
 {
-	out("%s, %s %s: %s\n", call, how, pointer, r < 0 && r > -4096 ? "error" : "ok");
+	out("%s, %s %s: %s\n", call, how, pointer, r < 0 && r > -4096 ? errno_name(-r) : "ok");
 }
 
 #define W 0x7777777777 /* stands for the wild pointer */

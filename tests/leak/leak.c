@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -250,10 +251,32 @@ static void do_signal(void)
 	timer_delete(t);
 }
 
+/* Users that were never seen before, with groups and a signal that is still queued when they go. */
+static void do_user(void)
+{
+	static unsigned next;
+	static gid_t groups[3000];
+	unsigned uid = 10000 + ++next;
+	pid_t pid = fork();
+	if (pid == 0) {
+		sigset_t set;
+		sigemptyset(&set), sigaddset(&set, SIGRTMIN);
+		sigprocmask(SIG_BLOCK, &set, NULL);
+		for (unsigned i = 0; i < 3000; i++)
+			groups[i] = uid * i;
+		setgroups(1 + uid % 3000, groups);
+		if (setresuid(uid, uid, 0) || sigqueue(getpid(), SIGRTMIN, (union sigval){ 0 }))
+			printf("leak: setup failed\n");
+		setresuid(0, 0, 0);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+}
+
 /* Does all of it, for ever: to be killed. */
 static void victim(void)
 {
-	static void (*const work[])(void) = { do_fork, do_exec, do_thread, do_mmap, do_pipe, do_shm, do_cow, do_signal };
+	static void (*const work[])(void) = { do_fork, do_exec, do_thread, do_mmap, do_pipe, do_shm, do_cow, do_signal, do_user };
 	for (;;)
 		work[rnd(sizeof work / sizeof *work)]();
 }
@@ -343,6 +366,7 @@ int main(int argc, char **argv)
 	check("files", do_file, CYCLES);
 	check("shared memory, epoll", do_shm, CYCLES);
 	check("copy on write", do_cow, CYCLES);
+	check("users and groups", do_user, CYCLES);
 	check("signals and timers", do_signal, CYCLES);
 	check("killed at any time", do_kill, 300);
 	printf("@@ done\n");
