@@ -2,6 +2,7 @@
 /* Character devices by number; and opening of files that are no files: devices, FIFOs, sockets. */
 #include "internal.h"
 #include "blkdev/internal.h"
+#include <linux/major.h>
 
 static struct list_head devices = LIST_HEAD_INIT(devices); /* (vfs_lock) */
 void (*chrdev_added)(struct chrdev *d);
@@ -49,8 +50,8 @@ int special_open(struct inode *i, struct file *f)
 	if (!S_ISCHR(i->mode))
 		return -ENXIO;
 	struct chrdev *d = find(dev_major(i->rdev), dev_minor(i->rdev));
-	if (!d)
-		return -ENXIO;
+	if (!d) /* devices of all sorts share a major, whose driver is always there */
+		return dev_major(i->rdev) == MISC_MAJOR ? -ENODEV : -ENXIO;
 	f->ops = d->fops;
 	return d->open ? d->open(i, f) : 0;
 }

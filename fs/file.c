@@ -14,6 +14,10 @@
 #include <mm/mman.h>
 
 static struct slab_cache *file_cache;
+static u64 nr_files; /* atomic */
+u64 files_max = INT64_MAX;
+
+u64 files_count(void) { return READ_ONCE(nr_files); }
 
 const struct file_ops path_file_ops = { .name = "path" };
 const struct file_ops no_file_ops = { .name = "none" };
@@ -25,9 +29,12 @@ void file_init_cache(void)
 
 struct file *file_new(const struct file_ops *ops, struct inode *inode, u32 flags)
 {
+	if (unlikely(READ_ONCE(nr_files) >= READ_ONCE(files_max)) && !fs_capable(CAP_SYS_ADMIN))
+		return ERR_PTR(-ENFILE);
 	struct file *f = slab_alloc(file_cache, ALLOC_KERNEL | ALLOC_ZERO);
 	if (!f)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
+	__atomic_fetch_add(&nr_files, 1, __ATOMIC_RELAXED);
 	f->refs = 1;
 	f->flags = flags;
 	f->ops = ops;
@@ -38,7 +45,11 @@ struct file *file_new(const struct file_ops *ops, struct inode *inode, u32 flags
 	return f;
 }
 
-void file_discard(struct file *f) { slab_free(file_cache, f); }
+void file_discard(struct file *f)
+{
+	__atomic_fetch_sub(&nr_files, 1, __ATOMIC_RELAXED);
+	slab_free(file_cache, f);
+}
 
 struct file *file_new_anon(const struct file_ops *ops, const char *name, void *priv, u32 flags)
 {
@@ -46,9 +57,9 @@ struct file *file_new_anon(const struct file_ops *ops, const char *name, void *p
 	if (!i)
 		return ERR_PTR(-ENOMEM);
 	struct file *f = file_new(ops, i, flags);
-	if (!f) {
+	if (IS_ERR(f)) {
 		inode_put(i);
-		return ERR_PTR(-ENOMEM);
+		return f;
 	}
 	f->priv = priv;
 	return f;
@@ -75,7 +86,7 @@ void file_put(struct file *f)
 		struct path p = { f->node, f->mount };
 		path_put(&p);
 	}
-	slab_free(file_cache, f);
+	file_discard(f);
 }
 
 /* Reading and writing. */

@@ -513,15 +513,15 @@ int pipe_make(struct file *ends[2], u32 flags)
 	}
 	i->special = p;
 	ends[0] = file_new(&pipe_ops, i, O_RDONLY | (flags & O_NONBLOCK));
-	ends[1] = ends[0] ? file_new(&pipe_ops, i, O_WRONLY | (flags & (O_NONBLOCK | O_DIRECT))) : NULL;
-	if (!ends[1]) {
-		if (ends[0]) {
+	ends[1] = IS_ERR(ends[0]) ? ends[0] : file_new(&pipe_ops, i, O_WRONLY | (flags & (O_NONBLOCK | O_DIRECT)));
+	if (IS_ERR(ends[1])) {
+		if (IS_ERR(ends[0])) {
+			inode_put(i);
+		} else {
 			ends[0]->ops = &no_file_ops;
 			file_put(ends[0]); /* the inode goes, and the pipe with it */
-		} else {
-			inode_put(i);
 		}
-		return -ENOMEM;
+		return (int)PTR_ERR(ends[1]);
 	}
 	inode_get(i);
 	p->readers = p->writers = 1;

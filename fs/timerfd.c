@@ -9,12 +9,14 @@
 #include <hal/time.h>
 #include <kernel/time.h>
 #include <kernel/wait.h>
+#include <linux/ioctl.h>
 #include <linux/time.h>
 
 #define TFD_CLOEXEC             O_CLOEXEC
 #define TFD_NONBLOCK            O_NONBLOCK
 #define TFD_TIMER_ABSTIME       1u
 #define TFD_TIMER_CANCEL_ON_SET 2u
+#define TFD_IOC_SET_TICKS       _IOW('T', 0, u64)
 
 struct timerfd {
 	struct ktimer timer;
@@ -23,7 +25,14 @@ struct timerfd {
 	u64 deadline_ns; /* 0: off */
 	u64 interval_ns;
 	bool is_realtime;
+	bool is_cancelable; /* TFD_TIMER_CANCEL_ON_SET, absolute and of the wall clock */
+	bool is_cancelled;  /* the clock was set, and nobody has read that yet */
+	struct list_head link; /* (all_lock) */
 };
+
+/* Those of the wall clock, to be told when it is set. */
+static struct spinlock all_lock = SPINLOCK_INIT(RANK_VFS);
+static struct list_head all = LIST_HEAD_INIT(all);
 
 struct itimerspec_k { struct timespec_k interval, value; };
 
@@ -45,13 +54,34 @@ static void timerfd_fire(struct ktimer *k)
 		ktimer_start(&t->timer, next);
 }
 
-static u64 take_ticks(struct timerfd *t)
+void timerfd_clock_was_set(void)
+{
+	struct timerfd *t;
+	spin_lock(&all_lock);
+	list_for_each_entry(t, &all, link) {
+		unsigned long flags = spin_lock_irq(&t->waitq.lock);
+		bool told = t->is_cancelable;
+		if (told) {
+			t->is_cancelled = true;
+			t->ticks++;
+		}
+		spin_unlock_irq(&t->waitq.lock, flags);
+		if (told)
+			wake_all(&t->waitq);
+	}
+	spin_unlock(&all_lock);
+}
+
+/* 1 and *n > 0; 0: nothing yet; -ECANCELED, once, after the clock was set. */
+static int take_ticks(struct timerfd *t, u64 *n)
 {
 	unsigned long flags = spin_lock_irq(&t->waitq.lock);
-	u64 n = t->ticks;
+	int ret = t->is_cancelled ? -ECANCELED : t->ticks != 0;
+	*n = t->ticks;
 	t->ticks = 0;
+	t->is_cancelled = false;
 	spin_unlock_irq(&t->waitq.lock, flags);
-	return n;
+	return ret;
 }
 
 static long timerfd_read(struct file *f, struct iov *iov, u64 *pos)
@@ -60,13 +90,16 @@ static long timerfd_read(struct file *f, struct iov *iov, u64 *pos)
 	u64 n;
 	if (iov->left < sizeof(n))
 		return -EINVAL;
-	while (!(n = take_ticks(t))) {
+	int got;
+	while (!(got = take_ticks(t, &n))) {
 		if (f->flags & O_NONBLOCK)
 			return -EAGAIN;
 		int err = wait_event_interruptible(&t->waitq, READ_ONCE(t->ticks));
 		if (err)
 			return err;
 	}
+	if (got < 0)
+		return got;
 	return iov_copy_to(iov, &n, sizeof(n)) == sizeof(n) ? (long)sizeof(n) : -EFAULT;
 }
 
@@ -77,9 +110,34 @@ static u32 timerfd_poll(struct file *f, struct poll_table *pt)
 	return READ_ONCE(t->ticks) ? POLLIN | POLLRDNORM : 0;
 }
 
+/* TFD_IOC_SET_TICKS puts back what was read (checkpoint and restore). */
+static long timerfd_ioctl(struct file *f, u32 cmd, u64 arg)
+{
+	struct timerfd *t = f->priv;
+	u64 ticks;
+	if (cmd != TFD_IOC_SET_TICKS)
+		return -ENOTTY;
+	if (get_user(ticks, arg))
+		return -EFAULT;
+	if (!ticks)
+		return -EINVAL;
+	unsigned long flags = spin_lock_irq(&t->waitq.lock);
+	int err = t->is_cancelled ? -ECANCELED : 0;
+	t->is_cancelled = false;
+	if (!err)
+		t->ticks = ticks;
+	spin_unlock_irq(&t->waitq.lock, flags);
+	if (!err)
+		wake_all(&t->waitq);
+	return err;
+}
+
 static void timerfd_release(struct file *f)
 {
 	struct timerfd *t = f->priv;
+	spin_lock(&all_lock);
+	list_del(&t->link);
+	spin_unlock(&all_lock);
 	ktimer_cancel(&t->timer);
 	kfree(t);
 }
@@ -87,6 +145,7 @@ static void timerfd_release(struct file *f)
 static const struct file_ops timerfd_ops = {
 	.read = timerfd_read,
 	.poll = timerfd_poll,
+	.ioctl = timerfd_ioctl,
 	.release = timerfd_release,
 	.name = "timerfd",
 };
@@ -110,11 +169,17 @@ SYSCALL2(timerfd_create, clock, flags)
 		return -ENOMEM;
 	ktimer_init(&t->timer, timerfd_fire);
 	host_waitq_init(&t->waitq);
+	list_init(&t->link);
 	t->is_realtime = (int)clock == CLOCK_REALTIME || (int)clock == CLOCK_REALTIME_ALARM;
 	struct file *f = file_new_anon(&timerfd_ops, "anon_inode:[timerfd]", t, O_RDWR | ((u32)flags & O_NONBLOCK));
 	if (IS_ERR(f)) {
 		kfree(t);
 		return PTR_ERR(f);
+	}
+	if (t->is_realtime) {
+		spin_lock(&all_lock);
+		list_add_tail(&t->link, &all);
+		spin_unlock(&all_lock);
 	}
 	return fd_install(f, 0, flags & TFD_CLOEXEC);
 }
@@ -128,8 +193,9 @@ static void current_setting(struct timerfd *t, struct itimerspec_k *out)
 	spin_unlock_irq(&t->waitq.lock, flags);
 }
 
-static void arm(struct timerfd *t, const struct itimerspec_k *new, bool absolute)
+static void arm(struct timerfd *t, const struct itimerspec_k *new, u32 how)
 {
+	bool absolute = how & TFD_TIMER_ABSTIME;
 	u64 value = timespec_to_ns(&new->value), now = hal_clock_ns(), deadline = 0;
 	ktimer_cancel(&t->timer);
 	if (value && absolute && t->is_realtime) {
@@ -140,6 +206,8 @@ static void arm(struct timerfd *t, const struct itimerspec_k *new, bool absolute
 	}
 	unsigned long flags = spin_lock_irq(&t->waitq.lock);
 	t->ticks = 0;
+	t->is_cancelable = absolute && t->is_realtime && (how & TFD_TIMER_CANCEL_ON_SET);
+	t->is_cancelled = false;
 	t->deadline_ns = deadline;
 	t->interval_ns = timespec_to_ns(&new->interval);
 	spin_unlock_irq(&t->waitq.lock, flags);
@@ -168,7 +236,7 @@ SYSCALL4(timerfd_settime, fd, flags, unew, uold)
 	if (!f)
 		return err;
 	current_setting(f->priv, &old);
-	arm(f->priv, &new, flags & TFD_TIMER_ABSTIME);
+	arm(f->priv, &new, (u32)flags);
 	file_put(f);
 	return uold ? put_user(old, uold) : 0;
 }

@@ -45,7 +45,7 @@ int create_node(struct path_node *dir, const char *name, size_t len, u32 mode, u
 	if (((S_ISCHR(mode) && rdev) || S_ISBLK(mode)) && !fs_capable(CAP_MKNOD)) /* 0:0 is a whiteout, which is no device */
 		return -EPERM;
 	if (!d->ops->create)
-		return -EPERM;
+		return S_ISREG(mode) ? -EACCES : -EPERM;
 	struct path_node *n = node_prepare(dir, name, len); /* first: no file is made without its name */
 	if (!n)
 		return -ENOMEM;

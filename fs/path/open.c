@@ -114,7 +114,7 @@ static struct file *open_with(struct file *f, const struct path *p, u32 flags, b
 struct file *open_path(const struct path *p, u32 flags, bool created)
 {
 	struct file *f = file_new(NULL, NULL, flags);
-	return f ? open_with(f, p, flags, created) : ERR_PTR(-ENOMEM);
+	return IS_ERR(f) ? f : open_with(f, p, flags, created);
 }
 
 /* The last component for O_CREAT, in the locked directory: found or made. */
@@ -178,8 +178,8 @@ static struct file *open_create(int dirfd, const char *name, u32 flags, u32 mode
 	struct path p;
 	bool created = false;
 	struct file *f = file_new(NULL, NULL, flags); /* first: no file is made that then cannot be opened */
-	if (!f)
-		return ERR_PTR(-ENOMEM);
+	if (IS_ERR(f))
+		return f;
 	int err = walk_begin(&w, dirfd, name, lookup_flags | LOOKUP_PARENT);
 	if (!err) {
 		err = walk_create(&w, flags, mode, &p, &created);
@@ -270,13 +270,15 @@ struct file *vfs_open_exec(int dirfd, const char *name, u32 lookup_flags)
 		err = inode_deny_write(i);
 	if (!err) {
 		f = file_new(NULL, NULL, O_RDONLY | O_LARGEFILE);
-		if (f)
-			file_of_path(f, &p, O_RDONLY | O_LARGEFILE);
-		err = f ? (i->ops->open ? i->ops->open(i, f) : 0) : -ENOMEM;
-		if (f)
-			f->state |= FILE_EXEC_DENY;
-		else
+		if (IS_ERR(f)) {
+			err = (int)PTR_ERR(f);
+			f = NULL;
 			inode_allow_write(i);
+		} else {
+			file_of_path(f, &p, O_RDONLY | O_LARGEFILE);
+			err = i->ops->open ? i->ops->open(i, f) : 0;
+			f->state |= FILE_EXEC_DENY;
+		}
 	}
 	if (err && f) {
 		f->ops = &no_file_ops;

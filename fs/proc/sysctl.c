@@ -244,9 +244,7 @@ static bool count_objects(const struct slab_stat *c, void *arg)
 
 static int show_file_nr(struct seq *s, struct pseudo_node *n)
 {
-	struct count c = { .name = "filp" };
-	slab_for_each(count_objects, &c);
-	seq_printf(s, "%llu\t0\t9223372036854775807\n", (unsigned long long)c.active);
+	seq_printf(s, "%llu\t0\t%llu\n", (unsigned long long)files_count(), (unsigned long long)READ_ONCE(files_max));
 	return 0;
 }
 
@@ -267,7 +265,7 @@ static int show_dentry_state(struct seq *s, struct pseudo_node *n)
 }
 
 static const struct pseudo_entry fs_entries[] = {
-	TEXT_ENTRY("file-max", "9223372036854775807"),
+	U64_ENTRY("file-max", files_max, 0, INT64_MAX),
 	FILE_ENTRY("file-nr", show_file_nr),
 	FILE_ENTRY("inode-nr", show_inode_nr),
 	{ .name = "inode-state", .mode = S_IFREG | 0444, .show = show_inode_nr, .data = (void *)1 },

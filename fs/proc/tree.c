@@ -319,7 +319,7 @@ int pseudo_parse_value(const char *text, s64 *out)
 		text++;
 	if (*text == '-' || *text == '+')
 		negative = *text++ == '-';
-	if (!parse_u64(text, 0, &v, &end) || v > (u64)1 << 62)
+	if (!parse_u64(text, 0, &v, &end) || v > INT64_MAX)
 		return -EINVAL;
 	while (*end == ' ' || *end == '\t' || *end == '\n')
 		end++;

@@ -112,13 +112,13 @@ static void unix_release(struct file *f)
 static struct file *file_of(struct unix_sock *s, u32 flags)
 {
 	struct inode *i = inode_new_anon(S_IFSOCK | 0777, "socket");
-	struct file *f = i ? file_new(&unix_ops, i, O_RDWR | (flags & O_NONBLOCK)) : NULL;
-	if (!f) {
+	struct file *f = i ? file_new(&unix_ops, i, O_RDWR | (flags & O_NONBLOCK)) : ERR_PTR(-ENOMEM);
+	if (IS_ERR(f)) {
 		if (i)
 			inode_put(i);
 		sock_close(s);
 		sock_put(s);
-		return ERR_PTR(-ENOMEM);
+		return f;
 	}
 	f->priv = s;
 	spin_lock(&unix_lock);

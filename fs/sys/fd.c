@@ -77,6 +77,8 @@ static long set_flags(struct file *f, u32 flags)
 {
 	if ((flags & O_NOATIME) && !(f->flags & O_NOATIME) && !inode_owner_or_capable(f->inode))
 		return -EPERM;
+	if (((flags ^ f->flags) & O_APPEND) && (f->inode->flags & INODE_APPEND))
+		return -EPERM;
 	if ((flags & O_DIRECT) && S_ISREG(f->inode->mode) && !f->inode->mapping.store)
 		return -EINVAL;
 	f->flags = (f->flags & ~(u32)SETTABLE_FLAGS) | (flags & SETTABLE_FLAGS);

@@ -185,6 +185,8 @@ static int check_copy_range(const struct side *in, const struct side *out, u64 *
 	if (in->pos + *len < in->pos || out->pos + *len < out->pos)
 		return -EOVERFLOW;
 	*len = (s64)in->pos >= (s64)i->size ? 0 : min(*len, i->size - in->pos);
+	if ((s64)out->pos >= (s64)max_bytes(out))
+		return -EFBIG;
 	if (i == o && out->pos + *len > in->pos && out->pos < in->pos + *len)
 		return -EINVAL;
 	int err = side_check(in, *len);

@@ -331,11 +331,10 @@ struct file *shmem_file_new(const char *name, u64 size, u32 flags)
 		i->charged_pages = err ? 0 : nr_pages;
 		i->flags |= INODE_FIXED_CHARGE;
 	}
-	struct file *f = err ? NULL : file_new(&tmpfs_file_fops, i, O_RDWR | O_LARGEFILE);
-	if (f)
-		return f;
-	inode_put(i);
-	return ERR_PTR(-ENOMEM);
+	struct file *f = err ? ERR_PTR(-ENOMEM) : file_new(&tmpfs_file_fops, i, O_RDWR | O_LARGEFILE);
+	if (IS_ERR(f))
+		inode_put(i);
+	return f;
 }
 
 static struct fs_type tmpfs_type = { .name = "tmpfs", .mount = tmpfs_mount };

@@ -36,9 +36,9 @@ struct file *devpts_open_slave(u32 index, u32 flags)
 	if (!i)
 		return ERR_PTR(-EIO);
 	struct file *f = file_new(&no_file_ops, i, flags & ~(u32)O_CLOEXEC);
-	if (!f) {
+	if (IS_ERR(f)) {
 		inode_put(i);
-		return ERR_PTR(-ENOMEM);
+		return f;
 	}
 	int err = pty_open_slave(i, f);
 	if (err) {

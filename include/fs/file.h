@@ -82,7 +82,11 @@ struct file {
 
 static inline void file_get(struct file *f) { __atomic_fetch_add(&f->refs, 1, __ATOMIC_RELAXED); }
 void file_put(struct file *f);
-/* A new description with one reference; takes over a reference to inode. NULL: no memory. */
+/* Open descriptions: how many there may be for those without CAP_SYS_ADMIN (/proc/sys/fs/file-max), and how many there are. */
+extern u64 files_max;
+u64 files_count(void);
+
+/* A new description with one reference; takes over a reference to inode. ERR_PTR: -ENOMEM, -ENFILE (files_max). */
 struct file *file_new(const struct file_ops *ops, struct inode *inode, u32 flags);
 /* Frees one that nobody has seen and that got no inode. */
 void file_discard(struct file *f);

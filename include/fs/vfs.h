@@ -291,4 +291,7 @@ static inline u64 dev_make(u32 major, u32 minor)
 static inline u32 dev_major(u64 dev) { return ((dev >> 8) & 0xfff) | ((dev >> 32) & ~0xfffull); }
 static inline u32 dev_minor(u64 dev) { return (dev & 0xff) | ((dev >> 12) & ~0xffull); }
 
+/* The wall clock jumped: timerfds with TFD_TIMER_CANCEL_ON_SET report it. Not from interrupts. */
+void timerfd_clock_was_set(void);
+
 #endif

@@ -41,4 +41,11 @@ int space_munlockall(struct space *s);
 /* Makes user pages present in [addr, addr+len) as MAP_POPULATE does; errors as mlock. */
 int space_populate(struct space *s, uaddr_t addr, u64 len);
 
+/* The logarithm in MAP_HUGETLB's upper flags, the same in shmget's: the default, 2 MiB or 1 GiB. */
+static inline bool hugetlb_size_is_known(u32 flags)
+{
+	u32 shift = flags >> 26 & 0x3f;
+	return !shift || shift == 21 || shift == 30;
+}
+
 #endif

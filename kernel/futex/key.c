@@ -61,7 +61,7 @@ int futex_key_make(uaddr_t addr, bool is_private, struct futex_key *key)
 		return 0;
 	rwlock_read(&s->lock);
 	struct region *r = region_lookup(s, addr);
-	int err = r && r->start <= addr ? 0 : -EFAULT;
+	int err = r && r->start <= addr && (r->flags & (REGION_READ | REGION_WRITE)) ? 0 : -EFAULT;
 	if (!err && r->mapping && (r->flags & REGION_SHARED))
 		*key = (struct futex_key){ r->mapping, (r->pgoff << PAGE_SHIFT) + (addr - r->start) };
 	rwlock_read_unlock(&s->lock);

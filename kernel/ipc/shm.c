@@ -14,10 +14,12 @@
  * Locking: shm_lock (a spin lock: releases come from under a space's lock) guards the table and all
  * segments. Files are put after it is released.
  */
+#include <asm/resource.h>
 #include <asm/shmbuf.h>
 #include <fs/file.h>
 #include <fs/vfs.h>
 #include <hal/uaccess.h>
+#include <kernel/cred.h>
 #include <kernel/shm.h>
 #include <kernel/syscall.h>
 #include <kernel/task.h>
@@ -103,7 +105,7 @@ static bool may_access(const struct segment *s, u32 want)
 	u32 have = s->mode;
 	if (c->euid == s->uid || c->euid == s->cuid)
 		have >>= 6;
-	else if (c->egid == s->gid || c->egid == s->cgid)
+	else if (c->fsgid == s->gid || c->fsgid == s->cgid || cred_has_group(c, s->gid) || cred_has_group(c, s->cgid))
 		have >>= 3;
 	return !(want & ~have & 7) || capable(CAP_IPC_OWNER);
 }
@@ -163,13 +165,23 @@ static struct attach *region_attach(const struct region *r)
 
 /* ---- shmget ---- */
 
+/* The pool of huge pages is empty; not all may ask for them. */
+static long huge_answer(u64 size, u32 flags)
+{
+	const struct cred *c = current->cred;
+	if (!hugetlb_size_is_known(flags))
+		return -EINVAL;
+	bool may = capable(CAP_IPC_LOCK) || !c->fsgid || cred_has_group(c, 0) || size <= current->process->rlimits[RLIMIT_MEMLOCK].cur;
+	return may ? -ENOMEM : -EPERM;
+}
+
 static long create(s32 key, u64 size, u32 flags)
 {
 	char name[16];
 	if (size < 1 || size > shm_max || size > HAL_USER_END)
 		return -EINVAL;
 	if (flags & SHM_HUGETLB)
-		return -ENOMEM;
+		return huge_answer(size, flags);
 	struct segment *s = kzalloc(sizeof(*s), ALLOC_KERNEL);
 	if (!s)
 		return -ENOMEM;
@@ -274,12 +286,12 @@ static long attach_new(s32 id, u32 want, struct file **out, u64 *size)
 	if (inode)
 		inode_get(inode);
 	spin_unlock(&shm_lock);
-	struct file *f = err ? NULL : file_new(&attach_ops, inode, want & 2 ? O_RDWR : O_RDONLY);
-	if (!f) {
+	struct file *f = err ? ERR_PTR(err) : file_new(&attach_ops, inode, want & 2 ? O_RDWR : O_RDONLY);
+	if (IS_ERR(f)) {
 		if (inode)
 			inode_put(inode);
 		kfree(a);
-		return err ? err : -ENOMEM;
+		return PTR_ERR(f);
 	}
 	f->priv = a;
 	a->file = f;

@@ -85,7 +85,7 @@ SYSCALL6(mmap, addr, len, prot, flags, fd, offset)
 	if (!(flags & MAP_ANONYMOUS)) {
 		err = map_file(&q, (int)fd, &at);
 	} else if (flags & MAP_HUGETLB) {
-		err = -ENOMEM; /* the pool of huge pages is empty */
+		err = hugetlb_size_is_known(q.flags) ? -ENOMEM : -EINVAL; /* the pool of huge pages is empty */
 	} else if ((flags & MAP_TYPE) == MAP_SHARED) {
 		err = map_shared_anonymous(&q, &at);
 	} else if ((flags & MAP_TYPE) == MAP_SHARED_VALIDATE) {

@@ -12,6 +12,7 @@
 #include "task.h"
 #include <fs/file.h>
 #include <fs/vfs.h>
+#include <hal/mmu.h>
 #include <hal/uaccess.h>
 #include <kernel/pidfd.h>
 #include <kernel/random.h>
@@ -42,7 +43,7 @@ static long check_flags(const struct clone_args_k *a)
 		return -EINVAL;
 	if ((f & CLONE_CLEAR_SIGHAND) && (f & CLONE_SIGHAND))
 		return -EINVAL;
-	return 0;
+	return (f & CLONE_SETTLS) && a->tls >= HAL_USER_END ? -EPERM : 0;
 }
 
 static long check_limits(void)
@@ -289,7 +290,7 @@ long task_clone(const struct clone_args_k *a, struct hal_regs *regs)
 		goto fail_pid;
 	}
 	if (a->flags & CLONE_PIDFD) {
-		err = pidfd = pidfd_install_new(t->process);
+		err = pidfd = pidfd_install_new(t->process, 0);
 		if (err >= 0)
 			err = put_user(pidfd, a->pidfd);
 		if (err)

@@ -22,16 +22,13 @@ static void pidfd_release(struct file *f) { process_put(f->priv); }
 
 static const struct file_ops pidfd_ops = { .poll = pidfd_poll, .release = pidfd_release, .name = "pidfd" };
 
-int pidfd_install_new(struct process *p)
+int pidfd_install_new(struct process *p, u32 flags)
 {
-	struct file *f = file_new_anon(&pidfd_ops, "[pidfd]", p, O_RDWR);
+	struct file *f = file_new_anon(&pidfd_ops, "[pidfd]", p, O_RDWR | flags);
 	if (IS_ERR(f))
 		return (int)PTR_ERR(f);
-	process_get(p);
-	int fd = fd_install(f, 0, true);
-	if (fd < 0)
-		file_put(f);
-	return fd;
+	process_get(p); /* the file's, whatever becomes of it */
+	return fd_install(f, 0, true);
 }
 
 struct process *pidfd_process(struct file *f)
@@ -54,7 +51,7 @@ SYSCALL2(pidfd_open, pid, flags)
 	spin_unlock(&tasklist_lock);
 	if (!p)
 		return is_thread ? -EINVAL : -ESRCH;
-	int fd = pidfd_install_new(p);
+	int fd = pidfd_install_new(p, (u32)flags);
 	process_put(p);
 	return fd;
 }

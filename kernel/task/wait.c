@@ -27,6 +27,7 @@ struct wait_request {
 	u32 which;           /* P_ALL, P_PID, P_PGID */
 	u32 id;
 	struct process *process; /* P_PIDFD */
+	bool nonblocking;        /* the pidfd is: -EAGAIN instead of waiting */
 	u32 options;
 	/* the answer */
 	u32 pid, uid, status;
@@ -135,6 +136,8 @@ static int wait_for_child(struct wait_request *w)
 	int found = look(w), err;
 	if (found || (w->options & WNOHANG))
 		return found;
+	if (w->nonblocking)
+		return -EAGAIN;
 	err = wait_event_interruptible(&current->process->wait_children, (found = look(w)) != 0);
 	return found ? found : err;
 }
@@ -187,6 +190,7 @@ static int fill_waitid(struct wait_request *w, u64 which, u64 id, u64 options)
 			return -EINVAL;
 		struct file *f = fd_get((int)id);
 		w->process = f ? pidfd_process(f) : NULL;
+		w->nonblocking = f && (f->flags & O_NONBLOCK);
 		if (f)
 			file_put(f);
 		return w->process ? 0 : -EBADF;

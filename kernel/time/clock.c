@@ -5,6 +5,7 @@
  * or a CPU-time sum of the scheduler. The coarse clocks show the time of the last tick of 250 Hz, the
  * resolution that programs know from Linux.
  */
+#include <fs/vfs.h>
 #include <hal/irq.h>
 #include <hal/time.h>
 #include <hal/uaccess.h>
@@ -39,6 +40,7 @@ void clock_set_realtime(s64 ns)
 	WRITE_ONCE(realtime_offset, ns - (s64)hal_clock_ns());
 	if (clock_offset_changed)
 		clock_offset_changed(realtime_offset);
+	timerfd_clock_was_set();
 }
 
 /* ---- CPU-time clocks: id = ~pid << 3 | per thread << 2 | kind ---- */

@@ -98,6 +98,8 @@ static void copying(void)
 	R("copy_file_range EBADF read-only", copy_file_range(in, NULL, rd, NULL, 10, 0));
 	R("copy_file_range EBADF O_APPEND", copy_file_range(in, NULL, ap, NULL, 10, 0));
 	R("copy_file_range EOVERFLOW", (from = 0, to = INT64_MAX - 5, copy_file_range(in, &from, o, &to, 100, 0)));
+	R("copy_file_range EOVERFLOW a position that wraps", (from = 0, to = -50, copy_file_range(in, &from, o, &to, 100, 0)));
+	R("copy_file_range EINVAL negative", (from = 0, to = -5000, copy_file_range(in, &from, o, &to, 100, 0)));
 	R("copy_file_range EFBIG", (from = 0, to = 1LL << 45, copy_file_range(in, &from, o, &to, 100, 0)));
 	R("copy_file_range EFAULT", copy_file_range(in, (loff_t *)8, o, NULL, 100, 0));
 	int shm = open("/dev/shm/other", O_RDWR | O_CREAT, 0600);

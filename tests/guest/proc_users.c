@@ -3,6 +3,7 @@
 #include "check.h"
 #include <grp.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
 
 #define MOST 65536
 
@@ -38,6 +39,14 @@ static void groups(void)
 	read_of_group("open by the last group", 3 * (MOST - 1));
 	read_of_group("open EACCES between two groups", 3 * 30000 + 1);
 	read_of_group("open EACCES behind the last group", 3 * MOST);
+	int id = shmget(IPC_PRIVATE, PAGE, 0040);
+	shmctl(id, IPC_SET, &(struct shmid_ds){ .shm_perm = { .gid = 3 * 30000, .mode = 0040 } });
+	CHILD("shmat by a group in the middle")
+	{
+		setresgid(5, 5, 5), setresuid(1000, 1000, 1000);
+		YES("shmat by a group in the middle", shmat(id, NULL, SHM_RDONLY) != (void *)-1);
+	}
+	shmctl(id, IPC_RMID, NULL);
 	CHILD("groups in a child") { VAL("getgroups in a child", getgroups(0, NULL)); }
 	list[5] = -1;
 	R("setgroups EINVAL no such group", setgroups(10, list));
