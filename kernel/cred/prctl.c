@@ -46,6 +46,24 @@ static long set_subreaper(bool on)
 	return 0;
 }
 
+/* Speculation: nothing can be switched, since nothing is mitigated. As Linux answers then. */
+static long speculation(u64 option, u64 which, u64 control)
+{
+	bool is_set = option == PR_SET_SPECULATION_CTRL;
+	switch (which) {
+	case PR_SPEC_STORE_BYPASS:
+		return is_set ? -ENXIO : PR_SPEC_NOT_AFFECTED;
+	case PR_SPEC_INDIRECT_BRANCH:
+		if (!is_set)
+			return PR_SPEC_NOT_AFFECTED;
+		return control == PR_SPEC_ENABLE ? 0 : control == PR_SPEC_DISABLE || control == PR_SPEC_FORCE_DISABLE ? -EPERM : -ERANGE;
+	case PR_SPEC_L1D_FLUSH:
+		return is_set ? -EPERM : PR_SPEC_FORCE_DISABLE;
+	default:
+		return -ENODEV;
+	}
+}
+
 static long put_int(int value, uaddr_t at) { return put_user(value, at); }
 
 static long of_process(u64 option, u64 a2, u64 a3, u64 a4, u64 a5)
@@ -83,7 +101,9 @@ static long of_process(u64 option, u64 a2, u64 a3, u64 a4, u64 a5)
 	case PR_MCE_KILL_GET:
 		return a2 || a3 || a4 || a5 ? -EINVAL : PR_MCE_KILL_DEFAULT;
 	case PR_GET_SPECULATION_CTRL:
-		return a3 || a4 || a5 ? -EINVAL : PR_SPEC_NOT_AFFECTED;
+		return a3 || a4 || a5 ? -EINVAL : speculation(option, a2, 0);
+	case PR_SET_SPECULATION_CTRL:
+		return a4 || a5 ? -EINVAL : speculation(option, a2, a3);
 	case PR_SET_PTRACER:
 		return 0;
 	default:

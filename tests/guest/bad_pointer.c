@@ -236,6 +236,7 @@ int main(void)
 	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
 		if (!is_left_out(calls[i].nr))
 			try(i);
+	chmod("/dev/null", 0666), chown("/dev/null", 0, 0); /* it was descriptor 0, and other programs come after this one */
 	for (size_t i = 0; i < sizeof precise / sizeof *precise; i++)
 		try_precise(i);
 	out("the machine lives\n");

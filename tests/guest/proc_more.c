@@ -38,6 +38,17 @@ static void memory(void)
 
 static void clones(void)
 {
+	static const struct { const char *name; unsigned long flag; } spaces[] = {
+		{ "clone CLONE_NEWCGROUP", 0x02000000 }, { "clone CLONE_NEWNET", 0x40000000 }, { "clone CLONE_NEWUSER", 0x10000000 },
+	};
+	for (int i = 0; i < 3; i++) {
+		pid_t made = SC(SYS_clone, spaces[i].flag | SIGCHLD, 0, 0, 0, 0);
+		if (made == 0)
+			_exit(0);
+		R(spaces[i].name, made < 0 ? -1 : 0);
+		if (made > 0)
+			waitpid(made, NULL, 0);
+	}
 	CHILD("clone as user")
 	{
 		setresuid(1000, 1000, 1000);

@@ -167,6 +167,7 @@ static void huge(void)
 	}
 }
 
+static char *argv_of_none[] = { "none", NULL };
 static char tls[256] __attribute__((aligned(64)));
 
 static void children(void)
@@ -216,8 +217,16 @@ static void children(void)
 	VAL("waitid PIDFD_NONBLOCK", si.si_status);
 	waitpid(pid, &st, 0);
 	out("wait4 WIFSIGNALED WTERMSIG WCOREDUMP: %d %d %d, %d %d %d\n", WIFSIGNALED(st), WTERMSIG(st), !!WCOREDUMP(st), WIFEXITED(st), WIFSTOPPED(st), WIFCONTINUED(st));
-	char *argv[] = { "none", NULL };
-	R("execveat AT_FDCWD", SC(SYS_execveat, AT_FDCWD, "none", argv, argv + 1, 0));
+	R("prctl ENODEV PR_GET_SPECULATION_CTRL", prctl(PR_GET_SPECULATION_CTRL, 99, 0, 0, 0));
+	R("prctl ENODEV PR_SET_SPECULATION_CTRL", prctl(PR_SET_SPECULATION_CTRL, 99, PR_SPEC_ENABLE, 0, 0));
+	R("prctl ENXIO PR_SET_SPECULATION_CTRL", prctl(PR_SET_SPECULATION_CTRL, PR_SPEC_STORE_BYPASS, PR_SPEC_ENABLE, 0, 0));
+	R("prctl ERANGE PR_SET_SPECULATION_CTRL", prctl(PR_SET_SPECULATION_CTRL, PR_SPEC_INDIRECT_BRANCH, 0x77, 0, 0));
+	R("prctl EINVAL PR_SET_SPECULATION_CTRL", prctl(PR_SET_SPECULATION_CTRL, PR_SPEC_INDIRECT_BRANCH, 0, 1, 0));
+	R("arch_prctl ENODEV ARCH_SET_CPUID", SC(SYS_arch_prctl, 0x1012, 0));
+	close(open("plain", O_CREAT | O_RDWR, 0755));
+	R("execveat ENOTDIR", SC(SYS_execveat, open("plain", O_RDONLY), "x", argv_of_none, argv_of_none + 1, 0));
+	R("execveat ELOOP AT_SYMLINK_NOFOLLOW", (symlink("plain", "link"), SC(SYS_execveat, AT_FDCWD, "link", argv_of_none, argv_of_none + 1, AT_SYMLINK_NOFOLLOW)));
+	R("execveat AT_FDCWD", SC(SYS_execveat, AT_FDCWD, "none", argv_of_none, argv_of_none + 1, 0));
 	CHILD("prctl as user")
 	{
 		setresuid(1000, 1000, 1000);
@@ -255,6 +264,8 @@ static void interpreter(void)
 	fd = open("interp", O_WRONLY);
 	write(fd, &f, sizeof f), close(fd);
 	R("execve ELIBBAD interpreter of another machine", execve("./elf", argv, argv + 1));
+	unlink("interp"), mkdir("interp", 0755);
+	R("execve interpreter that is a directory", execve("./elf", argv, argv + 1));
 }
 
 static volatile sig_atomic_t on_stack;
