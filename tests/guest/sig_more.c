@@ -25,10 +25,15 @@ static void info(int sig, siginfo_t *si, void *uc)
 static void intervals(void)
 {
 	struct itimerval t = { { 0, 0 }, { 0, 20000 } }, old;
+	sigset_t alrm, before;
+	sigemptyset(&alrm), sigaddset(&alrm, SIGALRM);
 	signal(SIGALRM, count);
 	hits = 0;
+	sigprocmask(SIG_BLOCK, &alrm, &before); /* on a busy machine it fires before the next line */
 	R("setitimer ITIMER_REAL", setitimer(ITIMER_REAL, &t, NULL));
-	pause();
+	while (!hits)
+		sigsuspend(&before);
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	VAL("setitimer once", hits);
 	getitimer(ITIMER_REAL, &old);
 	VAL("getitimer after it fired", old.it_value.tv_sec + old.it_value.tv_usec);
