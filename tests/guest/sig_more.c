@@ -94,13 +94,16 @@ static void posix_timers(void)
 	R("timer_create", timer_create(CLOCK_MONOTONIC, &ev, &id));
 	R("timer_gettime not armed", timer_gettime(id, &old));
 	VAL("timer_gettime zero", old.it_value.tv_sec + old.it_value.tv_nsec);
+	sigset_t block, before;
 	hits = 0;
+	sigemptyset(&block), sigaddset(&block, SIGRTMIN + 4);
+	sigprocmask(SIG_BLOCK, &block, &before);
 	R("timer_settime", timer_settime(id, 0, &t, NULL));
-	pause();
+	while (!hits)
+		sigsuspend(&before);
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	out("timer fired: value %d code %s\n", last_value, last_code == SI_TIMER ? "SI_TIMER" : "?");
 	t.it_interval.tv_nsec = 5000000, t.it_value.tv_nsec = 5000000;
-	sigset_t block;
-	sigemptyset(&block), sigaddset(&block, SIGRTMIN + 4);
 	sigprocmask(SIG_BLOCK, &block, NULL);
 	hits = 0;
 	timer_settime(id, 0, &t, NULL);
