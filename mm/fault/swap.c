@@ -14,12 +14,12 @@ static struct fault_verdict map_swapped(struct space *s, struct region *r, uaddr
 {
 	struct leaf l;
 	if (!leaf_lock(s, addr, &l)) {
-		frame_put(f);
+		frame_put_user(f);
 		return VERDICT_MAPPED;
 	}
 	if (hal_entry_load(l.entry).bits != e.bits) { /* somebody was faster, or it is gone: the access is repeated */
 		leaf_unlock(&l);
-		frame_put(f);
+		frame_put_user(f);
 		return VERDICT_MAPPED;
 	}
 	u32 nr_left = entry_swap_in(l.table, l.index, f, bits_of(r));
@@ -62,7 +62,7 @@ struct fault_verdict fault_swap(struct space *s, struct region *r, uaddr_t addr,
 			return v;
 		}
 		bool is_stale = frame_flags(f) & FRAME_UPTODATE; /* it has left the cache: the access is repeated */
-		frame_put(f);
+		frame_put_user(f);
 		if (is_stale || !leaf_lock(s, addr, l))
 			return VERDICT_MAPPED;
 		if (hal_entry_load(l->entry).bits != e.bits) {

@@ -329,7 +329,7 @@ void frame_put_many(struct frame *const *frames, unsigned nr)
 		u32 any = 0;
 		for (struct frame *const *end = frames + n; frames < end; frames++) {
 			struct frame *f = *frames;
-			u32 flags = f->flags;
+			u32 flags = frame_flags(f);
 			if (unlikely(flags & FRAME_SWAPCACHE))
 				release_cached(f);
 			if (__atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL) != 0)

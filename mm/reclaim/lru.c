@@ -124,7 +124,7 @@ static bool join_leaving(struct lru *l, unsigned nr)
 
 static void remove(struct lru *l, struct frame *f)
 {
-	unsigned list = list_in_flags(l, f->flags);
+	unsigned list = list_in_flags(l, frame_flags(f));
 	if (list >= LRU_FIRST_LIST && l->policy->remove)
 		l->policy->remove(l, f);
 	list_del(&f->lru);

@@ -350,13 +350,13 @@ int swap_area_add(const struct swap_config *c, unsigned *area)
 	while (i < SWAP_MAX_AREAS && swap_areas[i].is_present)
 		i++;
 	struct swap_area *a = i < SWAP_MAX_AREAS ? &swap_areas[i] : NULL;
-	int err = !a ? -EPERM : swap_io_init();
+	int err = !a ? -EPERM : swap_io_begin();
 	if (!err) {
 		err = area_prepare(a, c);
 		if (err)
 			area_discard(a);
 		if (err && !nr_present())
-			swap_io_exit();
+			swap_io_end();
 	}
 	if (!err) {
 		a->priority = c->priority >= 0 ? c->priority : --last_default_priority;
@@ -381,7 +381,7 @@ int swap_area_remove(unsigned area)
 		else
 			area_discard(a);
 		if (!err && !nr_present())
-			swap_io_exit();
+			swap_io_end();
 	}
 	rwlock_write_unlock(&change_lock);
 	return err;
@@ -400,6 +400,7 @@ bool swap_area_stat(unsigned area, struct swap_area_stat *out)
 
 void swap_init(void)
 {
+	swap_io_init();
 	rwlock_init(&change_lock, RANK_SWAP_CHANGE);
 	memset(swap_areas, 0, sizeof(swap_areas));
 	nr_open = 0;

@@ -82,10 +82,27 @@ static bool remove_if(struct frame *f, s32 nr_refs, u32 nr_slots, bool only_unna
 
 void swap_cache_release(struct frame *f)
 {
-	if (READ_ONCE(f->nr_slots) || !frame_busy_trylock(f))
-		return; /* reclaim finds it, or it is not alone */
-	remove_if(f, 2, 0, true);
-	frame_busy_unlock(f);
+	u32 flags;
+	do {
+		if (READ_ONCE(f->nr_slots) || !frame_busy_trylock(f))
+			return; /* whoever has it looks again, or reclaim finds it */
+		flags = frame_flags(f);
+		remove_if(f, 2, 0, true);
+		frame_busy_unlock(f);
+		/* A write that ended meanwhile found the page busy. */
+	} while (flags & FRAME_WRITEBACK && !(frame_flags(f) & FRAME_WRITEBACK));
+}
+
+bool swap_cache_is_unnamed(struct frame *f)
+{
+	if (!(frame_flags(f) & FRAME_SWAPCACHE))
+		return false;
+	u64 entry = frame_swap_entry(f);
+	struct swap_slot *s = swap_slot(entry);
+	u64 chain = swap_slot_lock(s);
+	bool is_named = chain || s->flags & SWAP_SLOT_HELD;
+	swap_slot_unlock(s, entry, chain);
+	return !is_named;
 }
 
 void swap_cache_give_up(struct frame *f)
@@ -101,12 +118,7 @@ void swap_cache_give_up(struct frame *f)
 
 void swap_cache_release_busy(struct frame *f)
 {
-	u64 entry = frame_swap_entry(f);
-	struct swap_slot *s = swap_slot(entry);
-	u64 chain = swap_slot_lock(s);
-	bool is_named = chain || s->flags & SWAP_SLOT_HELD;
-	swap_slot_unlock(s, entry, chain);
-	if (!is_named)
+	if (swap_cache_is_unnamed(f))
 		swap_cache_remove(f);
 }
 

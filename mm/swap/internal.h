@@ -61,6 +61,8 @@ struct frame *slot_pin_next(unsigned area, u64 *slot, struct frame *fresh, bool 
 /* Where a page lies: its sector, and how many pages follow there one after the other. */
 u64 area_sector(const struct swap_area *a, u64 page, u64 *nr);
 
+/* Is the busy f in the cache of a slot that no entry and no index names? */
+bool swap_cache_is_unnamed(struct frame *f);
 /* Takes the busy f, whose second reference is the caller's, out of the cache if it is clean and nobody else has
  * it: the slot has the page. True: it is the caller's alone now. */
 bool swap_cache_drop(struct frame *f);
@@ -70,7 +72,8 @@ int swap_bring_back(unsigned area);
 
 /* ---- I/O (io.c) ---- */
 
-int swap_io_init(void);  /* before the first area; 0 or -ENOMEM */
-void swap_io_exit(void); /* after the last one: nothing is in flight */
+void swap_io_init(void);
+int swap_io_begin(void); /* before the first area; 0 or -ENOMEM */
+void swap_io_end(void);  /* after the last one: nothing is in flight. May sleep */
 
 #endif

@@ -22,26 +22,36 @@ struct swap_io {
 
 static struct swap_io *pool;
 static struct swap_io *free_ios; /* (pool_queue.lock) */
+static u32 nr_free_ios;          /* (pool_queue.lock) */
 static struct host_waitq pool_queue;
 
-int swap_io_init(void)
+void swap_io_init(void)
+{
+	host_waitq_init(&pool_queue);
+	pool = free_ios = NULL;
+}
+
+int swap_io_begin(void)
 {
 	if (pool)
 		return 0;
 	struct swap_io *all = kzalloc(NR_IO * sizeof(*all), ALLOC_KERNEL);
 	if (!all)
 		return -ENOMEM;
-	host_waitq_init(&pool_queue);
 	for (unsigned i = 0; i < NR_IO; i++) {
 		all[i].next = free_ios;
 		free_ios = &all[i];
 	}
+	nr_free_ios = NR_IO;
 	pool = all;
 	return 0;
 }
 
-void swap_io_exit(void)
+static bool all_are_free(void *arg) { return nr_free_ios == NR_IO; }
+
+void swap_io_end(void)
 {
+	host_wait(&pool_queue, all_are_free, NULL, 0); /* who has done his pages may not be through yet */
 	kfree(pool);
 	pool = free_ios = NULL;
 }
@@ -53,6 +63,7 @@ static bool take_io(void *arg)
 	if (!*out && free_ios) {
 		*out = free_ios;
 		free_ios = free_ios->next;
+		nr_free_ios--;
 	}
 	return *out;
 }
@@ -70,6 +81,7 @@ static void io_put(struct swap_io *io)
 	unsigned long flags = spin_lock_irq(&pool_queue.lock);
 	io->next = free_ios;
 	free_ios = io;
+	nr_free_ios++;
 	spin_unlock_irq(&pool_queue.lock, flags);
 	host_wake_all(&pool_queue);
 }
@@ -83,7 +95,7 @@ static void end_read(struct frame *f, int err)
 	else
 		shmem_read_failed(f);
 	frame_busy_unlock(f);
-	frame_put(f);
+	frame_put_user(f);
 }
 
 static void end_write(struct frame *f, int err)

@@ -59,7 +59,13 @@ static enum outcome page_out(struct frame *f)
 {
 	if (f->kind == FRAME_CACHE)
 		return shmem_page_out(f);
-	if (frame_flags(f) & FRAME_WRITEBACK || !give_slot(f))
+	if (frame_flags(f) & FRAME_WRITEBACK)
+		return OUT_KEPT;
+	if (!READ_ONCE(f->nr_slots) && swap_cache_is_unnamed(f)) {
+		swap_cache_remove(f);
+		return OUT_FREED; /* nobody has it any more */
+	}
+	if (!give_slot(f))
 		return OUT_KEPT;
 	if (!walk_back_swap_out(f)) { /* a region is locked: what has been unmapped comes back by its fault */
 		swap_cache_release_busy(f);

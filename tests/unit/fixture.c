@@ -139,7 +139,7 @@ struct fault_verdict try_read(uaddr_t addr)
 
 struct host_disk *swap_disk(u64 pages, u64 delay_ns)
 {
-	struct host_disk_config c = { .name = "swap", .nr_sectors = pages * 8, .delay_ns = delay_ns };
+	struct host_disk_config c = { .name = "swap", .nr_sectors = pages * 8, .delay_ns = delay_ns, .worker_cpu = SWAP_WORKER_CPU };
 	return host_disk_create(&c);
 }
 

@@ -13,6 +13,8 @@
 #include "live.h"
 #include <mm/pagetable.h>
 #include <mm/slab.h>
+#include <mm/swap.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +25,10 @@
 
 struct space *live_space;
 struct test_file live_file;
+
+#define SWAP_PAGES 4096u
+static struct host_disk *live_disk;
+static unsigned live_area;
 
 /* A child that nobody runs, and what its forker's slot holds in it. */
 struct orphan {
@@ -218,10 +224,44 @@ static void change_file(struct live_cpu *c)
 	}
 }
 
+/* ---- swap ---- */
+
+/* The busy frame at addr with a reference, or NULL. */
+static struct frame *take_page(struct space *s, uaddr_t addr)
+{
+	struct leaf l;
+	struct frame *f = NULL;
+	if (!leaf_lock(s, addr, &l))
+		return NULL;
+	pte_t e = hal_entry_load(l.entry);
+	if (pte_is_mapped(e) && !pte_is_special(e) && frame_busy_trylock(pte_frame(e))) {
+		f = pte_frame(e);
+		frame_get(f);
+	}
+	leaf_unlock(&l);
+	return f;
+}
+
+/* A stretch of pages, whosever they are, goes to swap. */
+static void page_out(struct live_cpu *c)
+{
+	struct frame *frames[SWAP_BATCH];
+	unsigned nr = 0, nr_started, first = rnd(c, LIVE_MAX_CPUS * LIVE_SLOT_PAGES + LIVE_FILE_PAGES);
+	rwlock_read(&live_space->lock);
+	for (unsigned i = 0; i < SWAP_BATCH; i++) {
+		frames[nr] = take_page(live_space, AT + (first + i) * PAGE_SIZE);
+		nr += frames[nr] != NULL;
+	}
+	rwlock_read_unlock(&live_space->lock);
+	swap_out(frames, nr, &nr_started);
+}
+
 /* ---- the life ---- */
 
 void live_begin(void)
 {
+	live_disk = swap_disk(SWAP_PAGES, 0);
+	CHECK(swap_on(live_disk, SWAP_PAGES, -1, &live_area) == 0);
 	live_space = space_create();
 	file_init(&live_file, LIVE_FILE_PAGES * PAGE_SIZE);
 	map(live_space, FILE_AT, LIVE_FILE_PAGES * PAGE_SIZE, RW, MAP_SHARED, &live_file, 0);
@@ -239,6 +279,12 @@ void live_rounds(struct live_cpu *c, unsigned nr)
 		touch_file(c);
 		if (rnd(c, 4) == 0)
 			look_around(c);
+		if (rnd(c, 3) == 0)
+			page_out(c);
+		if (c->id == 1 && rnd(c, 50) == 0) { /* the pages come back, on to the next area */
+			CHECK(swap_area_remove(live_area) == 0);
+			CHECK(swap_on(live_disk, SWAP_PAGES, -1, &live_area) == 0);
+		}
 		if (rnd(c, 6) == 0)
 			fork_and_leave(c);
 		if (rnd(c, 6) == 0)
@@ -257,6 +303,8 @@ const char *live_validate(void)
 	if (!broken)
 		broken = mapping_validate(&live_file.mapping);
 	if (!broken)
+		broken = swap_validate();
+	if (!broken)
 		broken = slab_validate();
 	if (!broken)
 		broken = frame_validate();
@@ -272,4 +320,9 @@ void live_end(void)
 	space_put(live_space);
 	CHECK(live_file.refs == 0);
 	mapping_destroy(&live_file.mapping);
+	for (unsigned i = 0; i < 1000000 && swap_nr_free() != swap_nr_total(); i++)
+		sched_yield(); /* a write may not have ended yet */
+	CHECK(swap_nr_free() == swap_nr_total());
+	CHECK(swap_area_remove(live_area) == 0);
+	host_disk_destroy(live_disk);
 }

@@ -43,6 +43,7 @@ u8 get_byte(uaddr_t addr);
 struct fault_verdict try_write(uaddr_t addr);
 struct fault_verdict try_read(uaddr_t addr);
 
+#define SWAP_WORKER_CPU 4u /* on machines with free-running CPUs */
 /* A disk for swap, and an area that takes all of it; as swap_area_add. */
 struct host_disk *swap_disk(u64 pages, u64 delay_ns);
 int swap_on(struct host_disk *d, u64 pages, int priority, unsigned *area);

@@ -114,7 +114,7 @@ static void *live(void *arg)
 static void threads_share_a_space_and_fork(void **state)
 {
 	(void)state;
-	machine_up_free_running(32ul << 20, NR_CPUS);
+	machine_up_free_running(32ul << 20, NR_CPUS + 1); /* and the disk's */
 	live_begin();
 	run_threads(live);
 	assert_null(live_validate());
