@@ -30,6 +30,7 @@ struct host_disk {
 	pthread_cond_t changed;
 	struct list_head queue;  /* block_request.link, in order of arrival; driver[0]: when it is due */
 	bool is_stalled, must_stop;
+	bool is_working; /* with threads: a request is ending */
 	struct host_event event; /* without threads: the first of the queue is due */
 	pthread_t worker;
 	struct fault_rule faults[MAX_FAULTS];
@@ -131,6 +132,14 @@ static void is_due(struct host_event *e)
 	pthread_mutex_unlock(&d->mutex);
 }
 
+void host_disk_settle(struct host_disk *d)
+{
+	pthread_mutex_lock(&d->mutex);
+	while (host_threads && (d->is_working || !list_is_empty(&d->queue)))
+		pthread_cond_wait(&d->changed, &d->mutex);
+	pthread_mutex_unlock(&d->mutex);
+}
+
 static void sleep_for(u64 ns)
 {
 	struct timespec t = { (time_t)(ns / 1000000000), (long)(ns % 1000000000) };
@@ -150,8 +159,12 @@ static void *work(void *arg)
 		pthread_mutex_unlock(&d->mutex);
 		sleep_for(__atomic_load_n(&d->delay_ns, __ATOMIC_RELAXED));
 		pthread_mutex_lock(&d->mutex);
-		if (!d->is_stalled)
+		if (!d->is_stalled) {
+			d->is_working = true;
 			end_first(d);
+			d->is_working = false;
+			pthread_cond_broadcast(&d->changed);
+		}
 	}
 	pthread_mutex_unlock(&d->mutex);
 	return NULL;
@@ -161,15 +174,15 @@ static void submit(struct block_device *dev, struct block_request *r)
 {
 	struct host_disk *d = container_of(dev, struct host_disk, dev);
 	u64 delay = __atomic_load_n(&d->delay_ns, __ATOMIC_RELAXED);
+	r->driver[0] = hal_clock_ns() + delay; /* may pass the turn on: not with the mutex held */
 	pthread_mutex_lock(&d->mutex);
-	r->driver[0] = hal_clock_ns() + delay;
 	bool at_once = !delay && !d->is_stalled && list_is_empty(&d->queue);
 	list_add_tail(&r->link, &d->queue);
 	if (at_once && !host_threads)
 		end_first(d);
 	else
 		arm(d);
-	pthread_cond_signal(&d->changed);
+	pthread_cond_broadcast(&d->changed);
 	pthread_mutex_unlock(&d->mutex);
 }
 
@@ -198,7 +211,7 @@ void host_disk_stall(struct host_disk *d, bool stalled)
 	pthread_mutex_lock(&d->mutex);
 	d->is_stalled = stalled;
 	arm(d);
-	pthread_cond_signal(&d->changed);
+	pthread_cond_broadcast(&d->changed);
 	pthread_mutex_unlock(&d->mutex);
 }
 
@@ -301,7 +314,7 @@ void host_disk_destroy(struct host_disk *d)
 	if (host_threads) {
 		pthread_mutex_lock(&d->mutex);
 		d->must_stop = true;
-		pthread_cond_signal(&d->changed);
+		pthread_cond_broadcast(&d->changed);
 		pthread_mutex_unlock(&d->mutex);
 		pthread_join(d->worker, NULL);
 	}

@@ -85,7 +85,7 @@ bool shmem_drop(struct frame *f)
 	           __atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) == 3;
 	if (yes) {
 		lru_evict(f);
-		m->nr_swapped++;
+		WRITE_ONCE(m->nr_swapped, m->nr_swapped + 1);
 		mapping_unindex_locked(m, f);
 		swap_cache_remove(f);
 	}
@@ -112,7 +112,7 @@ static int insert_swapped(struct mapping *m, u64 index, unsigned alloc, struct f
 		if (!err) {
 			bool is_first = swap_cache_add(entry, f);
 			ASSERT(is_first); /* S1 */
-			m->nr_swapped--;
+			WRITE_ONCE(m->nr_swapped, m->nr_swapped - 1);
 		} else if (err == -EAGAIN) {
 			missing = radix_missing(&m->pages, index);
 		}
@@ -161,7 +161,7 @@ void shmem_read_failed(struct frame *f)
 {
 	struct mapping *m = f->mapping;
 	spin_lock(&m->tree_lock);
-	m->nr_swapped++;
+	WRITE_ONCE(m->nr_swapped, m->nr_swapped + 1);
 	mapping_unindex_locked(m, f);
 	swap_cache_remove(f);
 	spin_unlock(&m->tree_lock);
@@ -244,7 +244,7 @@ void shmem_remove(struct mapping *m, u64 first, u64 last)
 			frame_get(f); /* it has just come back */
 		} else if (is_there) {
 			radix_remove(&m->swapped, index);
-			m->nr_swapped--;
+			WRITE_ONCE(m->nr_swapped, m->nr_swapped - 1);
 			if (m->ops->charge)
 				m->ops->charge(m, -1);
 		}

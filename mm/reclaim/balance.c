@@ -59,7 +59,7 @@ void balance_begin(struct scan_balance *b, bool may_swap)
 		frame_node_stat(i, &n);
 		high += n.wmark_high;
 	}
-	if (!may_swap || !swap_nr_free())
+	if (!may_swap || (!swap_nr_free() && !swap_nr_cached())) /* a cached page has its slot already */
 		b->weight[LRU_ANON] = 0;
 	else if (b->size[LRU_FILE] + nr_free <= high)
 		b->weight[LRU_FILE] = 0;

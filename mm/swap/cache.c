@@ -8,6 +8,8 @@
  *     busy bit and the slot's lock, and the cache holds one reference to the frame.
  * C2  A new reference to a cached frame is taken under its slot's lock by whoever comes from the slot. So
  *     with the lock held, a count of two (the cache's and one's own) means that nobody else uses it.
+ * C3  A page that nobody maps or names any more leaves the cache with its last user, unless another one was just
+ *     looking at it too: then it waits on its replacement list, and goes without a write.
  */
 #include "internal.h"
 #include <mm/lru.h>

@@ -37,6 +37,9 @@ void host_disk_stall(struct host_disk *d, bool stalled);
 /* Ends what is in flight (without threads; not while stalled). How many. */
 unsigned host_disk_run(struct host_disk *d);
 
+/* With threads: waits until nothing is in flight and the worker is through. */
+void host_disk_settle(struct host_disk *d);
+
 /* Requests of `op` that touch sectors [first, end) fail with -EIO and move nothing: `skip` pass first, then
  * `count` fail (~0: for ever). Flushes: any range. At most 16 at a time; host_disk_heal removes all. */
 void host_disk_fail(struct host_disk *d, enum block_op op, u64 first, u64 end, u64 skip, u64 count);
