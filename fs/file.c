@@ -287,6 +287,8 @@ int file_prepare_mmap(struct file *f, struct mmap_request *req)
 	if (type == MAP_SHARED || type == MAP_SHARED_VALIDATE) {
 		if ((req->prot & PROT_WRITE) && !req->file_writable)
 			return -EACCES;
+		if ((req->prot & PROT_WRITE) && (f->inode->flags & INODE_SWAP))
+			return -ETXTBSY;
 		if (!FMODE_CAN_READ(f))
 			return -EACCES;
 	} else if (!FMODE_CAN_READ(f)) {

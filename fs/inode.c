@@ -432,6 +432,8 @@ int inode_truncate(struct inode *i, u64 size)
 	int err = i->flags & (INODE_IMMUTABLE | INODE_APPEND) ? -EPERM : 0;
 	if ((size < i->size && (i->seals & F_SEAL_SHRINK)) || (size > i->size && (i->seals & F_SEAL_GROW)))
 		err = -EPERM;
+	if (!err && size <= i->size && (i->flags & INODE_SWAP))
+		err = -ETXTBSY;
 	if (!err)
 		err = i->ops->setattr(i, &a);
 	if (!err) {

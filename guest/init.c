@@ -235,6 +235,8 @@ int main(void)
 	if (!root_enter(command_line))
 		power_off();
 	mount_rest(root_option(command_line, "root", NULL, 0));
+	if (!swap_enter(command_line))
+		power_off();
 	sethostname("quire", 5);
 	signal(SIGPIPE, SIG_IGN);
 	if (!root_option(command_line, "quire.agent", NULL, 0))

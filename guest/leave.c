@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/swap.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -64,6 +65,43 @@ static int disk_mounts(char *at[MAX_MOUNTS])
 	return n;
 }
 
+/* /proc writes blanks and the like in a name as \\ooo. */
+static void unescape(char *name)
+{
+	char *to = name;
+	for (char *p = name; *p; p++) {
+		unsigned c;
+		if (*p == '\\' && sscanf(p + 1, "%3o", &c) == 1) {
+			*to++ = (char)c;
+			p += 3;
+		} else {
+			*to++ = *p;
+		}
+	}
+	*to = '\0';
+}
+
+/* A swap file keeps its file system in use. What the others of the machine's memory hold has to find room: all that
+ * is left is in tmpfs, which goes first. */
+static void end_swap_files(void)
+{
+	static const char *const in_memory[] = { "/dev/shm", "/run", "/tmp" };
+	char name[4096], type[16];
+	FILE *f = fopen("/proc/swaps", "r");
+	if (!f || fscanf(f, "%*[^\n]") == EOF)
+		return;
+	while (fscanf(f, "%4095s %15s %*[^\n]", name, type) == 2) {
+		if (strcmp(type, "file"))
+			continue;
+		for (unsigned i = 0; i < 3; i++)
+			umount2(in_memory[i], MNT_DETACH);
+		unescape(name);
+		if (swapoff(name))
+			fprintf(stderr, "init: swap stays on %s: %s\n", name, strerror(errno));
+	}
+	fclose(f);
+}
+
 void root_leave(void)
 {
 	char *at[MAX_MOUNTS];
@@ -71,6 +109,7 @@ void root_leave(void)
 	if (!n)
 		return;
 	end_processes();
+	end_swap_files();
 	sync();
 	while (n-- > 0) {
 		if (strcmp(at[n], "/") && !umount2(at[n], 0))

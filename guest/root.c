@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/swap.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -213,6 +214,17 @@ static bool wait_for(const char *device)
 			return true;
 		nanosleep(&(struct timespec){ 0, 10000000 }, NULL);
 	}
+	return false;
+}
+
+bool swap_enter(const char *line)
+{
+	char device[128];
+	if (!root_option(line, "quire.swap", device, sizeof(device)))
+		return true;
+	if (wait_for(device) && !swapon(device, 0))
+		return true;
+	fprintf(stderr, "init: quire.swap=%s: %s\n", device, strerror(errno));
 	return false;
 }
 

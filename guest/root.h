@@ -16,6 +16,9 @@ bool root_option(const char *command_line, const char *name, char *value, size_t
  */
 bool root_enter(const char *command_line);
 
+/* Takes the device that quire.swap= names into use as swap. false: as above. */
+bool swap_enter(const char *command_line);
+
 /* Ends all processes and takes the disks out of use: unmounted, or read-only where they are the root. */
 void root_leave(void);
 

@@ -52,10 +52,14 @@ static long read_direct(struct blkdev *b, struct iov *iov, u64 pos, u64 len)
 	return err ? err : blkdev_direct(b, BLOCK_READ, pos, len, iov);
 }
 
-static long write_direct(struct blkdev *b, struct iov *iov, u64 pos, u64 len)
+static void end_direct_write(struct blkdev *b)
 {
-	if (!is_aligned(b, pos, iov))
-		return -EINVAL;
+	if (!__atomic_sub_fetch(&b->nr_direct_writes, 1, __ATOMIC_SEQ_CST) && READ_ONCE(b->is_swap))
+		host_wake_all(&b->direct_wait);
+}
+
+static long move_direct(struct blkdev *b, struct iov *iov, u64 pos, u64 len)
+{
 	struct mapping *m = &b->dev->mapping;
 	u64 start = pos & PAGE_MASK, end = (pos + len + PAGE_SIZE - 1) & PAGE_MASK;
 	int err = mapping_invalidate(m, start, end);
@@ -63,6 +67,28 @@ static long write_direct(struct blkdev *b, struct iov *iov, u64 pos, u64 len)
 		return err;
 	long n = blkdev_direct(b, BLOCK_WRITE, pos, len, iov);
 	mapping_invalidate(m, start, end); /* who read meanwhile may have what was there before */
+	return n;
+}
+
+/* Counts a write that takes no lock, unless swap has the device: it waits for those counted before. */
+static int begin_direct_write(struct blkdev *b)
+{
+	__atomic_fetch_add(&b->nr_direct_writes, 1, __ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&b->is_swap, __ATOMIC_SEQ_CST))
+		return 0;
+	end_direct_write(b);
+	return -ETXTBSY;
+}
+
+static long write_direct(struct blkdev *b, struct iov *iov, u64 pos, u64 len)
+{
+	if (!is_aligned(b, pos, iov))
+		return -EINVAL;
+	int busy = begin_direct_write(b);
+	if (busy)
+		return busy;
+	long n = move_direct(b, iov, pos, len);
+	end_direct_write(b);
 	return n;
 }
 
@@ -85,7 +111,7 @@ static long write_cached(struct blkdev *b, struct iov *iov, u64 pos, u64 len)
 {
 	struct iov_copier c = { .copier = { .move = copy_from_caller }, .iov = iov };
 	mutex_lock(&b->write_lock);
-	long n = cache_write(&b->dev->mapping, pos, len, &c.copier, NULL);
+	long n = b->is_swap ? -ETXTBSY : cache_write(&b->dev->mapping, pos, len, &c.copier, NULL);
 	mutex_unlock(&b->write_lock);
 	if (n > 0)
 		writeback_throttle(&b->dev->mapping);
@@ -107,6 +133,8 @@ static long blkdev_write(struct file *f, struct iov *iov, u64 *ppos)
 	u64 pos = *ppos, size = blkdev_size(b);
 	if (blkdev_is_read_only(b))
 		return -EPERM;
+	if (READ_ONCE(b->is_swap))
+		return -ETXTBSY;
 	if (!iov->left)
 		return 0;
 	if (pos >= size)
@@ -150,7 +178,11 @@ static s64 blkdev_seek(struct file *f, s64 offset, int whence)
 
 static int blkdev_mmap(struct file *f, struct mmap_request *req)
 {
-	req->mapping = &file_blkdev(f)->dev->mapping;
+	struct blkdev *b = file_blkdev(f);
+	u32 type = req->flags & MAP_TYPE;
+	if (READ_ONCE(b->is_swap) && (req->prot & PROT_WRITE) && (type == MAP_SHARED || type == MAP_SHARED_VALIDATE))
+		return -ETXTBSY;
+	req->mapping = &b->dev->mapping;
 	return 0;
 }
 
@@ -159,6 +191,12 @@ int blkdev_sync(struct blkdev *b)
 	int err = mapping_writeback(&b->dev->mapping, 0, ~0ull, WRITEBACK_WAIT);
 	int flushed = block_flush(b->dev);
 	return err ? err : flushed == -EOPNOTSUPP ? 0 : flushed;
+}
+
+/* A shared mapping is written through for the first time. */
+static int make_writable(struct mapping *m, u64 index, struct frame *f)
+{
+	return READ_ONCE(blkdev_of(container_of(m, struct block_device, mapping))->is_swap) ? -ETXTBSY : 0;
 }
 
 /* Zeros a range: its blocks are always there. */
@@ -204,6 +242,7 @@ void blkdev_file_init(void)
 	block_mapping_ops.file_put = vfs_mapping_put;
 	block_mapping_ops.readahead = vfs_mapping_readahead;
 	block_mapping_ops.fsync = vfs_mapping_fsync;
+	block_mapping_ops.make_writable = make_writable;
 }
 
 int blkdev_open_file(struct inode *i, struct file *f)

@@ -22,6 +22,9 @@ struct blkdev {
 	u32 nr_holds;                  /* (r) how often */
 	u32 nr_held_partitions;        /* (r) wholes */
 	u32 block_size;                /* BLKBSZGET: bytes */
+	bool is_swap;                  /* (write_lock) writes are refused; read without */
+	u32 nr_direct_writes;          /* atomic: under way, past the cache and without a lock */
+	struct host_waitq direct_wait; /* until there are none */
 	struct blkdev_info info;       /* wholes */
 	char label[37];                /* partitions: name in the table, as ASCII; may be empty */
 	u64 sequence;                  /* wholes: BLKGETDISKSEQ */

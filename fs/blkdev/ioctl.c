@@ -88,7 +88,7 @@ int blkdev_zero(struct blkdev *b, u64 start, u64 len)
 	if (((start | len) & (b->dev->logical_block - 1)) || !len || start >= size || len > size - start)
 		return -EINVAL;
 	mutex_lock(&b->write_lock);
-	long n = cache_write(&b->dev->mapping, start, len, &zeros, NULL);
+	long n = b->is_swap ? -ETXTBSY : cache_write(&b->dev->mapping, start, len, &zeros, NULL);
 	mutex_unlock(&b->write_lock);
 	if (n < 0)
 		return (int)n;

@@ -225,6 +225,7 @@ static struct blkdev *entry_new(struct block_device *d)
 	list_init(&b->link);
 	list_init(&b->partitions);
 	mutex_init(&b->write_lock, RANK_INODE);
+	host_waitq_init(&b->direct_wait);
 	mutex_init(&b->scan_lock, RANK_FS_NAMESPACE);
 	return b;
 }

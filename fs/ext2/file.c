@@ -115,11 +115,11 @@ static long file_write_pages(struct file *f, struct iov *iov, u64 *ppos)
 {
 	struct inode *i = f->inode;
 	if (!iov->left)
-		return 0;
+		return READ_ONCE(i->flags) & INODE_SWAP ? -ETXTBSY : 0;
 	mutex_lock(&i->lock);
 	if (f->flags & O_APPEND)
 		*ppos = i->size;
-	s64 len = f->flags & O_DIRECT ? check_direct(ext2_sb_of(i), iov, *ppos) : 0;
+	s64 len = i->flags & INODE_SWAP ? -ETXTBSY : f->flags & O_DIRECT ? check_direct(ext2_sb_of(i), iov, *ppos) : 0;
 	if (!len)
 		len = write_limit(i, *ppos, iov->left);
 	if (len > 0) {

@@ -27,6 +27,8 @@ static u64 mapping_size(struct mapping *m) { return READ_ONCE(inode_of(m)->size)
 static int make_writable(struct mapping *m, u64 index, struct frame *f)
 {
 	struct inode *i = inode_of(m);
+	if (READ_ONCE(i->flags) & INODE_SWAP)
+		return -ETXTBSY;
 	int err = cache_make_writable(m, index, f);
 	if (err == -ENOSPC && ext2_reclaim_freed(ext2_sb_of(i)))
 		err = cache_make_writable(m, index, f);

@@ -25,7 +25,7 @@ int may_delete(struct inode *dir, struct inode *victim, bool is_dir)
 		return -EPERM;
 	if ((dir->mode & S_ISVTX) && cred_fsuid() != victim->uid && cred_fsuid() != dir->uid && !fs_capable(CAP_FOWNER))
 		return -EPERM;
-	if (victim->flags & (INODE_APPEND | INODE_IMMUTABLE))
+	if (victim->flags & (INODE_APPEND | INODE_IMMUTABLE | INODE_SWAP))
 		return -EPERM;
 	if (is_dir != S_ISDIR(victim->mode))
 		return is_dir ? -ENOTDIR : -EISDIR;

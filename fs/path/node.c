@@ -202,8 +202,9 @@ void vfs_drop_pages(void)
 	}
 }
 
-static u64 shrink_count(struct shrinker *s) { return vfs_nr_unused(); }
-static u64 shrink_scan(struct shrinker *s, u64 nr) { return vfs_shrink(nr); }
+/* vm.vfs_cache_pressure: percent of what is asked for that is given; 0: nothing at all. */
+static u64 shrink_count(struct shrinker *s) { return READ_ONCE(mm_tunables.vfs_cache_pressure) ? vfs_nr_unused() : 0; }
+static u64 shrink_scan(struct shrinker *s, u64 nr) { return vfs_shrink(max(nr * READ_ONCE(mm_tunables.vfs_cache_pressure) / 100, 1ull)); }
 static struct shrinker shrinker = { .name = "names and inodes", .count = shrink_count, .scan = shrink_scan };
 
 void node_shrinker_init(void) { shrinker_register(&shrinker); }

@@ -9,6 +9,7 @@
 #include <mm/commit.h>
 #include <mm/frame.h>
 #include <mm/stat.h>
+#include <mm/swap.h>
 #include <mm/writeback.h>
 
 static void line_kb(struct seq *s, const char *name, u64 kb)
@@ -70,10 +71,10 @@ int show_meminfo(struct seq *s, struct pseudo_node *n)
 	line_pages(s, "MemAvailable", stat_available());
 	line_pages(s, "Buffers", buffers);
 	line_pages(s, "Cached", minus(stat_read(STAT_NR_FILE_PAGES), buffers));
-	line_pages(s, "SwapCached", 0);
+	line_pages(s, "SwapCached", swap_nr_cached());
 	show_lists(s);
-	line_pages(s, "SwapTotal", 0);
-	line_pages(s, "SwapFree", 0);
+	line_pages(s, "SwapTotal", swap_nr_total());
+	line_pages(s, "SwapFree", swap_nr_free());
 	line_counter(s, "Dirty", STAT_NR_FILE_DIRTY);
 	line_counter(s, "Writeback", STAT_NR_WRITEBACK);
 	line_counter(s, "AnonPages", STAT_NR_ANON_PAGES);

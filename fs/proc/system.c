@@ -206,12 +206,6 @@ int show_interrupts(struct seq *s, struct pseudo_node *n)
 	return 0;
 }
 
-int show_swaps(struct seq *s, struct pseudo_node *n)
-{
-	seq_puts(s, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
-	return 0;
-}
-
 /* Flags: it can read and write, and it is the one that /dev/console means. */
 int show_consoles(struct seq *s, struct pseudo_node *n)
 {

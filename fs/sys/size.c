@@ -57,6 +57,8 @@ static long do_fallocate(struct file *f, u32 mode, s64 offset, s64 len)
 		return -EINVAL;
 	if (!FMODE_CAN_WRITE(f))
 		return -EBADF;
+	if (f->inode->flags & INODE_SWAP)
+		return -ETXTBSY;
 	if (S_ISFIFO(mode_type))
 		return -ESPIPE;
 	if (S_ISDIR(mode_type))

@@ -182,6 +182,8 @@ static int check_copy_range(const struct side *in, const struct side *out, u64 *
 		return -EXDEV;
 	if (o->flags & INODE_IMMUTABLE)
 		return -EPERM;
+	if ((i->flags | o->flags) & INODE_SWAP)
+		return -ETXTBSY;
 	if (in->pos + *len < in->pos || out->pos + *len < out->pos)
 		return -EOVERFLOW;
 	*len = (s64)in->pos >= (s64)i->size ? 0 : min(*len, i->size - in->pos);

@@ -38,6 +38,13 @@ int blkdev_open(u64 rdev, const void *holder, struct block_device **out);
 /* Spin locks only. */
 void blkdev_close(struct block_device *d, const void *holder);
 
+/* Swap lies on the device, which the caller holds exclusively: writes to it through files and mappings are refused
+ * with -ETXTBSY, those under way have ended, nothing of it is in the cache. 0 or -EIO, -EBUSY; then it is
+ * as before. */
+int blkdev_begin_swap(struct block_device *d);
+/* No more; the cache drops what was read meanwhile. */
+void blkdev_end_swap(struct block_device *d);
+
 /* The device behind the block special file at `path`: 0, -ENOTBLK, -EACCES (nodev), else as lookup and
  * blkdev_open. */
 int blkdev_open_path(const char *path, const void *holder, struct block_device **out);

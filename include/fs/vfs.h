@@ -71,6 +71,7 @@ struct inode_ops {
 #define INODE_APPEND       (1u << 2) /* chattr +a: grows at its end only */
 #define INODE_NOATIME      (1u << 3)
 #define INODE_SYNC         (1u << 4) /* writes are O_SYNC */
+#define INODE_SWAP         (1u << 5) /* (lock) swap lies on it: its blocks stay as they are, see fs/swap/place.c */
 
 /* inode->state: of those kept by number (icache) */
 #define INODE_CACHED   (1u << 0) /* in its super's icache */

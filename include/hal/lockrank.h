@@ -16,6 +16,7 @@ enum lock_rank {
 	RANK_FLUSH_ROUND,  /* a device's flusher at work: takes whatever writing a file takes */
 	RANK_INODE,        /* directory content, file size; parent before child by nested call */
 	RANK_PIPE,         /* a pipe's buffer; copies from user space while held, so above RANK_SPACE's users */
+	RANK_SWAP_PLACES,  /* which devices and files swap lies on */
 	RANK_SWAP_CHANGE,  /* one swap area comes or goes at a time */
 	RANK_SPACE,        /* a space's regions: written by mmap & co, read by faults */
 	RANK_MAPPING,      /* a file's list of regions */

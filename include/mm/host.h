@@ -104,6 +104,7 @@ extern struct mm_tunables {
 	u32 share_tables;      /* 1: fork shares last-level tables */
 	u32 swappiness;        /* 0..200: how dear swap I/O is against file I/O */
 	u32 page_cluster;      /* swap read-ahead: up to 2^page_cluster pages */
+	u32 vfs_cache_pressure; /* percent: how willingly names and inodes are given back; 0: never */
 } mm_tunables;
 
 #endif

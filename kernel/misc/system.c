@@ -14,6 +14,7 @@
 #include <linux/sysinfo.h>
 #include <mm/frame.h>
 #include <mm/stat.h>
+#include <mm/swap.h>
 
 SYSCALL1(sysinfo, uinfo)
 {
@@ -27,6 +28,9 @@ SYSCALL1(sysinfo, uinfo)
 	i.totalram = frame_total() << PAGE_SHIFT;
 	i.freeram = frame_nr_free() << PAGE_SHIFT;
 	i.sharedram = stat_read(STAT_NR_SHMEM) << PAGE_SHIFT;
+	i.bufferram = stat_read(STAT_NR_BUFFERS) << PAGE_SHIFT;
+	i.totalswap = swap_nr_total() << PAGE_SHIFT;
+	i.freeswap = swap_nr_free() << PAGE_SHIFT;
 	i.procs = (u16)min(task_count(), 65535u);
 	i.mem_unit = 1;
 	return copy_to_user(uinfo, &i, sizeof(i)) ? -EFAULT : 0;

@@ -4,6 +4,7 @@
  * the overcommit policy (Linux: Documentation/mm/overcommit-accounting).
  */
 #include "internal.h"
+#include <mm/swap.h>
 
 struct mm_tunables mm_tunables = {
 	.overcommit_memory = 0,
@@ -13,6 +14,7 @@ struct mm_tunables mm_tunables = {
 	.share_tables = 1,
 	.swappiness = 60,
 	.page_cluster = 3,
+	.vfs_cache_pressure = 100,
 };
 
 static s64 committed_pages; /* atomic */
@@ -25,7 +27,7 @@ u64 space_committed(void)
 
 u64 space_commit_limit(void)
 {
-	return frame_total() * mm_tunables.overcommit_ratio / 100;
+	return frame_total() * mm_tunables.overcommit_ratio / 100 + swap_nr_total();
 }
 
 int space_commit_charge(u64 nr_pages)
@@ -33,7 +35,7 @@ int space_commit_charge(u64 nr_pages)
 	s64 sum = __atomic_add_fetch(&committed_pages, (s64)nr_pages, __ATOMIC_RELAXED);
 	bool ok = true;
 	if (mm_tunables.overcommit_memory == 0)
-		ok = nr_pages <= frame_total();
+		ok = nr_pages <= frame_total() + swap_nr_total();
 	else if (mm_tunables.overcommit_memory == 2)
 		ok = sum <= (s64)space_commit_limit();
 	if (ok)

@@ -302,11 +302,13 @@ static int area_prepare(struct swap_area *a, const struct swap_config *c)
 	return err ? err : a->nr_slots ? 0 : -EINVAL;
 }
 
-/* By priority, behind those of the same one. */
+/* By priority, behind those of the same one. An area without a priority is behind all others. */
 static void area_open(struct swap_area *a)
 {
 	unsigned at = 0;
 	spin_lock(&areas_lock);
+	a->is_present = true;
+	a->priority = a->config.priority >= 0 ? a->config.priority : --last_default_priority;
 	while (at < nr_open && swap_areas[order[at]].priority >= a->priority)
 		at++;
 	memmove(&order[at + 1], &order[at], nr_open - at);
@@ -326,11 +328,25 @@ static void area_close(struct swap_area *a)
 	while (order[at] != a - swap_areas)
 		at++;
 	memmove(&order[at], &order[at + 1], --nr_open - at);
+	if (a->priority < 0) { /* those behind it move up */
+		while (at < nr_open)
+			swap_areas[order[at++]].priority++;
+		last_default_priority++;
+	}
 	a->is_open = false;
 	WRITE_ONCE(nr_free, nr_free - (a->nr_slots - a->nr_used));
 	WRITE_ONCE(nr_total, nr_total - a->nr_slots);
 	WRITE_ONCE(lru_has_swap, nr_open != 0);
 	spin_unlock(&areas_lock);
+}
+
+/* Nothing is in it any more. */
+static void area_end(struct swap_area *a)
+{
+	spin_lock(&areas_lock);
+	a->is_present = false;
+	spin_unlock(&areas_lock);
+	area_discard(a);
 }
 
 static unsigned nr_present(void)
@@ -359,8 +375,6 @@ int swap_area_add(const struct swap_config *c, unsigned *area)
 			swap_io_end();
 	}
 	if (!err) {
-		a->priority = c->priority >= 0 ? c->priority : --last_default_priority;
-		a->is_present = true;
 		area_open(a);
 		*area = i;
 	}
@@ -379,7 +393,7 @@ int swap_area_remove(unsigned area)
 		if (err)
 			area_open(a);
 		else
-			area_discard(a);
+			area_end(a);
 		if (!err && !nr_present())
 			swap_io_end();
 	}
@@ -390,11 +404,11 @@ int swap_area_remove(unsigned area)
 bool swap_area_stat(unsigned area, struct swap_area_stat *out)
 {
 	struct swap_area *a = &swap_areas[area];
-	rwlock_read(&change_lock);
+	spin_lock(&areas_lock); /* change_lock is held for as long as swapoff takes */
 	bool is_there = a->is_present;
 	if (is_there)
-		*out = (struct swap_area_stat){ a->config.owner, a->nr_slots, READ_ONCE(a->nr_used), a->priority };
-	rwlock_read_unlock(&change_lock);
+		*out = (struct swap_area_stat){ a->config.owner, a->nr_slots, a->nr_used, a->priority };
+	spin_unlock(&areas_lock);
 	return is_there;
 }
 

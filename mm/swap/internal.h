@@ -29,7 +29,7 @@ struct cluster_queue {
 };
 
 struct swap_area {
-	bool is_present;  /* it may be looked at */
+	bool is_present;  /* (areas_lock; changed under change_lock) it may be looked at */
 	bool is_open;     /* (areas_lock) it gives out slots */
 	struct swap_config config;
 	struct swap_extent *extents;

@@ -9,8 +9,8 @@
 
 Linux's output is kept in build/oracle and made anew only when the programs change. A difference fails
 unless docs/differences.md lists it. A program at which the machine dies is reported, and the rest runs in
-a further boot. Programs named smp_* run with two CPUs, programs named file_* on an ext2 file system on
-a disk, which must be clean afterwards.
+a further boot. Programs named smp_* run with two CPUs, programs named file_* and swap_* on an ext2 file
+system on a disk, which must be clean afterwards, with a second, empty disk beside it.
 """
 import argparse
 import difflib
@@ -52,7 +52,7 @@ def parse(text):
 def run_machine(kernel, names, append, timeout, verbose, log):
     """All programs, each kind in its machine. Returns {program: (lines, end)}."""
     several = [n for n in names if n.startswith("smp_")]
-    on_disk = [n for n in names if n.startswith("file_")]
+    on_disk = [n for n in names if n.startswith(("file_", "swap_"))]
     one = [n for n in names if n not in several + on_disk]
     results = run_boots(kernel, one, append, timeout, verbose, log, 1)
     results.update(run_boots(kernel, several, append, timeout, verbose, log, 2))
@@ -65,9 +65,11 @@ def run_on_disk(kernel, names, timeout, log):
     results, left = {}, list(names)
     while left:
         with tempfile.TemporaryDirectory() as tmp:
-            image = os.path.join(tmp, "image")
+            image, empty = os.path.join(tmp, "image"), os.path.join(tmp, "empty")
+            with open(empty, "wb") as f:
+                f.truncate(8 << 20)
             subprocess.run(["/sbin/mke2fs", "-q", "-t", "ext2", "-b", "4096", "-N", "4096", image, "64M"], check=True, stdout=subprocess.DEVNULL)
-            command = [os.path.join(boot.ROOT, "quire"), "run", "--kernel", kernel, "--disk", image, "--keep", "--timeout", str(int(timeout)),
+            command = [os.path.join(boot.ROOT, "quire"), "run", "--kernel", kernel, "--disk", image, "--disk", empty, "--keep", "--timeout", str(int(timeout)),
                        "--log", os.path.join(tmp, "log"), "--env", "WORK=/mnt", "--add", DRIVER + ":/driver"]
             for n in left:
                 command += ["--add", os.path.join(TESTS, n) + ":/tests/" + n]

@@ -21,7 +21,7 @@ symlink symlinkat readlink readlinkat rename renameat renameat2 mkdir mkdirat rm
 flock sendfile splice tee vmsplice copy_file_range stat lstat fstat newfstatat statx statfs fstatfs chmod fchmod
 fchmodat chown lchown fchown fchownat access faccessat faccessat2 utimensat setxattr lsetxattr fsetxattr getxattr
 lgetxattr fgetxattr listxattr llistxattr flistxattr removexattr lremovexattr fremovexattr inotify_init1
-inotify_add_watch""".split()
+inotify_add_watch swapon swapoff""".split()
 
 
 # Whose cases may stand for a call's: what the C library calls them, or calls that are one and the same inside the kernel.

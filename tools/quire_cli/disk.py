@@ -200,10 +200,16 @@ class Disk:
             words += ",snapshot=on,cache=unsafe"
         return ["-drive", words, "-device", f"virtio-blk-pci,drive=disk{number},disable-legacy=on"]
 
-    def raw(self, folder, number):
-        """A raw file with the contents, for RAM: the file itself, or a copy in folder."""
-        if self.format == "raw":
-            return self.path
-        copy = os.path.join(folder, f"disk{number}.raw")
-        Qcow2(self.path).write_raw(copy)
-        return copy
+    def place(self, folder):
+        """It lies where it is."""
+
+    def in_ram(self, folder, number):
+        """(a raw file with the contents: the file itself, or a copy in folder; bytes of RAM for it)"""
+        path = self.path
+        if self.format != "raw":
+            path = os.path.join(folder, f"disk{number}.raw")
+            Qcow2(self.path).write_raw(path)
+        size = os.path.getsize(path)
+        if size > MAX_RAM_DISK:
+            raise Failure(f"{self.path}: {size >> 20} MiB; under --icount a disk lies in RAM and may have {MAX_RAM_DISK >> 20} MiB")
+        return path, size

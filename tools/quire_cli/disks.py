@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a run boots from and which disks it has: --image, --package, --disk, --keep as words for QEMU and the kernel.
+"""What a run boots from and which disks it has: --image, --package, --disk, --swap, --keep as words for QEMU and the kernel.
 
 Disks are virtio disks (/dev/vda, ...). Under --icount, where a virtio disk's timing would not repeat, each lies in
 RAM above the machine's own: /dev/pmem0, ... by the kernel parameter memmap=SIZE!START, on Linux and Quire alike.
@@ -8,7 +8,8 @@ import os
 
 from . import debian, image
 from .common import Failure
-from .disk import MAX_RAM_DISK, Disk, root_partition
+from .disk import Disk, root_partition
+from .swap import swap_disk
 
 LOW_RAM = 2 << 30  # at most so much of the machine's own RAM lies below 4 GiB; disks in RAM come behind the rest
 HIGH = 4 << 30
@@ -27,8 +28,6 @@ class Disks:
             raise Failure("--package adds to --image debian")
         if o.keep and o.icount:
             raise Failure("--keep writes to a virtio disk, --icount has none: its image lies in RAM")
-        if o.keep and not o.disk and o.image == "busybox":
-            raise Failure("--keep: nothing here can be kept; it goes with --image debian, --image FILE or --disk")
         self.boot_from(o)
         for words in o.disk:
             path, comma, mode = words.rpartition(",")
@@ -36,6 +35,11 @@ class Disks:
                 self.disks.append(Disk(path, readonly=True))
             else:
                 self.disks.append(Disk(words, keep=o.keep))
+        self.nr_plain = len(self.disks)  # the swap's disk comes behind them: it changes no names
+        if o.swap:
+            self.disks.append(swap_disk(o.swap, o.keep))
+        if o.keep and not any(d.keep for d in self.disks):
+            raise Failure("--keep: nothing here can be kept; it goes with --image debian, --image FILE, --disk or --swap FILE")
 
     def boot_from(self, o):
         if o.image == "busybox":
@@ -67,23 +71,26 @@ class Disks:
 
     def linux_parts(self):
         """What Linux needs modules for."""
-        return ([] if not self.disks else ["ram-disk"] if self.icount else ["disk"])
+        return ([] if not self.disks else ["ram-disk" if self.icount else "disk"]) + (["ext2"] if self.nr_plain else [])
 
     def place(self, folder):
         """Prepares files; call it once, before the words are asked for."""
         self.regions = []  # [(raw file, size in RAM, first address)]
+        for new in self.disks[self.nr_plain:]:
+            new.place(folder)
         if not self.icount or not self.disks:
             return
         at = HIGH + self.ram - min(self.ram, LOW_RAM)
         at = -(-at // ALIGN) * ALIGN
         for number, disk in enumerate(self.disks):
-            path = disk.raw(folder, number)
-            size = os.path.getsize(path)
-            if size > MAX_RAM_DISK:
-                raise Failure(f"{disk.path}: {size >> 20} MiB; under --icount a disk lies in RAM and may have {MAX_RAM_DISK >> 20} MiB")
+            path, size = disk.in_ram(folder, number)
             size = -(-size // ALIGN) * ALIGN
             self.regions.append((path, size, at))
             at += size
+
+    def name(self, number):
+        """As the guest calls it."""
+        return f"/dev/pmem{number}" if self.regions else "/dev/vd" + chr(ord("a") + number)
 
     def machine(self):
         """(-machine words behind the type, -m in KiB)"""
@@ -101,6 +108,8 @@ class Disks:
 
     def kernel_words(self):
         words = "".join(f" memmap={size >> 20}M!{start >> 20}M" for _, size, start in self.regions)
+        if len(self.disks) > self.nr_plain:
+            words += f" quire.swap={self.name(self.nr_plain)}"
         if self.root is not None:
             part = "" if not self.root else f"p{self.root}" if self.regions else str(self.root)
             words += f" root=/dev/{'pmem0' if self.regions else 'vda'}{part} rootfstype=ext2 rw"

@@ -9,8 +9,9 @@ from .common import CACHE, Failure, say
 
 # What the guest's init needs; what these need is found in the modules themselves.
 MODULES = {"port": ["virtio_pci", "virtio_console"],
-           "disk": ["virtio_pci", "virtio_blk", "crc32c_generic", "ext4"],
-           "ram-disk": ["nd_e820", "nd_pmem", "crc32c_generic", "ext4"]}
+           "disk": ["virtio_pci", "virtio_blk"],
+           "ram-disk": ["nd_e820", "nd_pmem"],
+           "ext2": ["crc32c_generic", "ext4"]}
 
 
 def image_package():

@@ -31,6 +31,7 @@ def parser():
                "  ./quire run -- ./my-program   # the host's, with its libraries\n"
                "  ./quire run --image debian    # bash, procps, util-linux, python3, sysstat on ext2\n"
                "  ./quire run --image debian --package sqlite3 --keep -- sqlite3 /root/my.db\n"
+               "  ./quire run --ram 64M --swap 512M -- ./my-program   # with more memory than there is\n"
                "  ./quire run --image disk.img --disk data.qcow2,ro -- ls /mnt")
     p.add_argument("--ram", default="256M", help="memory of the guest (default 256M)")
     p.add_argument("--cpus", type=int, default=1)
@@ -39,6 +40,8 @@ def parser():
                         "file: an ext2 disk image (raw or qcow2, whole or with a GPT), or a newc cpio archive")
     p.add_argument("--package", action="append", default=[], metavar="NAME", help="a further package in --image debian")
     p.add_argument("--disk", action="append", default=[], metavar="FILE[,ro]", help="a further disk (raw or qcow2)")
+    p.add_argument("--swap", metavar="SIZE|FILE", help="memory on a disk: 512M makes a throw-away one, FILE is one that mkswap has marked;\n"
+                                                       "in use when the program starts, behind the other disks")
     p.add_argument("--keep", action="store_true", help="what is written to image and disks stays (else it is thrown away)")
     p.add_argument("--add", action="append", default=[], metavar="HOST:GUEST", help="adds a file or directory")
     p.add_argument("--kernel", choices=["quire", "linux"], default="quire")

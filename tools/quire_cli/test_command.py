@@ -62,6 +62,8 @@ SUITES = [
     Suite("damage", "damaged and full file systems", python("tests/files/damage_test.py"), FILE_PACKAGES, FILE_TARGETS),
     Suite("errors", "a disk that fails at random under a file system", python("tests/files/errors_test.py"), FILE_PACKAGES, FILE_TARGETS),
     Suite("policy", "replacement policies: every one, and 1,000 switches under load", python("tests/reclaim/policy_test.py"), (), ("kernel", "guest")),
+    Suite("swap", "swap: tools as on Linux, --swap, every byte of four times the memory", python("tests/swap/swap_test.py"),
+          ["mmdebstrap", "e2fsprogs", "qemu-utils"], ("kernel", "guest"), oracle=True),
     Suite("leaks", "nothing is left behind", python("tests/leak/leak_test.py"), (), ("kernel", "guest")),
     Suite("countdown", "every allocation in the kernel fails once", python("tests/countdown/countdown_test.py"), (), ("kernel",)),
     Suite("labs", "the experiments check themselves", [os.path.join(ROOT, "quire"), "lab", "--all"],
@@ -84,6 +86,8 @@ NIGHTLY = {
                    FILE_PACKAGES, FILE_TARGETS),
     "damage": Suite("damage", "200 damaged images", python("tests/files/damage_test.py", "--only", "damaged", "--images", "200", "--first", "100"),
                     FILE_PACKAGES, FILE_TARGETS),
+    "swap": Suite("swap", "four times the memory, 20 rounds", python("tests/swap/swap_test.py", "check", "areas", "--rounds", "20"), FILE_PACKAGES,
+                  ("kernel", "guest")),
     "errors": Suite("errors", "a failing disk, 40 rounds", python("tests/files/errors_test.py", "--rounds", "40", "--seed", "100"), FILE_PACKAGES,
                     FILE_TARGETS),
 }

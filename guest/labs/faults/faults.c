@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Minor and major faults: first touch, a file on the disk, a file in the cache, read-ahead, copy-on-write. */
+/* Minor and major faults: first touch, a file on the disk, a file in the cache, read-ahead, copy-on-write, swap. */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define PAGES 256
@@ -44,6 +46,50 @@ static int resident(void *p)
 	return n;
 }
 
+/* Another process takes memory until the idle pages at p are out, then ends. */
+static void push_out(char *p)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		munmap(p, SIZE); /* they are not its own */
+		for (;;) {
+			char *more = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			if (more == MAP_FAILED)
+				_exit(1);
+			memset(more, 1, 1 << 20);
+		}
+	}
+	for (int i = 0; i < 3000 && resident(p) > 0; i++)
+		usleep(10000);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static void set_page_cluster(int n)
+{
+	FILE *f = fopen("/proc/sys/vm/page-cluster", "w");
+	if (f) {
+		fprintf(f, "%d\n", n);
+		fclose(f);
+	}
+}
+
+/* Anonymous pages come back from swap, one by one and with read-ahead. */
+static void swapped(char *p)
+{
+	push_out(p);
+	printf("pages in memory before they are swapped in = %d\n", resident(p));
+	set_page_cluster(0);
+	start();
+	touch(p, 0);
+	report("swapped page, no read-ahead");
+	set_page_cluster(3);
+	push_out(p);
+	start();
+	touch(p, 0);
+	report("swapped page, read-ahead");
+}
+
 int main(void)
 {
 	char *p = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -79,6 +125,8 @@ int main(void)
 	start();
 	touch(f, 0);
 	report("file on the disk, read-ahead");
+
+	swapped(p);
 
 	char command[96];
 	snprintf(command, sizeof(command), "echo \"ps says = $(ps -o min_flt=,maj_flt= -p %d)\"", (int)getpid());

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* Takes memory in steps of 4 MiB, as much as it is told, and prints where memory is after each. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define STEP (4ul << 20)
+
+static long field(const char *name)
+{
+	char line[256];
+	long v = 0;
+	FILE *f = fopen("/proc/meminfo", "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, name, strlen(name)))
+			v = atol(line + strlen(name));
+	if (f)
+		fclose(f);
+	return v;
+}
+
+static void row(unsigned long taken)
+{
+	long shmem = field("Shmem:");
+	printf("row = %lu %ld %ld %ld\n", taken >> 10, field("MemFree:"), field("Buffers:") + field("Cached:") - shmem,
+	       field("SwapTotal:") - field("SwapFree:"));
+	fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long steps = argc > 1 ? strtoul(argv[1], NULL, 0) : 1;
+	row(0);
+	for (unsigned long n = 1; n <= steps; n++) {
+		char *p = mmap(NULL, STEP, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (p == MAP_FAILED)
+			return 1;
+		madvise(p, STEP, MADV_NOHUGEPAGE);
+		memset(p, 1, STEP);
+		row(n * STEP);
+	}
+	return 0;
+}
