@@ -54,9 +54,12 @@ void lru_set_active(struct lru *l, unsigned list, bool is_active)
 	stat_add(l->gauge[list], (s64)l->nr[list]);
 }
 
+/* Others look at the number without the lock. */
+static inline void change_nr(struct lru *l, unsigned list, s64 n) { WRITE_ONCE(l->nr[list], l->nr[list] + (u64)n); }
+
 static inline void count(struct lru *l, unsigned list, s64 n)
 {
-	l->nr[list] += (u64)n;
+	change_nr(l, list, n);
 	stat_add(l->gauge[list], n);
 }
 
@@ -80,8 +83,8 @@ static void move(struct lru *l, struct frame *f, unsigned from, unsigned to)
 	if (from == to)
 		return;
 	__atomic_fetch_xor(&f->flags, (lru_list_of(f) ^ to) << LRU_LIST_SHIFT, __ATOMIC_RELAXED);
-	l->nr[from]--;
-	l->nr[to]++;
+	change_nr(l, from, -1);
+	change_nr(l, to, 1);
 	if (l->gauge[from] != l->gauge[to]) {
 		stat_add(l->gauge[from], -1);
 		stat_add(l->gauge[to], 1);
@@ -182,7 +185,7 @@ void lru_remove_many(struct frame *const *frames, unsigned nr)
 	for (unsigned i = 0; i < nr; i++) {
 		struct frame *f = frames[i];
 		forget_lock(f);
-		if (!(f->flags & FRAME_LRU))
+		if (!(frame_flags(f) & FRAME_LRU))
 			continue;
 		struct lru *l = lru_of(f);
 		if (unlikely(l != locked)) {
@@ -192,7 +195,7 @@ void lru_remove_many(struct frame *const *frames, unsigned nr)
 			locked = l;
 		}
 		remove(l, f);
-		f->flags &= ~FLAGS_OF_LISTS; /* nobody else has the page */
+		WRITE_ONCE(f->flags, frame_flags(f) & ~FLAGS_OF_LISTS); /* nobody else has the page */
 	}
 	if (locked)
 		spin_unlock(&locked->lock);
