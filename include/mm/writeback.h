@@ -47,6 +47,8 @@ struct backing_store {
 	u64 dirtied_ns;               /* (flusher lock) when it went onto the list */
 	u64 round;                    /* (flusher lock) the last round that wrote it */
 	u64 error_seq;                /* atomic: errno | counter, see writeback_error_* */
+	u64 nr_failed;                /* atomic: pages whose write failed, ever */
+	s32 failed_err;               /* of the last one: -EIO, or -ENOMEM: the disk was never asked */
 };
 
 void backing_store_init(struct backing_store *b, struct mapping *m, struct block_device *dev, unsigned block_shift);
@@ -63,7 +65,7 @@ void mapping_dirty_meta(struct mapping *m);
 
 /* Writes dirty pages of bytes [start, end) (end ~0: all) and, with WRITEBACK_WAIT, waits until they and
  * those already on their way are there. WRITEBACK_META: then ops->write_meta. No device flush. 0, or the
- * first error that this call met. May sleep; the caller keeps the mapping alive. */
+ * error of a page that could not be written meanwhile (it stays dirty; -ENOMEM: for want of memory). May sleep; the caller keeps the mapping alive. */
 #define WRITEBACK_WAIT 1u
 #define WRITEBACK_META 2u
 int mapping_writeback(struct mapping *m, u64 start, u64 end, unsigned flags);

@@ -128,11 +128,12 @@ static struct backing_store *take_oldest(struct flusher *fl, u64 cutoff, u64 now
 	return found;
 }
 
-/* Off the list when nothing is left to write; whoever marks it first again puts it back. */
+/* Off the list when nothing is left to write or on its way, which a sync would have to wait for; whoever marks it
+ * first again puts it back. */
 static void settle(struct flusher *fl, struct backing_store *b)
 {
 	spin_lock(&fl->lock);
-	if (!READ_ONCE(b->nr_dirty) && !READ_ONCE(b->is_meta_dirty) && !list_is_empty(&b->dirty_link)) {
+	if (!READ_ONCE(b->nr_dirty) && !READ_ONCE(b->nr_writeback) && !READ_ONCE(b->is_meta_dirty) && !list_is_empty(&b->dirty_link)) {
 		list_del(&b->dirty_link);
 		list_init(&b->dirty_link);
 	}

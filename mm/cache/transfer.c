@@ -68,16 +68,22 @@ static void end_page_write(struct mapping *m, struct frame *f)
 	frame_put(f);
 }
 
+/* It stays dirty: an fsync that ends well must not mean a page that an earlier one failed to write. */
+static void page_write_failed(struct mapping *m, struct frame *f, int err, u8 sectors)
+{
+	if (err != -ENOMEM) /* then the disk was never asked: nothing that a later fsync would have to hear of */
+		writeback_error_set(m, err);
+	WRITE_ONCE(m->store->failed_err, err);
+	__atomic_fetch_add(&m->store->nr_failed, 1, __ATOMIC_RELEASE); /* before the page's waiters are told */
+	mapping_dirty_sectors(m, f, sectors);
+}
+
 static void end_write(struct transfer *t, unsigned i)
 {
 	struct frame *f = t->pages[i];
 	struct mapping *m = t->mapping;
-	if (t->failed >> i & 1) {
-		/* It stays dirty: an fsync that ends well must not mean a page that an earlier one failed to write. */
-		if (t->err != -ENOMEM) /* then the disk was never asked */
-			writeback_error_set(m, t->err);
-		mapping_dirty_sectors(m, f, t->has_masks ? t->masks[i] : 0xff);
-	}
+	if (t->failed >> i & 1)
+		page_write_failed(m, f, t->err, t->has_masks ? t->masks[i] : 0xff);
 	end_page_write(m, f);
 }
 
@@ -301,7 +307,7 @@ void transfer_write(struct mapping *m, struct frame *const *pages, const u8 *mas
 	u64 size = m->ops->size(m);
 	if (!t) {
 		for (unsigned i = 0; i < nr; i++) {
-			mapping_dirty_sectors(m, pages[i], masks ? masks[i] : 0xff);
+			page_write_failed(m, pages[i], -ENOMEM, masks ? masks[i] : 0xff);
 			end_page_write(m, pages[i]);
 		}
 		return;

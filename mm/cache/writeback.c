@@ -8,7 +8,8 @@
  * either the mark comes after DIRTY was cleared and the page is written again, or the change came
  * before the transfer reads the page.
  *
- * W1  FRAME_DIRTY without RADIX_DIRTY stands only while somebody marks the page.
+ * W1  FRAME_DIRTY and RADIX_DIRTY change together, under the tree lock: who finds a page marked knows that a
+ *     write-back from now on finds it too.
  * W2  A page under write-back is in the index and cannot leave it.
  */
 #include "internal.h"
@@ -32,14 +33,13 @@ void backing_store_init(struct backing_store *b, struct mapping *m, struct block
 static void dirty_page(struct mapping *m, struct frame *f)
 {
 	struct backing_store *b = m->store;
-	/* An atomic operation even when it is set: the change must be visible before the mark is looked at. */
-	if (likely(__atomic_fetch_or(&f->flags, FRAME_DIRTY, __ATOMIC_SEQ_CST) & FRAME_DIRTY))
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* the change is visible before the mark is looked at */
+	if (likely(frame_flags(f) & FRAME_DIRTY))
 		return;
 	bool is_first = false;
 	spin_lock(&m->tree_lock);
-	if (f->mapping != m) { /* truncated */
-		frame_clear_flags(f, FRAME_DIRTY);
-	} else if (!radix_tag(&m->pages, f->index, RADIX_DIRTY, true)) {
+	if (f->mapping == m && !radix_tag(&m->pages, f->index, RADIX_DIRTY, true)) { /* else truncated */
+		frame_set_flags(f, FRAME_DIRTY);
 		is_first = b->nr_dirty++ == 0;
 		stat_add(STAT_NR_FILE_DIRTY, 1);
 		stat_add(STAT_NR_DIRTIED, 1);
@@ -200,7 +200,7 @@ static int write_meta(struct mapping *m, bool wait)
 int mapping_writeback(struct mapping *m, u64 start, u64 end, unsigned flags)
 {
 	struct backing_store *b = m->store;
-	u64 before = __atomic_load_n(&b->error_seq, __ATOMIC_ACQUIRE);
+	u64 before = __atomic_load_n(&b->nr_failed, __ATOMIC_ACQUIRE);
 	if (end <= start)
 		return 0;
 	if (READ_ONCE(b->nr_dirty)) {
@@ -211,8 +211,7 @@ int mapping_writeback(struct mapping *m, u64 start, u64 end, unsigned flags)
 	if (flags & WRITEBACK_WAIT && READ_ONCE(b->nr_writeback))
 		mapping_wait_writeback(m, start, end);
 	int err = flags & WRITEBACK_META ? write_meta(m, flags & WRITEBACK_WAIT) : 0;
-	u64 now = __atomic_load_n(&b->error_seq, __ATOMIC_ACQUIRE); /* looked at only: a file's fsync reports it */
-	return (now ^ before) & ~ERROR_SEEN ? -(int)(now & ERROR_ERRNO) : err;
+	return __atomic_load_n(&b->nr_failed, __ATOMIC_ACQUIRE) != before ? READ_ONCE(b->failed_err) : err;
 }
 
 /* Errors. */

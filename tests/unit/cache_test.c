@@ -3,12 +3,13 @@
  * The page cache on the disk in memory: a file whose blocks lie where a simple allocator put them, random
  * calls on it against a model of its bytes, and single cases by name.
  */
-#include "tests.h"
+#include "live.h"
 #include <asm/errno.h>
 #include <hal/time.h>
 #include <host/disk.h>
 #include <mm/buffer.h>
 #include <mm/cache.h>
+#include <mm/inject.h>
 #include <mm/reclaim.h>
 #include <mm/stat.h>
 #include <stdio.h>
@@ -74,9 +75,9 @@ static void grow(struct mapping *m, u64 end)
 	file.size = end;
 }
 
-static void up(unsigned shift)
+static void up_with(unsigned shift, unsigned nr_cpus)
 {
-	machine_up(16ul << 20, 1);
+	machine_up(16ul << 20, nr_cpus);
 	struct host_disk_config c = { .nr_sectors = 8192 };
 	disk = host_disk_create(&c);
 	dev = host_disk_device(disk);
@@ -88,6 +89,8 @@ static void up(unsigned shift)
 	file.next = 8;
 	file.left = (8192u >> (shift - SECTOR_SHIFT)) / 2;
 }
+
+static void up(unsigned shift) { up_with(shift, 1); }
 
 static void down(void)
 {
@@ -416,6 +419,78 @@ static void old_pages_are_written_and_young_ones_wait(void **state)
 	down();
 }
 
+/* What a round of the flusher has only begun is on the disk when sync ends. */
+static void sync_waits_for_what_the_flusher_began(void **state)
+{
+	u8 byte = 1;
+	up(12);
+	file.blocks[0] = 300;
+	fill_file(PAGE_SIZE);
+	host_disk_set_delay(disk, 1000000000ull);
+	assert_int_equal(write_at(0, 1, &byte, 1), 1);
+	flusher_round(&dev->flusher, hal_clock_ns() + 31000000000ull);
+	assert_int_equal(file.store.nr_dirty, 0);
+	assert_int_equal(file.store.nr_writeback, 1);
+	assert_int_equal(flusher_sync(dev), 0);
+	assert_int_equal(file.store.nr_writeback, 0);
+	assert_int_equal(host_disk_bytes(disk)[300 * PAGE_SIZE], 1);
+	down();
+}
+
+/* Write-back that finds no memory says so and leaves the page dirty; the next one writes it. */
+static void write_back_without_memory_says_so(void **state)
+{
+	bool has_failed = false;
+	up(12);
+	for (u64 b = 0; b < 8; b++)
+		file.blocks[b] = 300 + 2 * b; /* a request each */
+	fill_file(8 * PAGE_SIZE);
+	for (long n = 0;; n++) {
+		u8 byte = (u8)(n + 1);
+		for (u64 page = 0; page < 8; page++)
+			assert_int_equal(write_at(page * PAGE_SIZE, 1, &byte, 1), 1);
+		inject_failure(INJECT_FRAMES | INJECT_SLABS, n, NULL);
+		int err = mapping_writeback(&file.mapping, 0, ~0ull, WRITEBACK_WAIT);
+		inject_stop();
+		assert_true(err == 0 || err == -ENOMEM);
+		assert_int_equal(!err, !file.store.nr_dirty);
+		has_failed |= err != 0;
+		sync_file();
+		for (u64 page = 0; page < 8; page++)
+			assert_int_equal(host_disk_bytes(disk)[file.blocks[page] * PAGE_SIZE], byte);
+		if (!inject_struck())
+			break;
+	}
+	assert_true(has_failed);
+	down();
+}
+
+/* Two CPUs write to one page; each one's write-back has its own bytes on the disk when it ends. */
+static void write_and_sync_one_byte(void *arg)
+{
+	u64 at = (u64)(uintptr_t)arg;
+	for (u8 byte = 1; byte < 8; byte++) {
+		CHECK(write_at(at, 1, &byte, 1) == 1);
+		CHECK(mapping_writeback(&file.mapping, 0, ~0ull, WRITEBACK_WAIT) == 0);
+		CHECK(host_disk_bytes(disk)[300 * PAGE_SIZE + at] == byte);
+	}
+}
+
+static void a_mark_of_another_cpu_is_written_too(void **state)
+{
+	for (u64 seed = 1; seed <= 60; seed++) {
+		up_with(12, 2);
+		file.blocks[0] = 300;
+		fill_file(PAGE_SIZE);
+		host_turns_begin(seed);
+		host_cpu_start(1, write_and_sync_one_byte, (void *)100);
+		write_and_sync_one_byte((void *)200);
+		host_cpu_join(1);
+		host_turns_end();
+		down();
+	}
+}
+
 /* A file larger than memory is read through; what is used again stays, and nothing dirty is dropped. */
 static void reading_more_than_memory_reclaims_what_is_cold(void **state)
 {
@@ -467,6 +542,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_read_error_is_one_page_and_can_be_tried_again),
 	cmocka_unit_test(a_forgotten_buffer_is_not_written),
 	cmocka_unit_test(old_pages_are_written_and_young_ones_wait),
+	cmocka_unit_test(sync_waits_for_what_the_flusher_began),
+	cmocka_unit_test(write_back_without_memory_says_so),
+	cmocka_unit_test(a_mark_of_another_cpu_is_written_too),
 };
 
 int run_cache_tests(void) { return run_group("cache", tests, sizeof(tests) / sizeof(tests[0])); }
