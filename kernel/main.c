@@ -28,6 +28,7 @@
 #include <lib/parse.h>
 #include <lib/string.h>
 #include <linux/stat.h>
+#include <mm/commit.h>
 #include <mm/frame.h>
 #include <mm/policy.h>
 #include <mm/radix.h>
@@ -184,6 +185,7 @@ static void init_main(void *arg)
 	selftest_run();
 	make_default_root();
 	unpack_initrd();
+	space_commit_init();
 	tty_await_console();
 	open_console();
 	hal_log(LOG_INFO, "%llu ms to init, %lluK free", (unsigned long long)(hal_clock_ns() / 1000000),

@@ -125,6 +125,7 @@ void host_machine_create(const struct host_config *c)
 	nr_ranges = c->nr_nodes;
 	for (unsigned i = 0; i < nr_ranges; i++)
 		ranges[i] = (struct hal_ram_range){ RAM_START + i * per_node, RAM_START + (i + 1) * per_node, (u16)i, 0 };
+	host_processes_forget();
 	memset(mm_stat_cpus, 0, sizeof(mm_stat_cpus));
 	host_mmu_reset();
 	frame_init();

@@ -111,7 +111,11 @@ int process_auxv(struct seq *s, struct pseudo_node *n);
 int process_limits(struct seq *s, struct pseudo_node *n);
 int process_io(struct seq *s, struct pseudo_node *n);
 int process_schedstat(struct seq *s, struct pseudo_node *n);
-int process_oom_score(struct seq *s, struct pseudo_node *n);
+int process_oom_score(struct seq *s, struct pseudo_node *n); /* oom.c, as the next four */
+int show_oom_score_adj(struct seq *s, struct pseudo_node *n);
+int store_oom_score_adj(struct pseudo_node *n, char *text, size_t len);
+int show_oom_adj(struct seq *s, struct pseudo_node *n);
+int store_oom_adj(struct pseudo_node *n, char *text, size_t len);
 int process_mounts(struct seq *s, struct pseudo_node *n);
 int process_mountinfo(struct seq *s, struct pseudo_node *n);
 int process_mountstats(struct seq *s, struct pseudo_node *n);

@@ -171,44 +171,6 @@ static int store_comm(struct pseudo_node *n, char *text, size_t len)
 	return err;
 }
 
-static int show_oom_score_adj(struct seq *s, struct pseudo_node *n)
-{
-	seq_printf(s, "%d\n", n->process->oom_score_adj);
-	return 0;
-}
-
-static int set_oom_score_adj(struct pseudo_node *n, s64 v)
-{
-	if (v < n->process->oom_score_adj && !capable(CAP_SYS_RESOURCE))
-		return -EACCES;
-	n->process->oom_score_adj = (s16)v;
-	return 0;
-}
-
-static int store_oom_score_adj(struct pseudo_node *n, char *text, size_t len)
-{
-	s64 v;
-	if (pseudo_parse_value(text, &v) || v < -1000 || v > 1000)
-		return -EINVAL;
-	return set_oom_score_adj(n, v);
-}
-
-/* The old scale: -17 is never, 15 the most. */
-static int show_oom_adj(struct seq *s, struct pseudo_node *n)
-{
-	s32 v = n->process->oom_score_adj;
-	seq_printf(s, "%d\n", v == 1000 ? 15 : v * 17 / 1000);
-	return 0;
-}
-
-static int store_oom_adj(struct pseudo_node *n, char *text, size_t len)
-{
-	s64 v;
-	if (pseudo_parse_value(text, &v) || ((v < -16 || v > 15) && v != -17))
-		return -EINVAL;
-	return set_oom_score_adj(n, v == 15 ? 1000 : v * 1000 / 17);
-}
-
 static int show_wchan(struct seq *s, struct pseudo_node *n)
 {
 	struct task *t = node_task(n);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The figures of a process in one line: stat, statm; and schedstat, io, oom_score. */
+/* The figures of a process in one line: stat, statm; and schedstat, io. */
 #include "proc.h"
 #include <asm/resource.h>
 #include <fs/tty.h>
@@ -167,20 +167,5 @@ int process_io(struct seq *s, struct pseudo_node *n)
 	spin_unlock(&tasklist_lock);
 	seq_printf(s, "rchar: %llu\nwchar: %llu\nsyscr: %llu\nsyscw: %llu\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n",
 	           (unsigned long long)v[0], (unsigned long long)v[1], (unsigned long long)v[2], (unsigned long long)v[3]);
-	return 0;
-}
-
-/* Linux's badness: pages held, moved by the adjustment, on a scale where 2000 * 2/3 is everything. */
-int process_oom_score(struct seq *s, struct pseudo_node *n)
-{
-	struct space *m = node_space(n);
-	s64 total = (s64)frame_total(), points = 0, adj = n->process->oom_score_adj;
-	if (m && adj != -1000) {
-		points = m->rss[RSS_ANON] + m->rss[RSS_FILE] + m->rss[RSS_SHMEM] + m->rss[RSS_SWAP] + m->nr_tables + adj * total / 1000;
-		points = (1000 + points * 1000 / total) * 2 / 3;
-	}
-	if (m)
-		space_put(m);
-	seq_printf(s, "%lld\n", (long long)max(points, (s64)0));
 	return 0;
 }

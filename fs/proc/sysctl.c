@@ -143,6 +143,33 @@ static int store_min_free(struct pseudo_node *n, char *text, size_t len)
 	return 0;
 }
 
+static int show_watermark_scale(struct seq *s, struct pseudo_node *n)
+{
+	seq_printf(s, "%u\n", frame_watermark_scale());
+	return 0;
+}
+
+static int store_watermark_scale(struct pseudo_node *n, char *text, size_t len)
+{
+	s64 v;
+	if (pseudo_parse_value(text, &v) || v < 1 || v > 3000)
+		return -EINVAL;
+	frame_set_watermark_scale((u32)v);
+	return 0;
+}
+
+/* The limit of mode 2 is given in percent or in KiB: setting one form clears the other. */
+static int store_overcommit(struct pseudo_node *n, char *text, size_t len)
+{
+	bool is_ratio = n->entry->data == &mm_tunables.overcommit_ratio;
+	int err = is_ratio ? store_u32(n, text, len) : store_u64(n, text, len);
+	if (!err && is_ratio)
+		mm_tunables.overcommit_kbytes = 0;
+	else if (!err)
+		mm_tunables.overcommit_ratio = 0;
+	return err;
+}
+
 /* 1: clean pages of the cache, 2: names, inodes and other reclaimable slab. */
 static int store_drop_caches(struct pseudo_node *n, char *text, size_t len)
 {
@@ -197,17 +224,20 @@ static int store_interval(struct pseudo_node *n, char *text, size_t len)
 
 static const struct pseudo_entry vm_entries[] = {
 	U32_ENTRY("overcommit_memory", mm_tunables.overcommit_memory, 0, 2),
-	U32_ENTRY("overcommit_ratio", mm_tunables.overcommit_ratio, 0, 0x7fffffff),
-	TEXT_ENTRY("overcommit_kbytes", "0"),
+	{ .name = "overcommit_ratio", .mode = S_IFREG | 0644, .show = show_u32, .store = store_overcommit,
+	  .data = &mm_tunables.overcommit_ratio, .max = 0x7fffffff },
+	{ .name = "overcommit_kbytes", .mode = S_IFREG | 0644, .show = show_u64, .store = store_overcommit,
+	  .data = &mm_tunables.overcommit_kbytes, .max = 0x7fffffffffffffff },
 	U32_ENTRY("max_map_count", mm_tunables.max_map_count, 0, 0x7fffffff),
 	U64_ENTRY("mmap_min_addr", mm_tunables.mmap_min_addr, 0, 0x7fffffffffff),
 	{ .name = "min_free_kbytes", .mode = S_IFREG | 0644, .show = show_min_free, .store = store_min_free },
+	{ .name = "watermark_scale_factor", .mode = S_IFREG | 0644, .show = show_watermark_scale, .store = store_watermark_scale },
 	{ .name = "drop_caches", .mode = S_IFREG | 0200, .store = store_drop_caches },
 	U32_ENTRY("swappiness", mm_tunables.swappiness, 0, 200),
 	U32_ENTRY("page-cluster", mm_tunables.page_cluster, 0, 31),
-	TEXT_ENTRY("panic_on_oom", "0"),
-	TEXT_ENTRY("oom_kill_allocating_task", "1"),
-	TEXT_ENTRY("oom_dump_tasks", "0"),
+	U32_ENTRY("panic_on_oom", mm_tunables.panic_on_oom, 0, 2),
+	U32_ENTRY("oom_kill_allocating_task", mm_tunables.oom_kill_allocating_task, 0, 0x7fffffff),
+	U32_ENTRY("oom_dump_tasks", mm_tunables.oom_dump_tasks, 0, 0x7fffffff),
 	TEXT_ENTRY("nr_hugepages", "0"),
 	TEXT_ENTRY("nr_overcommit_hugepages", "0"),
 	DIRTY_RATIO("dirty_ratio", dirty_ratio),
@@ -218,8 +248,8 @@ static const struct pseudo_entry vm_entries[] = {
 	{ .name = "dirty_writeback_centisecs", .mode = S_IFREG | 0644, .show = show_u32, .store = store_interval,
 	  .data = &writeback_tunables.dirty_writeback_centisecs, .max = 0x7fffffff },
 	U32_ENTRY("vfs_cache_pressure", mm_tunables.vfs_cache_pressure, 0, 0x7fffffff),
-	TEXT_ENTRY("admin_reserve_kbytes", "8192"),
-	TEXT_ENTRY("user_reserve_kbytes", "131072"),
+	U64_ENTRY("admin_reserve_kbytes", mm_tunables.admin_reserve_kbytes, 0, 0x7fffffffffffffff),
+	U64_ENTRY("user_reserve_kbytes", mm_tunables.user_reserve_kbytes, 0, 0x7fffffffffffffff),
 	TEXT_ENTRY("laptop_mode", "0"),
 	TEXT_ENTRY("unprivileged_userfaultfd", "0"),
 	TEXT_ENTRY("zone_reclaim_mode", "0"),

@@ -10,6 +10,7 @@
  */
 #include "tmpfs.h"
 #include <asm/statfs.h>
+#include <kernel/task.h>
 #include <lib/parse.h>
 #include <linux/magic.h>
 #include <mm/commit.h>
@@ -121,7 +122,7 @@ int tmpfs_charge(struct inode *i, s64 nr_pages)
 		return 0;
 	}
 	bool fits = __atomic_add_fetch(&t->nr_pages, nr_pages, __ATOMIC_RELAXED) <= (s64)t->max_pages || !t->max_pages;
-	if (likely(fits && !space_commit_charge((u64)nr_pages)))
+	if (likely(fits && !space_commit_charge(current->space, (u64)nr_pages)))
 		return 0;
 	__atomic_fetch_sub(&t->nr_pages, nr_pages, __ATOMIC_RELAXED);
 	return -ENOSPC;

@@ -174,7 +174,8 @@ struct process {
 	u32 notify_code;                /* (s) CLD_* that the parent has yet to be told, 0 = none */
 
 	struct rlimit_pair rlimits[16];
-	s16 oom_score_adj;
+	s16 oom_score_adj;              /* (t) to write: how willingly it is ended when memory runs out, -1000..1000 */
+	s16 oom_score_adj_min;          /* (t) without CAP_SYS_RESOURCE it is not lowered below this */
 	struct posix_timers *timers;    /* setitimer, timer_create */
 	/* sums of exited threads and of waited-for children */
 	u64 utime_ns, stime_ns, min_faults, maj_faults, nr_switches_voluntary, nr_switches_involuntary;
@@ -221,6 +222,8 @@ struct list_head *session_members_locked(u32 sid);
 bool pgrp_is_orphaned_locked(u32 pgid, const struct process *ignored);
 /* Makes all threads of p but `except` leave at their next return to user mode or interruptible sleep. */
 void process_kill_threads_locked(struct process *p, struct task *except);
+/* oom_score_adj of p and of all that share its space; is_old_scale: by way of oom_adj. 0 or -EACCES. */
+int process_set_oom_score_adj(struct process *p, s16 adj, bool is_old_scale);
 /* SIGKILL-like end of a whole process from outside its own threads. Takes tasklist_lock. */
 void process_begin_group_exit(struct process *p, u32 code);
 

@@ -133,6 +133,7 @@ static inline struct frame *ptr_frame(const void *p) { return pfn_frame(hal_ptr_
 #define ALLOC_ZERO    (1u << 3) /* content zeroed */
 #define ALLOC_MOVABLE (1u << 4) /* user page or page of a file: can be migrated */
 #define ALLOC_RECLAIMABLE (1u << 5) /* kernel memory that a shrinker can free; not with ALLOC_MOVABLE */
+#define ALLOC_VICTIM  (1u << 6) /* may take half of what lies below the minimum watermark: who allocates is ending */
 #define ALLOC_KERNEL  (ALLOC_WAIT | ALLOC_IO)
 #define ALLOC_USER    (ALLOC_WAIT | ALLOC_IO | ALLOC_MOVABLE)
 
@@ -149,7 +150,8 @@ void frame_init(void);
 /* More RAM (bytes, half open) for the allocator: the initial RAM disk once unpacked, init memory. */
 void frame_add_range(paddr_t start, paddr_t end, unsigned node);
 
-/* A block of 2^order pages (0..FRAME_MAX_ORDER) of the given kind with one reference, or NULL.
+/* A block of 2^order pages (0..FRAME_MAX_ORDER) of the given kind with one reference, or NULL. With ALLOC_WAIT and
+ * ALLOC_IO and up to OOM_MAX_ORDER it rather ends a process than fails (mm/oom.h).
  * Source: Knuth, TAOCP 1, 2.5 (buddy system). No locks required; not from interrupts. */
 struct frame *frame_alloc(unsigned order, unsigned alloc, enum frame_kind kind);
 
@@ -220,6 +222,9 @@ u64 frame_nr_of_kind(enum frame_kind kind);  /* O(n) census, for validators and 
 /* Sets min watermark from /proc/sys/vm/min_free_kbytes; low and high follow as in Linux. */
 void frame_set_min_free(u64 kbytes);
 u64 frame_min_free(void);
+/* The distance of the watermarks in 1/10000 of a node: /proc/sys/vm/watermark_scale_factor. */
+void frame_set_watermark_scale(u32 factor);
+u32 frame_watermark_scale(void);
 
 void frame_drain_pcp(void); /* returns this CPU's lists to the buddy lists */
 

@@ -49,6 +49,16 @@ static inline void rwlock_read(struct rwlock *l)
 		rwlock_read_slow(l);
 }
 
+/* Without waiting, also past writers that wait: for those who may not. */
+static inline bool rwlock_read_trylock(struct rwlock *l)
+{
+	u32 s = READ_ONCE(l->state);
+	while (!(s & RWLOCK_WRITER))
+		if (__atomic_compare_exchange_n(&l->state, &s, s + 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			return true;
+	return false;
+}
+
 static inline void rwlock_read_unlock(struct rwlock *l)
 {
 	u32 s = __atomic_sub_fetch(&l->state, 1, __ATOMIC_RELEASE);
@@ -81,11 +91,35 @@ bool host_has_workers(void);
 
 /* Who is asking: set by the host for the running task. */
 struct host_context {
-	bool may_use_reserves;
+	bool may_use_reserves;  /* was chosen to end, so that others get memory */
 	bool is_being_killed;   /* a fatal signal is pending: long loops stop early */
 	bool has_ipc_lock;      /* CAP_IPC_LOCK: no RLIMIT_MEMLOCK */
+	bool has_sys_admin;     /* CAP_SYS_ADMIN: what mode 2 of overcommit keeps back for it */
 };
 const struct host_context *host_current(void);
+/* The running task may use reserves from now on: it is being killed, and gives back more than it takes. */
+void host_use_reserves(void);
+
+/* A process, as the choice of the one to end when memory runs out sees it. */
+struct host_process {
+	u32 pid, uid;
+	char name[16];
+	s16 oom_score_adj;   /* -1000..1000 */
+	bool is_exempt;      /* init, threads of the kernel's own */
+	bool is_borrower;    /* in its parent's space until it executes a program (vfork): the parent stands for both */
+	bool is_dying;       /* it and all that share its space are on their way out */
+	struct space *space; /* NULL: has none any more; stays meanwhile */
+};
+typedef void (*host_process_fn)(const struct host_process *p, void *arg);
+
+/* Calls fn for the process with a space that has the lowest pid above `after`; 0 begins with the first. Returns
+ * its pid, 0: there is none. The host's lock of processes is held (a spin lock, RANK_TASKLIST). */
+u32 host_visit_process(u32 after, host_process_fn fn, void *arg);
+/* The same for the running task's process, with a space or not. */
+void host_visit_self(host_process_fn fn, void *arg);
+/* Ends, as SIGKILL does, every process that has s, and lets their threads use reserves. Allocates nothing, waits
+ * for nothing. False: an exempt one has it too, which goes on. */
+bool host_kill_space(struct space *s);
 
 /* The running task's resource limits, by RLIMIT_* of <asm/resource.h>; bytes, ~0 = unlimited. They may
  * change at any time. */
@@ -94,11 +128,15 @@ struct rlimit_pair {
 };
 const struct rlimit_pair *host_rlimits(void);
 
-/* Overcommit policy, /proc/sys/vm/overcommit_{memory,ratio}, and other tunables; plain words that the
- * host may write at any time. */
+/* Tunables of /proc/sys/vm; plain words that the host may write at any time. */
 extern struct mm_tunables {
 	u32 overcommit_memory; /* 0 heuristic, 1 always, 2 never beyond CommitLimit */
 	u32 overcommit_ratio;  /* percent of RAM for mode 2 */
+	u64 overcommit_kbytes; /* the same in KiB; one of both is 0 */
+	u64 admin_reserve_kbytes, user_reserve_kbytes; /* mode 2 keeps back: for CAP_SYS_ADMIN, and from one process */
+	u32 panic_on_oom;             /* no choice of a victim: the machine stops */
+	u32 oom_kill_allocating_task; /* whoever finds no memory is the victim */
+	u32 oom_dump_tasks;           /* the report shows a table of processes */
 	u32 max_map_count;     /* regions per space: 65530 */
 	u64 mmap_min_addr;     /* 65536 */
 	u32 share_tables;      /* 1: fork shares last-level tables */

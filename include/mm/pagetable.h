@@ -239,6 +239,9 @@ void gather_end(struct gather *g);
 /* Empties [start, end) of the space. Shared tables it covers whole are dropped by their upper entry;
  * partly covered ones must have been unshared before. Empty tables stay. Space lock held (read). */
 void zap_range(struct gather *g, uaddr_t start, uaddr_t end);
+/* Empties the whole space, each leaf table dropped by its upper entry, shared or not. For one that is about to
+ * end: its faults fill tables again. Space lock held (read). */
+void zap_leaves_whole(struct gather *g);
 /* Frees the tables that are empty, as far as they map part of [start, end). Space lock held (write). */
 void prune_tables(struct gather *g, uaddr_t start, uaddr_t end);
 /* Empties and frees everything including the root; no CPU has it loaded. */

@@ -46,6 +46,9 @@ void shrinker_register(struct shrinker *s);
 /* Tries to free nr pages; alloc: ALLOC_* of who needs them. Pages freed. May sleep. */
 u64 reclaim_pages(u64 nr, unsigned alloc);
 
+/* Pages that reclaim could look at, now or once they are idle. */
+u64 reclaim_nr_listed(void);
+
 /* Frees what the shrinkers have, all of it (drop_caches 2). Objects freed. */
 u64 reclaim_slab_all(void);
 
@@ -54,7 +57,7 @@ void reclaim_wake(void);
 /* Pages that reclaim is waiting for have become free. */
 void reclaim_progress(void);
 void reclaim_init(void);
-int reclaim_start(void); /* the worker, once threads exist: 0 or -ENOMEM */
+int reclaim_start(void); /* the worker and the reaper of mm/oom.h, once threads exist: 0 or -ENOMEM */
 
 /* NULL, or what is broken. Nothing may be reclaimed meanwhile. */
 const char *lru_validate(void);

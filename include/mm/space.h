@@ -16,6 +16,16 @@ struct region;
 
 enum rss_kind { RSS_ANON, RSS_FILE, RSS_SHMEM, RSS_SWAP, RSS_NR };
 
+/* Of a space that was chosen to go because memory ran out (mm/oom.h), so that nothing has to be allocated then. */
+struct oom_note {
+	u32 state;             /* atomic: OOM_* of mm/oom.h; 0: it was not chosen */
+	u32 pid;
+	char name[16];
+	u64 charged_pages;     /* what it held when it was chosen */
+	u64 freed_by_reaper;   /* pages */
+	struct list_head link; /* (reaper's lock) */
+};
+
 struct space {
 	struct rwlock lock; /* RANK_SPACE */
 	pfn_t root_pfn;
@@ -26,8 +36,10 @@ struct space {
 	struct region *cached;  /* last region found; any reader may replace it */
 	u32 nr_regions;
 	u32 users;              /* atomic: space_get/put */
+	u32 pins;               /* atomic: one of all users; the structure and the root stay */
 	cpumask_t cpus;         /* atomic: CPUs that have the root loaded */
 	bool is_dead;           /* torn down: nothing may be mapped any more */
+	bool is_reaped;         /* its pages were dropped under it: what is absent may have been written to */
 	u8 def_flags_locked;    /* mlockall(MCL_FUTURE / MCL_ONFAULT) */
 
 	uaddr_t mmap_base;      /* highest address for kernel-chosen mappings, searched downwards */
@@ -41,6 +53,7 @@ struct space {
 	u64 total_pages;        /* (lock) VmSize */
 	u64 locked_pages, data_pages, exec_pages, stack_pages; /* (lock) */
 	s64 nr_tables;          /* atomic: page-table pages incl. shared: VmPTE */
+	struct oom_note oom;
 };
 
 /* An empty space with one reference, or NULL. */
@@ -48,6 +61,9 @@ struct space *space_create(void);
 static inline void space_get(struct space *s) { __atomic_fetch_add(&s->users, 1, __ATOMIC_RELAXED); }
 /* The last put unmaps everything and frees the tables; it must not be loaded on any CPU then. */
 void space_put(struct space *s);
+/* Keeps the structure, not what it maps, beyond the last put. */
+static inline void space_pin(struct space *s) { __atomic_fetch_add(&s->pins, 1, __ATOMIC_RELAXED); }
+void space_unpin(struct space *s);
 /* Unmaps everything now (exit, exec) although references remain; faults then fail. */
 void space_teardown(struct space *s);
 

@@ -91,6 +91,8 @@ extern struct mm_stat_cpu mm_stat_cpus[HAL_MAX_CPUS];
 /* No lock: the CPU's own line. Not from interrupt handlers. */
 static inline void stat_add(enum mm_counter c, s64 n) { mm_stat_cpus[hal_cpu_id()].count[c] += n; }
 
+/* The CPU's own share: as long as nothing sleeps, the difference of two looks is what happened in between. */
+static inline u64 stat_read_here(enum mm_counter c) { return (u64)mm_stat_cpus[hal_cpu_id()].count[c]; }
 u64 stat_read(enum mm_counter c); /* sum over CPUs; a negative sum (a race while reading) reads 0 */
 const char *stat_name(enum mm_counter c);
 const char *stat_help(enum mm_counter c);

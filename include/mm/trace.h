@@ -16,6 +16,7 @@ enum trace_event {
 	TRACE_UNSHARE, /* address, table pfn, sharers left, 0 */
 	TRACE_COPY,    /* address, old pfn, new pfn, 0 */
 	TRACE_NO_MEMORY, /* order, alloc flags, enum frame_kind, 0 */
+	TRACE_KILL,    /* pid, its pages in memory and swap, page tables, oom_score_adj */
 	TRACE_NR
 };
 

@@ -12,8 +12,8 @@
 #include <kernel/sched.h>
 #include <kernel/signal.h>
 #include <mm/fault.h>
+#include <mm/oom.h>
 #include <mm/space.h>
-#include <mm/stat.h>
 
 static u64 reported[(SYSCALL_TABLE_SIZE + 63) / 64];
 
@@ -52,18 +52,16 @@ void kernel_syscall(struct hal_regs *regs)
 
 /* ---- faults ---- */
 
-/* Memory ran out for a page that the task cannot go on without. */
-static void kill_for_memory(void)
+/* Memory ran out for a page that the task cannot go on without, and nobody can be killed for it: all that is
+ * left is exempt. The task goes, so that the machine lives; init waits for better times. */
+static void end_for_memory(void)
 {
 	struct process *p = current->process;
-	struct space *s = current->space;
-	stat_add(STAT_OOM_KILL, 1);
-	hal_log(LOG_ERR,
-	        "Out of memory: Killed process %u (%s) total-vm:%llukB, anon-rss:%lldkB, file-rss:%lldkB, "
-	        "shmem-rss:%lldkB, UID:%u pgtables:%lldkB oom_score_adj:%d",
-	        p->pid, current->comm, (unsigned long long)s->total_pages * 4, (long long)s->rss[RSS_ANON] * 4,
-	        (long long)s->rss[RSS_FILE] * 4, (long long)s->rss[RSS_SHMEM] * 4, current->cred->uid, (long long)s->nr_tables * 4,
-	        p->oom_score_adj);
+	if (p == init_process) {
+		oom_wait();
+		return;
+	}
+	hal_log(LOG_ERR, "Out of memory: process %u (%s) ends: nobody else can be killed for it", p->pid, current->comm);
 	process_begin_group_exit(p, SIGKILL);
 }
 
@@ -85,9 +83,10 @@ void kernel_user_fault(struct hal_regs *regs, uaddr_t addr, unsigned access)
 	if (likely(v.kind == FAULT_MAPPED)) {
 		count_fault(t, v);
 	} else if (v.kind == FAULT_SIGNAL) {
-		signal_force_page_fault(v.sig, v.code, addr, error);
-	} else if (v.kind == FAULT_OOM) {
-		kill_for_memory();
+		if (!host_current()->is_being_killed) /* its memory may have been taken already */
+			signal_force_page_fault(v.sig, v.code, addr, error);
+	} else if (v.kind == FAULT_OOM && !oom_fault()) {
+		end_for_memory();
 	}
 	t->in_syscall = false;
 }

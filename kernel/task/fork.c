@@ -131,6 +131,7 @@ static void process_inherit(struct process *p, const struct process *from)
 {
 	memcpy(p->rlimits, from->rlimits, sizeof(p->rlimits));
 	p->oom_score_adj = from->oom_score_adj;
+	p->oom_score_adj_min = from->oom_score_adj_min;
 	p->dumpable = from->dumpable;
 	p->membarrier_registered = from->membarrier_registered;
 	p->has_child_subreaper = from->has_child_subreaper || from->is_child_subreaper;

@@ -12,6 +12,7 @@
  * Locking: tasklist_lock for the hash and all members; the bitmap has a lock of the same rank's inside.
  */
 #include "pid.h"
+#include <hal/log.h>
 #include <kernel/errno.h>
 #include <kernel/sched.h>
 #include <mm/slab.h>
@@ -48,6 +49,21 @@ struct pid *pid_find_locked(u32 nr)
 	while (p && p->nr != nr)
 		p = p->hash_next;
 	return p;
+}
+
+struct pid *pid_next_locked(u32 nr)
+{
+	while (nr < PID_LIMIT) {
+		u64 *piece = pieces[nr / PIECE_BITS];
+		u64 word = piece ? piece[nr % PIECE_BITS / 64] >> nr % 64 : 0;
+		if (word && nr) {
+			struct pid *p = pid_find_locked(nr + (u32)__builtin_ctzll(word));
+			DEBUG_ASSERT(p);
+			return p;
+		}
+		nr = piece ? (nr | 63) + 1 : (u32)((nr / PIECE_BITS + 1) * PIECE_BITS);
+	}
+	return NULL;
 }
 
 /* The first clear bit in [from, to), or 0; a piece that does not exist is skipped to its start. */

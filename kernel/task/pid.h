@@ -20,6 +20,8 @@ struct pid *pid_alloc(void);
 /* Frees the number when nothing carries it any more; under tasklist_lock. */
 void pid_release_locked(struct pid *p);
 struct pid *pid_find_locked(u32 nr);
+/* The lowest number in use that is at least nr, or NULL. */
+struct pid *pid_next_locked(u32 nr);
 
 /* Moves a process into a group or session; the number must exist. */
 void process_set_pgrp_locked(struct process *p, u32 pgid);

@@ -198,10 +198,11 @@ const struct host_context *host_current(void)
 	struct host_context *h = &t->host;
 	struct process *p = t->process;
 	if (unlikely(!p)) {
-		h->has_ipc_lock = true;
+		h->has_ipc_lock = h->has_sys_admin = true;
 		return h;
 	}
 	h->has_ipc_lock = t->cred->cap_effective >> CAP_IPC_LOCK & 1;
+	h->has_sys_admin = t->cred->cap_effective >> CAP_SYS_ADMIN & 1;
 	u32 work = READ_ONCE(t->work);
 	h->is_being_killed = (work & WORK_KILL) || ((work & WORK_SIGNAL) && signal_is_fatal_pending(t));
 	return h;

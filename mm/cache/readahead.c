@@ -73,14 +73,14 @@ static u64 next_present(struct mapping *m, u64 index)
 }
 
 /* Reads the absent pages of [index, index + nr) within the file; `mark` (~0: none) is flagged. Memory that is
- * short ends it: whoever needs a page asks again. */
+ * short ends it, and nobody is killed for it: whoever needs a page asks again. */
 static void read_pages(struct mapping *m, u64 index, u64 nr, u64 mark)
 {
 	struct batch b = { .mapping = m };
 	u64 size = mapping_size_pages(m), end = min(index + nr, size), present = next_present(m, index);
 	for (; index < end; index++) {
 		struct frame *f;
-		int err = index == present ? -EEXIST : mapping_insert_busy(m, index, ALLOC_USER, &f);
+		int err = index == present ? -EEXIST : mapping_insert_busy(m, index, ALLOC_WAIT | ALLOC_MOVABLE, &f);
 		if (err == -EEXIST) {
 			present = next_present(m, index + 1);
 			batch_end(&b);

@@ -55,6 +55,10 @@ static inline struct fault_verdict fault_in(struct space *s, struct region *r, u
 		return VERDICT_OOM;
 	pte_t e = hal_entry_load(l.entry);
 	if (likely(pte_is_none(e))) {
+		if (unlikely(READ_ONCE(s->is_reaped)) && !(r->flags & REGION_SHARED)) {
+			leaf_unlock(&l);
+			return VERDICT_SIGNAL(SIGBUS, BUS_ADRERR); /* what was written here may be lost */
+		}
 		if (likely(!r->mapping))
 			return fault_anon(s, r, addr, access, &l);
 		leaf_unlock(&l);

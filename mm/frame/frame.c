@@ -5,14 +5,17 @@
  * A single frame comes from one of this CPU's stacks, one for each mobility, which are refilled and drained in
  * batches; kernel code is not preempted and interrupts never allocate, so it needs no lock. A freed frame goes
  * to the stack of its page block. Larger blocks go to the nodes directly, nearest first. When everything is
- * below the minimum watermark the caller reclaims, if it may wait.
+ * below the minimum watermark the allocation reclaims memory, if it may wait, and in the end has a process
+ * killed for it (mm/reclaim/oom.c).
  *
  * F1  Every frame of managed RAM has one of the kinds of enum frame_kind; RESERVED ones are never given.
  * F2  MemFree = sum of the nodes' free_pages and of the CPUs' stacks.
  */
 #include "internal.h"
 #include <lib/string.h>
+#include <mm/host.h>
 #include <mm/inject.h>
+#include <mm/oom.h>
 #include <mm/reclaim.h>
 #include <mm/stat.h>
 #include <mm/swap.h>
@@ -62,9 +65,8 @@ static inline struct frame *pcp_pop(struct pcp *p)
 /* How many pages may leave the node. */
 static u64 node_budget(const struct node *n, unsigned alloc)
 {
-	if (alloc & ALLOC_RESERVE)
-		return n->free_pages;
-	return n->free_pages > n->wmark_min ? n->free_pages - n->wmark_min : 0;
+	u64 keep = watermark_floor(n, alloc);
+	return n->free_pages > keep ? n->free_pages - keep : 0;
 }
 
 /* Small blocks first, so that large ones stay whole. */
@@ -175,7 +177,30 @@ static struct frame *drain_and_take(unsigned order, unsigned alloc)
 	return take(order, alloc);
 }
 
-#define RECLAIM_ROUNDS 16
+#define RECLAIM_ROUNDS 16 /* without a page to show for it */
+
+/* Nothing is free for it: takes memory back until something is. */
+static struct frame *take_hard(unsigned order, unsigned alloc)
+{
+	for (unsigned idle = 0, rounds = 0;; rounds++) {
+		u64 freed = reclaim_pages(max(1ul << order, (u64)PCP_BATCH), alloc);
+		bool is_victim = host_current()->may_use_reserves;
+		struct frame *f = drain_and_take(order, is_victim ? alloc | ALLOC_VICTIM : alloc);
+		if (f || is_victim)
+			return f;
+		if (order > OOM_MAX_ORDER) { /* what was freed need not make a block */
+			if (!freed || rounds == RECLAIM_ROUNDS)
+				return NULL;
+			continue;
+		}
+		idle = freed ? 0 : idle + 1;
+		if (idle && (idle == RECLAIM_ROUNDS || !reclaim_nr_listed())) {
+			if (!oom_make_room(order, alloc))
+				return NULL;
+			idle = 0;
+		}
+	}
+}
 
 /* Blocks, and everything while failures are injected. */
 static __attribute__((noinline)) struct frame *alloc_slow(unsigned order, unsigned alloc, enum frame_kind kind)
@@ -185,12 +210,8 @@ static __attribute__((noinline)) struct frame *alloc_slow(unsigned order, unsign
 		f = take(order, alloc);
 		if (!f)
 			f = drain_and_take(order, alloc);
-		/* Reclaim may free single pages that do not make a block: a few rounds, each must free something. */
-		for (unsigned i = 0; !f && (alloc & ALLOC_WAIT) && i < RECLAIM_ROUNDS; i++)
-			if (reclaim_pages(max(1ul << order, (u64)PCP_BATCH), alloc))
-				f = drain_and_take(order, alloc);
-			else
-				break;
+		if (!f && (alloc & ALLOC_WAIT))
+			f = take_hard(order, alloc);
 	}
 	if (!f) {
 		trace_point(TRACE_NO_MEMORY, order, alloc, kind, 0);

@@ -56,6 +56,9 @@ void watermark_init(void);
 extern u32 frame_pcp_high; /* frames that a CPU's stack holds at most */
 /* Is a node below its low watermark? A guess, without locks. */
 bool watermark_is_low(void);
+/* So many pages have to stay in the node. */
+u64 watermark_floor(const struct node *n, unsigned alloc);
+/* May 2^order pages leave it? */
 bool watermark_ok(const struct node *n, unsigned order, unsigned alloc);
 
 #endif

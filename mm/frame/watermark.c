@@ -2,11 +2,13 @@
 /*
  * Watermarks: how much of a node stays free. min is for those who may use reserves, low wakes reclaim,
  * high ends it. Formula as Linux's: min_free_kbytes = 4 * sqrt(RAM in KiB) within [128, 262144],
- * shared out by size; low = min * 5/4, high = min * 3/2.
+ * shared out by size; from each mark to the next it is min / 4 or watermark_scale_factor / 10000 of the node,
+ * whichever is more.
  */
 #include "internal.h"
 
 static u64 min_free_kbytes;
+static u32 scale_factor = 10;
 u32 frame_pcp_high;
 
 static u64 square_root(u64 x)
@@ -24,8 +26,9 @@ static void spread(void)
 	for (unsigned i = 0; i < frame_node_count; i++) {
 		struct node *n = &frame_nodes[i];
 		n->wmark_min = total ? pages * n->managed / total : 0;
-		n->wmark_low = n->wmark_min + n->wmark_min / 4;
-		n->wmark_high = n->wmark_min + n->wmark_min / 2;
+		u64 step = max(n->wmark_min / 4, n->managed * scale_factor / 10000);
+		n->wmark_low = n->wmark_min + step;
+		n->wmark_high = n->wmark_low + step;
 	}
 }
 
@@ -47,12 +50,22 @@ void frame_set_min_free(u64 kbytes)
 
 u64 frame_min_free(void) { return min_free_kbytes; }
 
-/* May 2^order pages leave the node? */
+void frame_set_watermark_scale(u32 factor)
+{
+	scale_factor = factor;
+	spread();
+}
+
+u32 frame_watermark_scale(void) { return scale_factor; }
+
+u64 watermark_floor(const struct node *n, unsigned alloc)
+{
+	return alloc & ALLOC_RESERVE ? 0 : alloc & ALLOC_VICTIM ? n->wmark_min / 2 : n->wmark_min;
+}
+
 bool watermark_ok(const struct node *n, unsigned order, unsigned alloc)
 {
-	if (alloc & ALLOC_RESERVE)
-		return true;
-	return READ_ONCE(n->free_pages) >= n->wmark_min + (1ul << order);
+	return READ_ONCE(n->free_pages) >= watermark_floor(n, alloc) + (1ul << order);
 }
 
 bool watermark_is_low(void)

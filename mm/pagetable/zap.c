@@ -224,8 +224,8 @@ static void zap_entries(struct gather *g, struct frame *t, unsigned from, unsign
 	}
 }
 
-/* Takes the space out of a shared table's sharers; empties and frees the table if it was the last. */
-static void drop_shared(struct gather *g, struct frame *upper, pte_t *upper_entry, uaddr_t base)
+/* Takes the space out of a leaf table's sharers; empties and frees the table if it was the last. */
+static void drop_leaf(struct gather *g, struct frame *upper, pte_t *upper_entry, uaddr_t base)
 {
 	table_lock_upper(upper);
 	pte_t up = hal_entry_load(upper_entry);
@@ -268,13 +268,22 @@ void zap_range(struct gather *g, uaddr_t start, uaddr_t end)
 				leaf_unlock(&l);
 			} else if (from == base && to == next) {
 				leaf_unlock(&l);
-				drop_shared(g, l.upper, l.upper_entry, base);
+				drop_leaf(g, l.upper, l.upper_entry, base);
 			} else {
 				ASSERT(l.table->nr_entries == 0); /* else the caller unshared it */
 				leaf_unlock(&l);
 			}
 		}
 		a = next;
+	}
+}
+
+void zap_leaves_whole(struct gather *g)
+{
+	struct space *s = g->space;
+	for (uaddr_t a = 0; (a = leaf_next(s, a, HAL_USER_END)) < HAL_USER_END; a = (a & ~(LEAF_SPAN - 1)) + LEAF_SPAN) {
+		struct frame *upper = upper_find(s, a);
+		drop_leaf(g, upper, &table_entries(upper)[table_index(a, 2)], a & ~(LEAF_SPAN - 1));
 	}
 }
 

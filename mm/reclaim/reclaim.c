@@ -11,6 +11,7 @@
 #include <hal/time.h>
 #include <mm/host.h>
 #include <mm/mapping.h>
+#include <mm/oom.h>
 #include <mm/pagetable.h>
 #include <mm/swap.h>
 #include <mm/writeback.h>
@@ -180,7 +181,9 @@ void reclaim_progress(void)
 static bool has_progressed(void *arg) { return READ_ONCE(progress) != *(u64 *)arg; }
 
 #define PAUSE_NS 20000000ull /* for write-back to get on */
-#define MAX_PAUSES 100u      /* 2 s: a stuck disk does not hold an allocation for ever */
+#define MAX_PAUSES 10u       /* a stuck disk does not hold an allocation for ever: it tries several times */
+
+u64 reclaim_nr_listed(void) { return stat_read(STAT_NR_INACTIVE_FILE) + stat_read(STAT_NR_ACTIVE_FILE); }
 
 /* Until writes have ended that free something. */
 static void wait_for_writes(u64 since)
@@ -224,6 +227,7 @@ void reclaim_init(void)
 	policy_init();
 	lru_init();
 	workingset_init();
+	oom_init();
 }
 
 void reclaim_wake(void)
@@ -266,5 +270,6 @@ static void kswapd(void *arg)
 int reclaim_start(void)
 {
 	is_started = host_has_workers();
-	return is_started ? host_worker_start("kswapd0", kswapd, NULL) : 0;
+	int err = oom_start();
+	return err || !is_started ? err : host_worker_start("kswapd0", kswapd, NULL);
 }

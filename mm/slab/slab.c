@@ -154,20 +154,9 @@ static void stack_fill(struct slab_cache *c, struct cpu_stack *s, u32 want)
 	}
 }
 
-static bool stack_refill(struct slab_cache *c, struct cpu_stack *s, unsigned alloc)
+static bool stack_refill(struct slab_cache *c, struct cpu_stack *s)
 {
 	spin_lock(&c->lock);
-	stack_fill(c, s, CPU_STACK / 2);
-	spin_unlock(&c->lock);
-	if (s->nr)
-		return true;
-	struct frame *f = slab_new(c, alloc);
-	if (!f)
-		return false;
-	spin_lock(&c->lock);
-	c->nr_slabs++;
-	c->nr_empty++;
-	list_add(&f->list, &c->partial);
 	stack_fill(c, s, CPU_STACK / 2);
 	spin_unlock(&c->lock);
 	return s->nr != 0;
@@ -207,24 +196,58 @@ static void stack_flush(struct slab_cache *c, struct cpu_stack *s, u32 keep)
 	}
 }
 
-/* The CPU's first use of c: its stack, or NULL when memory is short. */
-static struct cpu_stack *stack_make(struct slab_cache *c, unsigned cpu)
+/* The CPU's first use of c: gives it a stack, unless memory is short. It may be another CPU afterwards. */
+static bool stack_make(struct slab_cache *c, unsigned alloc)
 {
-	struct cpu_stack *s = slab_alloc(&stack_cache, 0);
-	if (s)
-		s->nr = 0;
-	return c->cpu[cpu] = s;
+	struct cpu_stack *s = slab_alloc(&stack_cache, alloc & ~ALLOC_ZERO);
+	if (!s)
+		return false;
+	s->nr = 0;
+	unsigned cpu = hal_cpu_id();
+	if (unlikely(c->cpu[cpu]))
+		slab_free(&stack_cache, s); /* it slept, and who ran meanwhile made one */
+	else
+		c->cpu[cpu] = s;
+	return true;
+}
+
+/* One more slab, on its list. It may be another CPU afterwards. */
+static bool cache_grow(struct slab_cache *c, unsigned alloc)
+{
+	struct frame *f = slab_new(c, alloc);
+	if (!f)
+		return false;
+	spin_lock(&c->lock);
+	c->nr_slabs++;
+	c->nr_empty++;
+	list_add(&f->list, &c->partial);
+	spin_unlock(&c->lock);
+	return true;
+}
+
+/* The CPU's stack with at least one object, or NULL. What waits for memory may end on another CPU. */
+static __attribute__((noinline)) struct cpu_stack *stack_ready(struct slab_cache *c, unsigned alloc)
+{
+	for (;;) {
+		struct cpu_stack *s = c->cpu[hal_cpu_id()];
+		if (!s) {
+			if (!stack_make(c, alloc))
+				return NULL;
+		} else if (s->nr || stack_refill(c, s)) {
+			return s;
+		} else if (!cache_grow(c, alloc)) {
+			return NULL;
+		}
+	}
 }
 
 void *slab_alloc(struct slab_cache *c, unsigned alloc)
 {
-	unsigned cpu = hal_cpu_id();
-	struct cpu_stack *s = c->cpu[cpu];
-	if (inject_strikes(INJECT_SLABS) || (unlikely(!s) && !(s = stack_make(c, cpu))) ||
-	    (unlikely(!s->nr) && !stack_refill(c, s, alloc)))
+	struct cpu_stack *s = c->cpu[hal_cpu_id()];
+	if (inject_strikes(INJECT_SLABS) || (unlikely(!s || !s->nr) && !(s = stack_ready(c, alloc))))
 		return NULL;
 	void *o = s->objects[--s->nr];
-	c->nr_out[cpu]++;
+	c->nr_out[hal_cpu_id()]++;
 	if (alloc & ALLOC_ZERO)
 		memset(o, 0, c->object_size);
 	else if (unlikely(hal_debug_checks))
@@ -247,7 +270,7 @@ void slab_free(struct slab_cache *c, void *object)
 	if (unlikely(hal_debug_checks))
 		memset(object, 0x5a, c->object_size);
 	c->nr_out[cpu]--;
-	if (unlikely(!s) && !(s = stack_make(c, cpu))) {
+	if (unlikely(!s) && (!stack_make(c, 0) || !(s = c->cpu[cpu]))) {
 		free_to_slab(c, object);
 		return;
 	}

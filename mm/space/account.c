@@ -9,6 +9,7 @@
 struct mm_tunables mm_tunables = {
 	.overcommit_memory = 0,
 	.overcommit_ratio = 50,
+	.oom_dump_tasks = 1,
 	.max_map_count = 65530,
 	.mmap_min_addr = 65536,
 	.share_tables = 1,
@@ -25,20 +26,43 @@ u64 space_committed(void)
 	return n > 0 ? (u64)n : 0;
 }
 
+#define KB_SHIFT (PAGE_SHIFT - 10)
+
+/* There is no pool of huge pages that would have to be left out. */
 u64 space_commit_limit(void)
 {
-	return frame_total() * mm_tunables.overcommit_ratio / 100 + swap_nr_total();
+	u64 kb = READ_ONCE(mm_tunables.overcommit_kbytes);
+	return (kb ? kb >> KB_SHIFT : frame_total() * mm_tunables.overcommit_ratio / 100) + swap_nr_total();
 }
 
-int space_commit_charge(u64 nr_pages)
+void space_commit_init(void)
+{
+	u64 kb = frame_nr_free() << KB_SHIFT; /* as Linux: 3 % of what is free, up to 8 and 128 MiB */
+	mm_tunables.admin_reserve_kbytes = min(kb / 32, 8192ul);
+	mm_tunables.user_reserve_kbytes = min(kb / 32, 131072ul);
+}
+
+/* What may be promised in mode 2 on behalf of s: a reserve is kept for the administrator, and from one process,
+ * by its size, so that others can recover. */
+static s64 allowed(const struct space *s)
+{
+	s64 pages = (s64)space_commit_limit();
+	if (!host_current()->has_sys_admin)
+		pages -= (s64)(READ_ONCE(mm_tunables.admin_reserve_kbytes) >> KB_SHIFT);
+	if (s)
+		pages -= (s64)min(READ_ONCE(s->total_pages) / 32, READ_ONCE(mm_tunables.user_reserve_kbytes) >> KB_SHIFT);
+	return pages;
+}
+
+int space_commit_charge(const struct space *s, u64 nr_pages)
 {
 	s64 sum = __atomic_add_fetch(&committed_pages, (s64)nr_pages, __ATOMIC_RELAXED);
 	bool ok = true;
 	if (mm_tunables.overcommit_memory == 0)
 		ok = nr_pages <= frame_total() + swap_nr_total();
 	else if (mm_tunables.overcommit_memory == 2)
-		ok = sum <= (s64)space_commit_limit();
-	if (ok)
+		ok = sum < allowed(s);
+	if (likely(ok))
 		return 0;
 	space_commit_release(nr_pages);
 	return -ENOMEM;

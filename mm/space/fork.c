@@ -173,7 +173,7 @@ static int fork_regions(struct space *parent, struct space *child)
 		struct region *copy = region_alloc();
 		if (!copy)
 			return -ENOMEM;
-		if (r->flags & REGION_ACCOUNT && space_commit_charge(region_pages(r))) {
+		if (r->flags & REGION_ACCOUNT && space_commit_charge(parent, region_pages(r))) {
 			region_discard(copy);
 			return -ENOMEM;
 		}

@@ -92,7 +92,7 @@ static int charge(struct space *s, struct region_spec *q, u64 freed_pages)
 	if (nr > freed_pages && account_may_expand(s, q->flags, nr - freed_pages))
 		return -ENOMEM;
 	if (is_accountable(q->flags)) {
-		if (space_commit_charge(nr))
+		if (space_commit_charge(s, nr))
 			return -ENOMEM;
 		q->flags |= REGION_ACCOUNT;
 	}

@@ -21,7 +21,7 @@ static int charge_new_writable(struct space *s, struct region *r, u32 flags, u64
 		return 0;
 	if (account_may_expand(s, flags, 0))
 		return -ENOMEM;
-	return space_commit_charge(nr) ? -ENOMEM : 1;
+	return space_commit_charge(s, nr) ? -ENOMEM : 1;
 }
 
 /* Changes [start, end), which lies within r; *out = the region that holds it afterwards. */

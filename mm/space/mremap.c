@@ -43,7 +43,7 @@ static int check_source(struct space *s, const struct remap *q, struct region **
 
 static int grow_in_place(struct space *s, struct region *r, u64 more)
 {
-	if ((r->flags & REGION_ACCOUNT) && space_commit_charge(more >> PAGE_SHIFT))
+	if ((r->flags & REGION_ACCOUNT) && space_commit_charge(s, more >> PAGE_SHIFT))
 		return -ENOMEM;
 	account_pages(s, r->flags, (s64)(more >> PAGE_SHIFT));
 	region_resize(s, r, r->start, r->end + more);
@@ -85,7 +85,7 @@ static int move_region(struct space *s, struct region *r, const struct remap *q,
 	u32 flags = r->flags;
 	if (s->nr_regions >= mm_tunables.max_map_count - 3)
 		return -ENOMEM;
-	if ((flags & REGION_ACCOUNT) && space_commit_charge(nr))
+	if ((flags & REGION_ACCOUNT) && space_commit_charge(s, nr))
 		return -ENOMEM;
 	/* The edges of the source must be able to leave, before anything moves. */
 	struct region_spares sp = { 0 };

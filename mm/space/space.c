@@ -8,6 +8,7 @@
  */
 #include "internal.h"
 #include <lib/string.h>
+#include <mm/oom.h>
 #include <mm/stat.h>
 
 void region_cache_init(void);
@@ -40,7 +41,7 @@ struct space *space_create(void)
 	s->root_pfn = frame_pfn(root);
 	hal_root_init(s->root_pfn);
 	rwlock_init(&s->lock, RANK_SPACE);
-	s->users = 1;
+	s->users = s->pins = 1;
 	s->mmap_base = HAL_USER_END;
 	return s;
 }
@@ -57,11 +58,9 @@ static void drop_regions(struct space *s)
 	}
 }
 
-void space_teardown(struct space *s)
+/* Nothing in here sleeps. */
+static void drop_pages(struct space *s)
 {
-	rwlock_write(&s->lock);
-	space_note_hiwater(s);
-	s->is_dead = true;
 	if (READ_ONCE(s->cpus) == 0) {
 		zap_all(s);
 	} else {
@@ -71,6 +70,17 @@ void space_teardown(struct space *s)
 		prune_tables(&g, 0, HAL_USER_END);
 		gather_end(&g);
 	}
+}
+
+void space_teardown(struct space *s)
+{
+	rwlock_write(&s->lock);
+	space_note_hiwater(s);
+	s->is_dead = true;
+	u64 nr_freed = stat_read_here(STAT_PGFREE);
+	drop_pages(s);
+	if (unlikely(READ_ONCE(s->oom.state)))
+		oom_note_end(s, stat_read_here(STAT_PGFREE) - nr_freed);
 	drop_regions(s);
 	rwlock_write_unlock(&s->lock);
 }
@@ -81,6 +91,13 @@ void space_put(struct space *s)
 		return;
 	if (!s->is_dead)
 		space_teardown(s);
+	space_unpin(s);
+}
+
+void space_unpin(struct space *s)
+{
+	if (__atomic_sub_fetch(&s->pins, 1, __ATOMIC_ACQ_REL) != 0)
+		return;
 	struct frame *root = pfn_frame(s->root_pfn);
 	root->nr_entries = 0;
 	table_free(root);

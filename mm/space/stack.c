@@ -24,7 +24,7 @@ int stack_grow_locked(struct space *s, uaddr_t addr)
 	if (r->end - addr > host_rlimits()[RLIMIT_STACK].cur || account_may_expand(s, r->flags, more) ||
 	    ((r->flags & REGION_LOCKED) && account_may_lock(s, more, -EAGAIN)))
 		return -1;
-	if ((r->flags & REGION_ACCOUNT) && space_commit_charge(more))
+	if ((r->flags & REGION_ACCOUNT) && space_commit_charge(s, more))
 		return -1;
 	account_pages(s, r->flags, (s64)more);
 	region_resize(s, r, addr, r->end);

@@ -21,6 +21,7 @@ static struct ring rings[HAL_MAX_CPUS];
 static const char *const names[TRACE_NR] = {
 	[TRACE_FAULT] = "fault", [TRACE_MAP] = "map",   [TRACE_UNMAP] = "unmap",          [TRACE_SHARE] = "share",
 	[TRACE_UNSHARE] = "unshare", [TRACE_COPY] = "copy", [TRACE_NO_MEMORY] = "no-memory",
+	[TRACE_KILL] = "kill",
 };
 
 const char *trace_name(enum trace_event e) { return names[e]; }

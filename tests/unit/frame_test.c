@@ -192,6 +192,11 @@ static void watermarks_follow_linux_formula(void **state)
 	frame_set_min_free(4096);
 	frame_node_stat(0, &n);
 	assert_int_equal(n.wmark_min, 1024);
+	frame_set_watermark_scale(1000); /* a tenth of the node from mark to mark */
+	frame_node_stat(0, &n);
+	assert_int_equal(n.wmark_low, 1024 + n.managed / 10);
+	assert_int_equal(n.wmark_high, 1024 + 2 * (n.managed / 10));
+	frame_set_watermark_scale(10);
 	machine_down();
 }
 

@@ -22,7 +22,7 @@ static const struct {
 	{ "threads", run_thread_tests },  { "turns", run_turns_tests },   { "conformance", run_conformance_tests },
 	{ "block", run_block_tests }, { "gpt", run_gpt_tests },     { "cache", run_cache_tests },     { "policy", run_policy_tests },
 	{ "swap", run_swap_tests },
-	{ "stat", run_stat_tests },       { "call", run_call_tests },
+	{ "stat", run_stat_tests },       { "call", run_call_tests },       { "oom", run_oom_tests },
 };
 
 static bool is_wanted(const char *name, int argc, char **argv)

@@ -75,5 +75,6 @@ int run_gpt_tests(void);
 int run_cache_tests(void);
 int run_policy_tests(void);
 int run_swap_tests(void);
+int run_oom_tests(void);
 
 #endif

@@ -61,6 +61,14 @@ const char *host_tlb_validate(void);
 /* Printed by a panic: how to get there again. Empty: nothing. */
 extern char host_panic_note[128];
 
+/* The processes among which a victim is chosen when memory runs out: up to 64, by ascending pid. Killed ones are
+ * dying from then on; the test ends them. A new machine has none, and fails allocations instead. */
+void host_process_add(const struct host_process *p);
+bool host_process_is_killed(u32 pid);
+void host_processes_forget(void);
+/* The one that runs: 0, of no process. */
+extern u32 host_running_pid;
+
 /* What host_current() and host_rlimits() answer; tests set it. */
 extern struct host_context host_context;
 extern struct rlimit_pair host_limits[];

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the kernel log says when memory has run out, in the words and the order of Linux 6.1, which programs and
+ * people look for. One caller at a time: lines are put together in static storage.
+ */
+#include "oom.h"
+#include <hal/log.h>
+#include <lib/format.h>
+#include <mm/frame.h>
+#include <mm/stat.h>
+#include <mm/swap.h>
+
+#define kb(pages) ((unsigned long long)(pages) << (PAGE_SHIFT - 10))
+
+static char line[512];
+static size_t len;
+
+static void begin(void) { len = 0; }
+
+static __attribute__((format(printf, 1, 2))) void add(const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	int n = vsnprintf(line + len, sizeof(line) - len, fmt, ap);
+	va_end(ap);
+	len = min(len + (size_t)n, sizeof(line) - 1);
+}
+
+/* ---- who asked ---- */
+
+/* Our allocations by the names that Linux gives such. */
+static unsigned gfp_mask(unsigned alloc, const char **names)
+{
+	if (alloc & ALLOC_MOVABLE) {
+		*names = alloc & ALLOC_ZERO ? "GFP_HIGHUSER_MOVABLE|__GFP_COMP|__GFP_ZERO" : "GFP_HIGHUSER_MOVABLE";
+		return alloc & ALLOC_ZERO ? 0x140dca : 0x100cca;
+	}
+	*names = alloc & ALLOC_ZERO ? "GFP_KERNEL|__GFP_ZERO" : "GFP_KERNEL";
+	return alloc & ALLOC_ZERO ? 0xdc0 : 0xcc0;
+}
+
+struct asking {
+	unsigned order, alloc;
+};
+
+static void show_asking(const struct host_process *p, void *arg)
+{
+	const struct asking *a = arg;
+	const char *names;
+	unsigned mask = gfp_mask(a->alloc, &names);
+	hal_log(LOG_WARNING, "%s invoked oom-killer: gfp_mask=0x%x(%s), order=%u, oom_score_adj=%d", p->name, mask, names, a->order,
+	        p->oom_score_adj);
+	hal_log(LOG_WARNING, "CPU: %u PID: %u Comm: %s", hal_cpu_id(), p->pid, p->name);
+}
+
+/* ---- memory ---- */
+
+static unsigned long long count(enum mm_counter c) { return stat_read(c); }
+
+static void show_totals(void)
+{
+	u64 pcp = 0, anon = stat_read(STAT_NR_ANON_PAGES) + stat_read(STAT_NR_SHMEM), locked = stat_read(STAT_NR_MLOCK);
+	for (unsigned i = 0; i < frame_nr_nodes(); i++) {
+		struct frame_node_stat n;
+		frame_node_stat(i, &n);
+		pcp += n.free_pcp;
+	}
+	hal_log(LOG_WARNING, "Mem-Info:");
+	hal_log(LOG_WARNING, "active_anon:0 inactive_anon:%llu isolated_anon:0", (unsigned long long)(anon > locked ? anon - locked : 0));
+	hal_log(LOG_WARNING, " active_file:%llu inactive_file:%llu isolated_file:0", count(STAT_NR_ACTIVE_FILE), count(STAT_NR_INACTIVE_FILE));
+	hal_log(LOG_WARNING, " unevictable:%llu dirty:%llu writeback:%llu", (unsigned long long)locked, count(STAT_NR_FILE_DIRTY), count(STAT_NR_WRITEBACK));
+	hal_log(LOG_WARNING, " slab_reclaimable:%llu slab_unreclaimable:%llu", count(STAT_NR_SLAB_RECLAIMABLE), count(STAT_NR_SLAB_UNRECLAIMABLE));
+	hal_log(LOG_WARNING, " mapped:%llu shmem:%llu pagetables:%llu companions:%llu", count(STAT_NR_MAPPED), count(STAT_NR_SHMEM),
+	        count(STAT_NR_PAGE_TABLE), count(STAT_NR_COMPANION));
+	hal_log(LOG_WARNING, " kernel_stack:%llukB kernel_misc:%llu", count(STAT_NR_KERNEL_STACK_KB), count(STAT_NR_KERNEL_MISC));
+	hal_log(LOG_WARNING, " free:%llu free_pcp:%llu free_cma:0", (unsigned long long)(frame_nr_free() - pcp), (unsigned long long)pcp);
+}
+
+static void show_node(unsigned node)
+{
+	struct frame_node_stat n;
+	frame_node_stat(node, &n);
+	hal_log(LOG_WARNING, "Node %u Normal free:%llukB boost:0kB min:%llukB low:%llukB high:%llukB present:%llukB managed:%llukB free_pcp:%llukB",
+	        node, kb(n.free), kb(n.wmark_min), kb(n.wmark_low), kb(n.wmark_high), kb(n.present), kb(n.managed), kb(n.free_pcp));
+	begin();
+	add("Node %u Normal: ", node);
+	for (unsigned k = 0; k <= FRAME_MAX_ORDER; k++)
+		add("%llu*%llukB ", (unsigned long long)n.nr_free_blocks[k], kb(1ul << k));
+	add("= %llukB", kb(n.free));
+	hal_log(LOG_WARNING, "%s", line);
+}
+
+static void show_memory(void)
+{
+	show_totals();
+	for (unsigned i = 0; i < frame_nr_nodes(); i++)
+		show_node(i);
+	hal_log(LOG_WARNING, "%llu total pagecache pages", count(STAT_NR_FILE_PAGES));
+	hal_log(LOG_WARNING, "%llu pages in swap cache", (unsigned long long)swap_nr_cached());
+	hal_log(LOG_WARNING, "Free swap  = %llukB", kb(swap_nr_free()));
+	hal_log(LOG_WARNING, "Total swap = %llukB", kb(swap_nr_total()));
+	hal_log(LOG_WARNING, "%llu pages RAM", (unsigned long long)(hal_ram_total() >> PAGE_SHIFT));
+	hal_log(LOG_WARNING, "%llu pages reserved", (unsigned long long)((hal_ram_total() >> PAGE_SHIFT) - frame_total()));
+}
+
+/* ---- processes ---- */
+
+static void look(const struct host_process *p, void *arg) { oom_look(p, arg); }
+
+static void show_tasks(void)
+{
+	struct oom_figures f;
+	hal_log(LOG_INFO, "Tasks state (memory values in pages):");
+	hal_log(LOG_INFO, "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name");
+	for (u32 pid = 0; (pid = host_visit_process(pid, look, &f)) != 0;) {
+		if (f.p.is_exempt)
+			continue;
+		hal_log(LOG_INFO, "[%7u] %5u %5u %8llu %8lld %8lld %8lld         %5d %s", f.p.pid, f.p.uid, f.p.pid, (unsigned long long)f.total_pages,
+		        (long long)oom_rss(&f), (long long)(f.nr_tables << PAGE_SHIFT), (long long)f.rss[RSS_SWAP], f.p.oom_score_adj, f.p.name);
+	}
+}
+
+static void show_choice(const struct oom_figures *v)
+{
+	begin();
+	add("oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0");
+	if (frame_nr_nodes() > 1)
+		add("-%u", frame_nr_nodes() - 1);
+	add(",global_oom,task_memcg=/,task=%s,pid=%u,uid=%u", v->p.name, v->p.pid, v->p.uid);
+	hal_log(LOG_INFO, "%s", line);
+}
+
+void oom_report(unsigned order, unsigned alloc, const struct oom_figures *victim)
+{
+	struct asking a = { order, alloc };
+	host_visit_self(show_asking, &a);
+	show_memory();
+	if (mm_tunables.oom_dump_tasks)
+		show_tasks();
+	if (victim)
+		show_choice(victim);
+	else
+		hal_log(LOG_WARNING, "Out of memory and no killable processes...");
+}
+
+void oom_report_kill(const char *why, const struct oom_figures *v)
+{
+	hal_log(LOG_ERR,
+	        "%s: Killed process %u (%s) total-vm:%llukB, anon-rss:%llukB, file-rss:%llukB, shmem-rss:%llukB, UID:%u pgtables:%llukB "
+	        "oom_score_adj:%d",
+	        why, v->p.pid, v->p.name, kb(v->total_pages), kb(v->rss[RSS_ANON]), kb(v->rss[RSS_FILE]), kb(v->rss[RSS_SHMEM]), v->p.uid,
+	        kb(v->nr_tables), v->p.oom_score_adj);
+}
