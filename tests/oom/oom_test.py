@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Boots Quire with exhaust.c as process 1: memory is used up in many ways, the culprit is killed or refused, a shell
+lives, and all memory is there again. On one CPU and on two.
+
+    oom_test.py [NAME]            one way only, by its name with "-" for blanks
+    oom_test.py --kernel linux    what Debian's kernel makes of it
+"""
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../differential"))
+import boot
+
+RAM = "64M"
+LINUX_RAM = "112M"  # leaves about as much
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", nargs="?")
+    parser.add_argument("--kernel", choices=["quire", "linux"], default="quire")
+    parser.add_argument("--cpus", type=int, action="append")
+    parser.add_argument("--append", default="quire.checks", help="kernel arguments")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show the console")
+    o = parser.parse_args()
+    program = os.path.join(boot.ROOT, "build/guest/exhaust")
+    os.makedirs(os.path.dirname(program), exist_ok=True)
+    source = os.path.join(boot.ROOT, "tests/oom/exhaust.c")
+    subprocess.run(["gcc", "-std=gnu11", "-O1", "-static", "-pthread", "-Wall", "-Wno-unused-result", "-o", program, source], check=True)
+    append = o.append + " quiet loglevel=%d" % (7 if o.verbose else 0) + (' "only=%s"' % o.name if o.name else "")
+    kernel, ram = (boot.QUIRE, RAM) if o.kernel == "quire" else (boot.linux_kernel(), LINUX_RAM)
+    passed = failed = 0
+    for cpus in o.cpus or (1, 2):
+        with tempfile.TemporaryDirectory() as tmp:
+            archive = os.path.join(tmp, "initrd")
+            boot.initrd(archive, program, {})
+            text, reason = boot.qemu(kernel, archive, append, 900, extra=("-smp", str(cpus)), stop="@@ done", ram=ram,
+                                     echo=sys.stderr if o.verbose else None)
+        for line in text.split("\n"):
+            at = line.find("oom: ")
+            line = line[at:].rstrip() if at >= 0 else ""
+            if line.endswith((": ok", ": FAILED")):
+                print("%s (%d CPUs)" % (line, cpus))
+                passed += line.endswith(": ok")
+                failed += line.endswith(": FAILED")
+        if "@@ done" not in text:
+            failed += 1
+            print("oom: the machine did not finish (%s):\n%s" % (reason, "\n".join(text.split("\n")[-25:])))
+    print("%d passed, %d failed" % (passed, failed))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
