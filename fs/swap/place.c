@@ -240,7 +240,7 @@ static int check_commit(unsigned area)
 	struct swap_area_stat s;
 	if (!swap_area_stat(area, &s))
 		return 0;
-	int err = space_commit_charge(s.nr_pages);
+	int err = space_commit_charge(current->space, s.nr_pages);
 	if (!err)
 		space_commit_release(s.nr_pages);
 	return err;

@@ -59,16 +59,16 @@ static unsigned long long count(enum mm_counter c) { return stat_read(c); }
 
 static void show_totals(void)
 {
-	u64 pcp = 0, anon = stat_read(STAT_NR_ANON_PAGES) + stat_read(STAT_NR_SHMEM), locked = stat_read(STAT_NR_MLOCK);
+	u64 pcp = 0;
 	for (unsigned i = 0; i < frame_nr_nodes(); i++) {
 		struct frame_node_stat n;
 		frame_node_stat(i, &n);
 		pcp += n.free_pcp;
 	}
 	hal_log(LOG_WARNING, "Mem-Info:");
-	hal_log(LOG_WARNING, "active_anon:0 inactive_anon:%llu isolated_anon:0", (unsigned long long)(anon > locked ? anon - locked : 0));
+	hal_log(LOG_WARNING, "active_anon:%llu inactive_anon:%llu isolated_anon:0", count(STAT_NR_ACTIVE_ANON), count(STAT_NR_INACTIVE_ANON));
 	hal_log(LOG_WARNING, " active_file:%llu inactive_file:%llu isolated_file:0", count(STAT_NR_ACTIVE_FILE), count(STAT_NR_INACTIVE_FILE));
-	hal_log(LOG_WARNING, " unevictable:%llu dirty:%llu writeback:%llu", (unsigned long long)locked, count(STAT_NR_FILE_DIRTY), count(STAT_NR_WRITEBACK));
+	hal_log(LOG_WARNING, " unevictable:%llu dirty:%llu writeback:%llu", count(STAT_NR_MLOCK), count(STAT_NR_FILE_DIRTY), count(STAT_NR_WRITEBACK));
 	hal_log(LOG_WARNING, " slab_reclaimable:%llu slab_unreclaimable:%llu", count(STAT_NR_SLAB_RECLAIMABLE), count(STAT_NR_SLAB_UNRECLAIMABLE));
 	hal_log(LOG_WARNING, " mapped:%llu shmem:%llu pagetables:%llu companions:%llu", count(STAT_NR_MAPPED), count(STAT_NR_SHMEM),
 	        count(STAT_NR_PAGE_TABLE), count(STAT_NR_COMPANION));

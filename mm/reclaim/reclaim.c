@@ -183,7 +183,11 @@ static bool has_progressed(void *arg) { return READ_ONCE(progress) != *(u64 *)ar
 #define PAUSE_NS 20000000ull /* for write-back to get on */
 #define MAX_PAUSES 10u       /* a stuck disk does not hold an allocation for ever: it tries several times */
 
-u64 reclaim_nr_listed(void) { return stat_read(STAT_NR_INACTIVE_FILE) + stat_read(STAT_NR_ACTIVE_FILE); }
+u64 reclaim_nr_listed(void)
+{
+	u64 nr = stat_read(STAT_NR_INACTIVE_FILE) + stat_read(STAT_NR_ACTIVE_FILE) + stat_read(STAT_NR_WRITEBACK);
+	return nr + (swap_nr_free() ? stat_read(STAT_NR_INACTIVE_ANON) + stat_read(STAT_NR_ACTIVE_ANON) : 0);
+}
 
 /* Until writes have ended that free something. */
 static void wait_for_writes(u64 since)
@@ -203,7 +207,7 @@ static u64 reclaim(u64 nr, unsigned alloc, bool is_worker)
 		flusher_kick_all();
 	if (s.nr_started && s.nr_freed < nr)
 		wait_for_writes(since);
-	bool waits = s.is_dirty && (alloc & ALLOC_IO) && host_has_workers();
+	bool waits = (s.is_dirty || stat_read(STAT_NR_WRITEBACK)) && (alloc & ALLOC_IO) && host_has_workers();
 	for (unsigned i = 0; waits && !s.nr_freed && !s.nr_started && i < MAX_PAUSES; i++) {
 		since = READ_ONCE(progress);
 		host_wait(&pause_queue, has_progressed, &since, PAUSE_NS);

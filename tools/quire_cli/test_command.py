@@ -65,6 +65,7 @@ SUITES = [
     Suite("swap", "swap: tools as on Linux, --swap, every byte of four times the memory", python("tests/swap/swap_test.py"),
           ["mmdebstrap", "e2fsprogs", "qemu-utils"], ("kernel", "guest"), oracle=True),
     Suite("leaks", "nothing is left behind", python("tests/leak/leak_test.py"), (), ("kernel", "guest")),
+    Suite("oom", "memory used up in many ways", python("tests/oom/oom_test.py"), (), ("kernel",)),
     Suite("countdown", "every allocation in the kernel fails once", python("tests/countdown/countdown_test.py"), (), ("kernel",)),
     Suite("labs", "the experiments check themselves", [os.path.join(ROOT, "quire"), "lab", "--all"],
           ["mmdebstrap", "e2fsprogs", "golang-go"], ("kernel", "guest")),
