@@ -13,7 +13,9 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../differential"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../disk"))
 import boot
+import nbd
 
 RAM = "64M"
 LINUX_RAM = "112M"  # leaves about as much
@@ -24,7 +26,7 @@ def main():
     parser.add_argument("name", nargs="?")
     parser.add_argument("--kernel", choices=["quire", "linux"], default="quire")
     parser.add_argument("--cpus", type=int, action="append")
-    parser.add_argument("--append", default="quire.checks", help="kernel arguments")
+    parser.add_argument("--append", default="quire.checks quire.disk_timeout=600", help="kernel arguments")
     parser.add_argument("-v", "--verbose", action="store_true", help="show the console")
     o = parser.parse_args()
     program = os.path.join(boot.ROOT, "build/guest/exhaust")
@@ -36,10 +38,14 @@ def main():
     passed = failed = 0
     for cpus in o.cpus or (1, 2):
         with tempfile.TemporaryDirectory() as tmp:
-            archive = os.path.join(tmp, "initrd")
+            archive, path = os.path.join(tmp, "initrd"), os.path.join(tmp, "socket")
             boot.initrd(archive, program, {})
-            text, reason = boot.qemu(kernel, archive, append, 900, extra=("-smp", str(cpus)), stop="@@ done", ram=ram,
-                                     echo=sys.stderr if o.verbose else None)
+            disk = nbd.Disk(path, 8192)
+            disk.stalls = [(2048, 4096)]  # for ever: nothing there is answered
+            extra = ("-smp", str(cpus), "-drive", f"file=nbd+unix:///?socket={path},format=raw,if=none,id=silent", "-device",
+                     "virtio-blk-pci,drive=silent,disable-legacy=on")
+            text, reason = boot.qemu(kernel, archive, append, 900, extra=extra, stop="@@ done", ram=ram, echo=sys.stderr if o.verbose else None)
+            disk.close()
         for line in text.split("\n"):
             at = line.find("oom: ")
             line = line[at:].rstrip() if at >= 0 else ""
