@@ -230,10 +230,11 @@ static void blocked_victim_is_reaped(void **state)
 	s[0] = process(7, 0, 2 * MIB);
 	rwlock_read(&s[0]->lock);
 	__atomic_fetch_or(&s[0]->lock.state, RWLOCK_WAITERS, __ATOMIC_RELAXED);
+	s64 tables = s[0]->nr_tables;
 	u64 before = frame_nr_free(), nr = take_all_memory();
 	assert_true(nr > before); /* the victim's pages too */
 	assert_int_equal(s[0]->rss[RSS_ANON], 0);
-	assert_int_equal(s[0]->nr_tables, 2); /* leaf tables went with the pages */
+	assert_true(s[0]->nr_tables < tables); /* leaf tables went with the pages */
 	__atomic_fetch_and(&s[0]->lock.state, ~RWLOCK_WAITERS, __ATOMIC_RELAXED);
 	rwlock_read_unlock(&s[0]->lock);
 	end(s, 1);
