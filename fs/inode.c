@@ -279,13 +279,19 @@ int inode_permission(struct inode *i, u32 mask)
 
 /* Attributes. */
 
+static inline void split_time(s64 ns, u64 *seconds, u64 *rest)
+{
+	s64 s = ns / NSEC, r = ns % NSEC;
+	*seconds = (u64)(s - (r < 0));
+	*rest = (u64)(r < 0 ? r + NSEC : r);
+}
+
 void inode_stat(struct inode *i, struct stat *st)
 {
 	if (i->ops->getattr) {
 		i->ops->getattr(i, st);
 		return;
 	}
-	memset(st, 0, sizeof(*st));
 	st->st_dev = i->super->dev;
 	st->st_ino = i->ino;
 	st->st_mode = i->mode;
@@ -296,12 +302,11 @@ void inode_stat(struct inode *i, struct stat *st)
 	st->st_size = (s64)READ_ONCE(i->size);
 	st->st_blksize = i->super->block_size ? i->super->block_size : PAGE_SIZE;
 	st->st_blocks = (s64)(i->mapping.flags & MAPPING_SHMEM ? shmem_nr_pages(&i->mapping) * (PAGE_SIZE / 512) : i->blocks);
-	st->st_atime = (u64)seconds_of(i->atime_ns);
-	st->st_atime_nsec = (u64)(i->atime_ns - seconds_of(i->atime_ns) * NSEC);
-	st->st_mtime = (u64)seconds_of(i->mtime_ns);
-	st->st_mtime_nsec = (u64)(i->mtime_ns - seconds_of(i->mtime_ns) * NSEC);
-	st->st_ctime = (u64)seconds_of(i->ctime_ns);
-	st->st_ctime_nsec = (u64)(i->ctime_ns - seconds_of(i->ctime_ns) * NSEC);
+	split_time(i->atime_ns, &st->st_atime, &st->st_atime_nsec);
+	split_time(i->mtime_ns, &st->st_mtime, &st->st_mtime_nsec);
+	split_time(i->ctime_ns, &st->st_ctime, &st->st_ctime_nsec);
+	st->__pad0 = 0;
+	st->__unused[0] = st->__unused[1] = st->__unused[2] = 0;
 }
 
 /* relatime: at most once a day unless the file changed since. Whether a day has passed is looked at in the

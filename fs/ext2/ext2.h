@@ -250,6 +250,7 @@ extern const struct file_ops ext2_file_fops;
 int ext2_setattr(struct inode *i, const struct attr *a);
 int ext2_fsync(struct file *f, bool data_only);
 int ext2_symlink_init(struct inode *i, const char *target);
+void ext2_link_loaded(struct inode *i); /* a symbolic link's record is in memory: i->link, if its text is sound */
 long ext2_ioctl(struct file *f, u32 cmd, u64 arg);
 void ext2_apply_flags(struct inode *i); /* e->flags into inode->flags */
 u32 ext2_inherit_flags(u32 mode, u32 dir_flags);

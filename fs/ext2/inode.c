@@ -236,6 +236,8 @@ static int load(struct inode *i)
 		return ext2_corrupt(sb, "inode %llu has %s", (unsigned long long)i->ino, wrong);
 	ext2_set_ops(i);
 	ext2_apply_flags(i);
+	if (S_ISLNK(i->mode))
+		ext2_link_loaded(i);
 	return 0;
 }
 

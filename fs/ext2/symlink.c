@@ -34,6 +34,13 @@ static long link_readlink(struct inode *i, char *buf, size_t size)
 	return (long)n;
 }
 
+void ext2_link_loaded(struct inode *i)
+{
+	const char *text = (const char *)ext2_i(i)->block;
+	if (ext2_is_fast_link(i) && i->size && i->size < FAST_MAX && strnlen(text, FAST_MAX) == i->size)
+		i->link = text;
+}
+
 int ext2_symlink_init(struct inode *i, const char *target)
 {
 	size_t len = strlen(target);
@@ -50,6 +57,7 @@ int ext2_symlink_init(struct inode *i, const char *target)
 		buffer_put(&b); /* kept until it is written */
 	}
 	i->size = len;
+	ext2_link_loaded(i);
 	return 0;
 }
 

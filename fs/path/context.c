@@ -100,6 +100,16 @@ void fs_get_cwd(struct path *out)
 		top(out);
 }
 
+struct path fs_root_locked(void)
+{
+	return current->fs ? current->fs->root : (struct path){ root_mount->root, root_mount };
+}
+
+struct path fs_cwd_locked(void)
+{
+	return current->fs ? current->fs->cwd : (struct path){ root_mount->root, root_mount };
+}
+
 static int set_place(struct path *place, struct path *p)
 {
 	spin_lock(&vfs_lock);

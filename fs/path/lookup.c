@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The walk from a string to a place. One component at a time: the name cache first, then the
- * directory's own lookup under its lock; a mount on the child is entered, a symbolic link replaces the
- * rest of the string by its text (40 links at most), ".." stops at the caller's root.
+ * The walk from a string to a place. It begins with what the cache of names knows (advance.c); then one
+ * component at a time: the name cache first, then the directory's own lookup under its lock; a mount on
+ * the child is entered, a symbolic link replaces the rest of the string by its text (40 links at most),
+ * ".." stops at the caller's root.
  *
  * With LOOKUP_PARENT the walk ends before the last component and leaves it in w->last, so that
  * creating and deleting calls can act on the directory; w->slash tells of slashes behind it.
  *
- * References: w->at and w->root are held from walk_begin to walk_end, whatever fails in between.
+ * References: w->at, and w->root once it was asked for, are held until walk_end, whatever fails in between.
  */
 #include "path.h"
 
@@ -51,51 +52,26 @@ struct path_node *lookup_child(struct path_node *dir, const char *name, size_t l
 
 /* Start and end. */
 
-static int start_at_dirfd(struct walk *w, int dirfd, bool needs_dir)
+/* The open file that a relative name starts at, with a reference. */
+static int get_start_file(int dirfd, bool needs_dir, struct file **out)
 {
-	if (dirfd == AT_FDCWD) {
-		fs_get_cwd(&w->at);
-		return 0;
-	}
 	struct file *f = fd_get_path(dirfd);
 	if (!f)
 		return -EBADF;
-	int err = 0;
-	if (!f->node || (needs_dir && !S_ISDIR(f->inode->mode))) {
-		err = -ENOTDIR;
-	} else {
-		w->at = (struct path){ f->node, f->mount };
-		path_get(&w->at);
+	if (f->node && !(needs_dir && !S_ISDIR(f->inode->mode))) {
+		*out = f;
+		return 0;
 	}
 	file_put(f);
-	return err;
+	return -ENOTDIR;
 }
 
-int walk_begin(struct walk *w, int dirfd, const char *name, u32 flags)
+/* Openat2's restrictions: where the walk starts must be known, and for some be its root. */
+static int begin_restricted(struct walk *w)
 {
-	*w = (struct walk){ .flags = flags, .rest = name };
-	if (IS_ERR(name))
-		return (int)PTR_ERR(name);
-	if (!*name && !(flags & LOOKUP_EMPTY))
-		return -ENOENT;
-	fs_get_root(&w->root);
-	int err = 0;
-	if (*name == '/' && !(flags & (LOOKUP_BENEATH | LOOKUP_IN_ROOT))) {
-		w->at = w->root;
-		path_get(&w->at);
-	} else if (*name == '/' && (flags & LOOKUP_BENEATH)) {
-		err = -EXDEV;
-	} else {
-		err = start_at_dirfd(w, dirfd, *name != 0);
-	}
-	if (!err && (flags & LOOKUP_IN_ROOT)) {
-		path_put(&w->root);
+	if (w->flags & LOOKUP_IN_ROOT) {
 		w->root = w->at;
 		path_get(&w->root);
-	}
-	if (err) {
-		path_put(&w->root);
-		return err;
 	}
 	w->start_mount = w->at.mount;
 	w->start_node = w->at.node;
@@ -103,11 +79,49 @@ int walk_begin(struct walk *w, int dirfd, const char *name, u32 flags)
 	return 0;
 }
 
+int walk_begin(struct walk *w, int dirfd, const char *name, u32 flags)
+{
+	if (IS_ERR(name))
+		return (int)PTR_ERR(name);
+	bool at_root = *name == '/' && !(flags & (LOOKUP_BENEATH | LOOKUP_IN_ROOT));
+	struct file *f = NULL;
+	*w = (struct walk){ .flags = flags, .rest = name, .must_be_dir = flags & LOOKUP_DIRECTORY };
+	if (!*name && !(flags & LOOKUP_EMPTY))
+		return -ENOENT;
+	if (*name == '/' && (flags & LOOKUP_BENEATH))
+		return -EXDEV;
+	int err = at_root || dirfd == AT_FDCWD ? 0 : get_start_file(dirfd, *name != 0, &f);
+	if (err)
+		return err;
+	spin_lock(&vfs_lock);
+	w->at = at_root ? fs_root_locked() : f ? (struct path){ f->node, f->mount } : fs_cwd_locked();
+	err = flags & LOOKUP_RESTRICTED ? 0 : walk_advance_locked(w);
+	if (likely(!err)) {
+		node_get_locked(w->at.node);
+		mount_get(w->at.mount);
+	}
+	spin_unlock(&vfs_lock);
+	if (f)
+		file_put(f);
+	if (unlikely(flags & LOOKUP_RESTRICTED) && !err)
+		err = begin_restricted(w);
+	return err;
+}
+
+static const struct path *walk_root(struct walk *w)
+{
+	if (!w->root.node)
+		fs_get_root(&w->root);
+	return &w->root;
+}
+
 void walk_end(struct walk *w)
 {
 	path_put(&w->at);
-	path_put(&w->root);
-	node_put(w->start_node);
+	if (w->root.node)
+		path_put(&w->root);
+	if (w->start_node)
+		node_put(w->start_node);
 	kfree(w->buffer);
 }
 
@@ -126,12 +140,13 @@ static int check_mount(struct walk *w)
 
 static int step_up(struct walk *w)
 {
-	if (w->at.node == w->root.node && w->at.mount == w->root.mount)
+	const struct path *root = walk_root(w);
+	if (w->at.node == root->node && w->at.mount == root->mount)
 		return 0;
 	if ((w->flags & LOOKUP_BENEATH) && w->at.node == w->start_node)
 		return -EXDEV;
 	while (mount_up(&w->at))
-		if (w->at.node == w->root.node && w->at.mount == w->root.mount)
+		if (w->at.node == root->node && w->at.mount == root->mount)
 			return check_mount(w);
 	spin_lock(&vfs_lock);
 	struct path_node *parent = w->at.node->parent;
@@ -161,7 +176,7 @@ static int go_on_with(struct walk *w, const char *text, size_t len)
 	if (*b == '/') {
 		if (w->flags & LOOKUP_BENEATH)
 			return -EXDEV;
-		struct path to = w->root;
+		struct path to = *walk_root(w);
 		path_get(&to);
 		move_to(w, &to);
 		return check_mount(w);
@@ -183,6 +198,8 @@ int walk_follow(struct walk *w, struct path *link)
 			move_to(w, &to);
 			err = check_mount(w);
 		}
+	} else if (i->link) {
+		err = go_on_with(w, i->link, strlen(i->link));
 	} else {
 		char *text = kmalloc(FS_PATH_MAX, ALLOC_KERNEL);
 		long len = !text ? -ENOMEM : i->ops->readlink ? i->ops->readlink(i, text, FS_PATH_MAX) : -EINVAL;
@@ -253,7 +270,6 @@ static int step_into_child(struct walk *w, bool is_last)
 
 int walk_run(struct walk *w)
 {
-	bool must_be_dir = w->flags & LOOKUP_DIRECTORY;
 	w->last_type = LAST_ROOT;
 	while (*w->rest == '/')
 		w->rest++;
@@ -273,13 +289,13 @@ int walk_run(struct walk *w)
 		if (err)
 			return err;
 		if (is_last && w->slash && !*w->rest)
-			must_be_dir = true;
+			w->must_be_dir = true;
 		while (*w->rest == '/') { /* a link's text */
 			w->rest++;
-			must_be_dir |= !*w->rest;
+			w->must_be_dir |= !*w->rest;
 		}
 	}
-	if (must_be_dir && !(w->flags & LOOKUP_PARENT) && !S_ISDIR(w->at.node->inode->mode))
+	if (w->must_be_dir && !(w->flags & LOOKUP_PARENT) && !S_ISDIR(w->at.node->inode->mode))
 		return -ENOTDIR;
 	return 0;
 }
@@ -290,6 +306,10 @@ int vfs_lookup(int dirfd, const char *name, u32 flags, struct path *out)
 	int err = walk_begin(&w, dirfd, name, flags & ~LOOKUP_PARENT);
 	if (err)
 		return err;
+	if (likely(!*w.rest && !w.must_be_dir && !w.start_node)) { /* the cache of names led there: w.at is all it holds */
+		*out = w.at;
+		return 0;
+	}
 	err = walk_run(&w);
 	if (!err) {
 		*out = w.at;

@@ -133,6 +133,14 @@ bool mount_cross(struct path *p)
 	return crossed;
 }
 
+struct path mount_top_locked(struct path p)
+{
+	struct mount *m;
+	while (p.node->nr_mounts && (m = mounted_on_locked(p.mount, p.node)) != NULL)
+		p = (struct path){ m->root, m };
+	return p;
+}
+
 bool mount_up(struct path *p)
 {
 	if (p->node != p->mount->root)

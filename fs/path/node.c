@@ -18,12 +18,11 @@
  * vfs_lock guards hash, LRU, parents and names. Inodes are put outside it.
  */
 #include "path.h"
-#include <lib/hash.h>
 #include <mm/cache.h>
 #include <mm/reclaim.h>
 
-static struct path_node **buckets; /* (vfs_lock) 1 << bucket_bits of them, by the size of RAM */
-static unsigned bucket_bits;
+struct path_node **node_buckets;   /* (vfs_lock) as many as RAM asks for */
+unsigned node_bucket_shift;
 static u64 nr_unused, unused_max;  /* (vfs_lock) */
 static struct slab_cache *node_cache;
 
@@ -31,21 +30,13 @@ void node_init_cache(void)
 {
 	node_cache = slab_cache_create("dentry", sizeof(struct path_node), 0, SLAB_RECLAIMABLE);
 	unused_max = frame_total() / 4;
-	for (bucket_bits = 8; 1ull << bucket_bits < frame_total() / 8 && bucket_bits < 18; bucket_bits++)
-		;
-	buckets = kzalloc(sizeof(buckets[0]) << bucket_bits, ALLOC_KERNEL);
-	ASSERT(node_cache && buckets);
+	unsigned bits = 8;
+	while (1ull << bits < frame_total() / 8 && bits < 18)
+		bits++;
+	node_bucket_shift = 32 - bits;
+	node_buckets = kzalloc(sizeof(node_buckets[0]) << bits, ALLOC_KERNEL);
+	ASSERT(node_cache && node_buckets);
 }
-
-u32 node_hash(const struct path_node *parent, const char *name, size_t len)
-{
-	u64 h = (u64)parent >> 6;
-	while (len--)
-		h = (h ^ (u8)*name++) * 0x100000001b3ull;
-	return (u32)(h ^ (h >> 32));
-}
-
-static inline struct path_node **bucket_of(u32 hash) { return &buckets[hash_u64(hash, bucket_bits)]; }
 
 /* n is not a root. */
 static inline struct super *super_of(const struct path_node *n) { return n->parent->inode->super; }
@@ -59,17 +50,15 @@ static void set_used_locked(struct path_node *n)
 	nr_unused--;
 }
 
-static struct path_node *find_locked(struct path_node *parent, u32 hash, const char *name, size_t len)
+void node_get_locked(struct path_node *n)
 {
-	for (struct path_node *n = *bucket_of(hash); n; n = n->hash_next)
-		if (n->hash == hash && n->parent == parent && n->len == len && !memcmp(n->name, name, len))
-			return n;
-	return NULL;
+	if (__atomic_fetch_add(&n->refs, 1, __ATOMIC_RELAXED) == 0)
+		set_used_locked(n);
 }
 
 static void hash_locked(struct path_node *n)
 {
-	struct path_node **b = bucket_of(n->hash);
+	struct path_node **b = node_bucket(n->hash);
 	n->hash_next = *b;
 	*b = n;
 	n->is_hashed = true;
@@ -79,7 +68,7 @@ static void unhash_locked(struct path_node *n)
 {
 	if (!n->is_hashed)
 		return;
-	struct path_node **at = bucket_of(n->hash);
+	struct path_node **at = node_bucket(n->hash);
 	while (*at != n)
 		at = &(*at)->hash_next;
 	*at = n->hash_next;
@@ -91,11 +80,11 @@ static void unhash_locked(struct path_node *n)
 
 struct path_node *node_find(struct path_node *parent, const char *name, size_t len)
 {
-	u32 hash = node_hash(parent, name, len);
+	u32 hash = name_hash(parent, name, len);
 	spin_lock(&vfs_lock);
-	struct path_node *n = find_locked(parent, hash, name, len);
-	if (n && __atomic_fetch_add(&n->refs, 1, __ATOMIC_RELAXED) == 0)
-		set_used_locked(n);
+	struct path_node *n = node_find_locked(parent, hash, name, len);
+	if (n)
+		node_get_locked(n);
 	spin_unlock(&vfs_lock);
 	return n;
 }
@@ -211,7 +200,7 @@ void node_shrinker_init(void) { shrinker_register(&shrinker); }
 
 static bool set_name(struct path_node *n, const char *name, size_t len)
 {
-	n->name = len < NODE_INLINE ? n->inline_name : kmalloc(len + 1, ALLOC_KERNEL);
+	n->name = len < NODE_INLINE ? n->inline_name : kmalloc(NODE_NAME_ROOM(len), ALLOC_KERNEL);
 	if (!n->name)
 		return false;
 	memcpy(n->name, name, len);
@@ -251,7 +240,7 @@ struct path_node *node_prepare(struct path_node *parent, const char *name, size_
 	}
 	n->refs = 1;
 	n->parent = parent;
-	n->hash = node_hash(parent, name, len);
+	n->hash = name_hash(parent, name, len);
 	list_init(&n->lru);
 	list_init(&n->absent_children);
 	node_get(parent);
@@ -273,7 +262,7 @@ struct path_node *node_add_deleted(struct path_node *parent, const char *name, s
 /* The node that says parent/name does not exist leaves the hash; to be freed by free_absent, or NULL. */
 static struct path_node *unhash_absent_locked(struct path_node *parent, u32 hash, const char *name, size_t len)
 {
-	struct path_node *n = find_locked(parent, hash, name, len);
+	struct path_node *n = node_find_locked(parent, hash, name, len);
 	if (!n || n->inode)
 		return NULL;
 	bool unused = !list_is_empty(&n->lru);
@@ -342,8 +331,6 @@ static void drop_absent_children(struct path_node *n)
 	}
 }
 
-bool node_is_absent(const struct path_node *n) { return !n->inode; }
-
 void node_pin_hashed(struct path_node *n)
 {
 	if (!n->is_hashed && !n->is_deleted && n->parent != n)
@@ -364,8 +351,8 @@ static struct path_node *take_node_of(struct inode *i)
 {
 	struct path_node *n = NULL;
 	spin_lock(&vfs_lock);
-	for (unsigned b = 0; b < 1u << bucket_bits && !n; b++)
-		for (n = buckets[b]; n && n->inode != i; n = n->hash_next)
+	for (unsigned b = 0; b < 1u << (32 - node_bucket_shift) && !n; b++)
+		for (n = node_buckets[b]; n && n->inode != i; n = n->hash_next)
 			;
 	if (n) {
 		unhash_locked(n);
@@ -388,7 +375,7 @@ int node_prepare_name(const char *name, size_t len, char **out)
 	*out = NULL;
 	if (len < NODE_INLINE)
 		return 0;
-	*out = kmalloc(len + 1, ALLOC_KERNEL);
+	*out = kmalloc(NODE_NAME_ROOM(len), ALLOC_KERNEL);
 	return *out ? 0 : -ENOMEM;
 }
 
@@ -405,7 +392,7 @@ static struct path_node *move_locked(struct path_node *n, struct path_node *pare
 	n->name[len] = 0;
 	n->len = (u16)len;
 	n->parent = parent;
-	n->hash = node_hash(parent, name, len);
+	n->hash = name_hash(parent, name, len);
 	if (was_hashed)
 		hash_locked(n);
 	return old_parent;
@@ -420,7 +407,7 @@ void node_move(struct path_node *n, struct path_node *parent, const char *name, 
 	node_get(n->parent);
 	spin_lock(&vfs_lock);
 	if (!replaced && parent->inode->super->keeps_absent)
-		absent = unhash_absent_locked(parent, node_hash(parent, name, len), name, len);
+		absent = unhash_absent_locked(parent, name_hash(parent, name, len), name, len);
 	struct path_node *n_parent = n->parent;
 	size_t old_len = n->len;
 	memcpy(old, n->name, old_len);

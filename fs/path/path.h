@@ -4,9 +4,11 @@
 #define FS_PATH_H
 
 #include "../internal.h"
+#include "hash.h"
 #include <lib/format.h>
 
 #define NODE_INLINE 40
+#define NODE_NAME_ROOM(len) (((len) + 8) & ~(size_t)7) /* with the NUL; whole words, for names_equal */
 
 /* umount2(2) */
 #define MNT_FORCE       1u
@@ -49,7 +51,18 @@ struct mount {
 /* node.c */
 void node_init_cache(void);
 void node_shrinker_init(void);
-u32 node_hash(const struct path_node *parent, const char *name, size_t len);
+extern struct path_node **node_buckets;
+extern unsigned node_bucket_shift;
+static inline struct path_node **node_bucket(u32 hash) { return &node_buckets[hash >> node_bucket_shift]; }
+/* The hashed node of that name and hash (name_hash), or NULL; vfs_lock is held. */
+static inline struct path_node *node_find_locked(const struct path_node *parent, u32 hash, const char *name, size_t len)
+{
+	for (struct path_node *n = *node_bucket(hash); n; n = n->hash_next)
+		if (n->hash == hash && n->parent == parent && n->len == len && names_equal(n->name, name, len))
+			return n;
+	return NULL;
+}
+void node_get_locked(struct path_node *n); /* a reference to a node that may have none; vfs_lock is held */
 /* The cached child with a reference, or NULL; node_is_absent: known not to exist. */
 struct path_node *node_find(struct path_node *parent, const char *name, size_t len);
 /* A new name for inode (takes over its reference); hashed unless the directory is not cached. The
@@ -75,7 +88,7 @@ bool node_is_ancestor(const struct path_node *a, struct path_node *n); /* a == n
 u64 node_drop_unused(struct super *s, u64 max);
 /* Remembers that parent has no such name; the parent's lock is held, and parent->inode->super->keeps_absent. */
 void node_add_absent(struct path_node *parent, const char *name, size_t len);
-bool node_is_absent(const struct path_node *n);
+static inline bool node_is_absent(const struct path_node *n) { return !n->inode; }
 void node_pin_hashed(struct path_node *n); /* a mount point must be found again */
 
 /* mount.c */
@@ -85,16 +98,22 @@ static inline void mount_get(struct mount *m) { __atomic_fetch_add(&m->refs, 1, 
 void mount_put(struct mount *m);
 bool mount_cross(struct path *p);    /* while something is mounted on *p: go there */
 bool mount_up(struct path *p);       /* at a mount's root: to its mount point; false at the top */
+/* What mount_cross leads to, without references; vfs_lock is held. */
+struct path mount_top_locked(struct path p);
 int mount_want_write(const struct path *p); /* 0 or -EROFS */
 int vfs_mount_at(const char *source, const struct path *at, const char *type, u32 flags, const char *data);
 
 /* lookup.c */
+/* openat2's: these look at each step, or hold on to places. */
+#define LOOKUP_RESTRICTED (LOOKUP_NO_XDEV | LOOKUP_NO_MAGICLINKS | LOOKUP_NO_SYMLINKS | LOOKUP_BENEATH | LOOKUP_IN_ROOT)
+
 enum last_type { LAST_NORM, LAST_DOT, LAST_DOTDOT, LAST_ROOT };
 
 struct walk {
 	struct path at;       /* where we are, with references */
-	struct path root;     /* with references */
+	struct path root;     /* with references; node NULL: not asked for yet, see walk_root */
 	u32 flags;            /* LOOKUP_* */
+	bool must_be_dir;     /* the end of the walk, because of slashes */
 	unsigned nr_links;
 	char *buffer;         /* text of the last symbolic link followed + rest; kfree'd */
 	const char *rest;     /* not yet walked */
@@ -103,11 +122,14 @@ struct walk {
 	enum last_type last_type;
 	bool slash;           /* the last component is followed by slashes */
 	struct mount *start_mount; /* for LOOKUP_NO_XDEV */
-	struct path_node *start_node; /* for LOOKUP_BENEATH; with a reference */
+	struct path_node *start_node; /* for LOOKUP_BENEATH; with a reference; NULL without it */
 };
 
-/* Starts at dirfd; on success walk_end must follow. */
+/* Starts at dirfd, and goes as far as walk_advance does; on success walk_end must follow. */
 int walk_begin(struct walk *w, int dirfd, const char *name, u32 flags);
+/* advance.c. From w->at, which has no references, along w->rest as far as the cache of names leads; vfs_lock is
+ * held. 0, or -ENOENT: a name that is known not to exist. */
+int walk_advance_locked(struct walk *w);
 int walk_run(struct walk *w);                                /* to the end or, with LOOKUP_PARENT, to the parent */
 int walk_child(struct walk *w, struct path *out);            /* the last component in w->at; not followed, mounts crossed */
 int walk_follow(struct walk *w, struct path *link);          /* goes on with the link's text; link is consumed */
@@ -119,6 +141,9 @@ struct path_node *lookup_child_locked(struct path_node *dir, const char *name, s
 /* context.c */
 void fs_get_root(struct path *out);
 void fs_get_cwd(struct path *out);
+/* Without references; vfs_lock is held. */
+struct path fs_root_locked(void);
+struct path fs_cwd_locked(void);
 int fs_set_cwd(struct path *p);  /* takes over the references */
 int fs_set_root(struct path *p);
 u32 fs_set_umask(u32 mask);

@@ -54,6 +54,7 @@ static int init_link(struct inode *i, const char *target)
 		return -ENOMEM;
 	memcpy(text, target, len + 1);
 	i->priv = text;
+	i->link = len ? text : NULL;
 	i->size = len;
 	i->ops = &tmpfs_link_ops;
 	return 0;

@@ -91,6 +91,7 @@ struct inode {
 	struct mutex lock; /* RANK_INODE */
 	struct mapping mapping;
 	struct list_head nodes; /* path_nodes that name it */
+	const char *link;       /* a symbolic link's text as long as the inode lives; NULL: ask ops->readlink */
 	const char *anon_name;  /* pipe:[N] etc. for files without a name */
 	s32 writers;            /* > 0: open for writing; < 0: being executed (ETXTBSY) */
 	u32 seals;
