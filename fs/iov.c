@@ -78,11 +78,21 @@ void iov_vector_free(struct iov_vector *v)
 
 enum direction { TO_CALLER, FROM_CALLER, ZERO_CALLER };
 
-/* Moves up to n bytes piece by piece; bytes moved. */
-static inline size_t move(struct iov *v, char *buf, size_t n, enum direction dir)
+/* Moves up to n bytes piece by piece; bytes moved. Apart, so that the usual case needs no frame. */
+static __attribute__((noinline)) size_t move(struct iov *v, char *buf, size_t n, enum direction dir)
 {
 	size_t done = 0;
 	n = min(n, (size_t)v->left);
+	if (v->kernel) {
+		if (dir == TO_CALLER)
+			memcpy(v->kernel, buf, n);
+		else if (dir == FROM_CALLER)
+			memcpy(buf, v->kernel, n);
+		else
+			memset(v->kernel, 0, n);
+		iov_advance(v, n);
+		return n;
+	}
 	while (done < n) {
 		if (v->vec->len == v->offset) { /* an empty piece */
 			iov_advance(v, 0);
@@ -118,32 +128,17 @@ size_t iov_copy_to(struct iov *v, const void *src, size_t n)
 {
 	if (likely(is_simple(v, n)))
 		return simple_done(v, n - copy_to_user(v->vec->base + v->offset, src, n));
-	if (likely(!v->kernel))
-		return move(v, (char *)src, n, TO_CALLER);
-	n = min(n, (size_t)v->left);
-	memcpy(v->kernel, src, n);
-	iov_advance(v, n);
-	return n;
+	return move(v, (char *)src, n, TO_CALLER);
 }
 
 size_t iov_copy_from(struct iov *v, void *dst, size_t n)
 {
 	if (likely(is_simple(v, n)))
 		return simple_done(v, n - copy_from_user(dst, v->vec->base + v->offset, n));
-	if (likely(!v->kernel))
-		return move(v, dst, n, FROM_CALLER);
-	n = min(n, (size_t)v->left);
-	memcpy(dst, v->kernel, n);
-	iov_advance(v, n);
-	return n;
+	return move(v, dst, n, FROM_CALLER);
 }
 
 size_t iov_zero(struct iov *v, size_t n)
 {
-	if (likely(!v->kernel))
-		return move(v, NULL, n, ZERO_CALLER);
-	n = min(n, (size_t)v->left);
-	memset(v->kernel, 0, n);
-	iov_advance(v, n);
-	return n;
+	return move(v, NULL, n, ZERO_CALLER);
 }

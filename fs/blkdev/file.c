@@ -114,7 +114,7 @@ static long write_cached(struct blkdev *b, struct iov *iov, u64 pos, u64 len)
 	long n = b->is_swap ? -ETXTBSY : cache_write(&b->dev->mapping, pos, len, &c.copier, NULL);
 	mutex_unlock(&b->write_lock);
 	if (n > 0)
-		writeback_throttle(&b->dev->mapping);
+		writeback_throttle(&b->dev->mapping, 1);
 	return n;
 }
 

@@ -35,19 +35,20 @@ static struct view view_of(struct ext2_group *g, const struct buffer *bitmap, u3
 	return v;
 }
 
-/* The first block >= from that is taken (or, `invert`ed, free); v->limit: none. */
-static u32 view_find(const struct view *v, u32 from, bool invert)
+/* The first block in [from, end) that is taken (or, `invert`ed, free); end: none. end <= v->limit. */
+static u32 view_find(const struct view *v, u32 from, u32 end, bool invert)
 {
-	while (from < v->limit) {
-		u64 word = 0;
-		for (unsigned n = 0; n < v->nr; n++)
-			word |= v->maps[n][from / 64];
-		word = (invert ? ~word : word) & ~0ull << (from % 64);
+	u64 part = ~0ull << (from % 64);
+	for (; from < end; from = (from & ~63u) + 64, part = ~0ull) {
+		u32 at = from / 64;
+		u64 word = v->maps[0][at];
+		for (unsigned n = 1; n < v->nr; n++)
+			word |= v->maps[n][at];
+		word = (invert ? ~word : word) & part;
 		if (word)
-			return min((from & ~63u) + (u32)__builtin_ctzll(word), v->limit);
-		from = (from & ~63u) + 64;
+			return min((from & ~63u) + (u32)__builtin_ctzll(word), end);
 	}
-	return v->limit;
+	return end;
 }
 
 /* Free blocks in a row: at `from` if that is free, else the first `want` behind it (then before it), else
@@ -57,14 +58,14 @@ static u32 find_run(const struct view *v, u32 from, u32 want, u32 *start)
 	u32 best = 0;
 	for (unsigned round = 0; round < 2; round++) {
 		u32 at = round ? 0 : from, stop = round ? from : v->limit;
-		while ((at = view_find(v, at, true)) < stop) {
-			u32 end = view_find(v, at, false), len = end - at;
+		while ((at = view_find(v, at, v->limit, true)) < stop) {
+			u32 end = view_find(v, at, min(v->limit, at + want), false), len = end - at; /* no further than it is wanted */
 			if (len > best) {
 				best = len;
 				*start = at;
 			}
 			if (len >= want || (at == from && !round))
-				return min(len, want);
+				return len;
 			at = end;
 		}
 	}
@@ -75,8 +76,7 @@ static u32 find_run(const struct view *v, u32 from, u32 want, u32 *start)
 
 static void window_drop_locked(struct ext2_group *g, struct ext2_window *w)
 {
-	for (u32 n = 0; n < w->len; n++)
-		bitmap_clear(g->reserved, w->start + n);
+	bitmap_fill(g->reserved, w->start, w->len, false);
 	w->len = 0;
 	list_del(&w->link);
 }
@@ -106,8 +106,7 @@ static void window_set_locked(struct ext2_sb *sb, struct ext2_group *g, struct e
 		g->reserved = kzalloc(BITMAP_WORDS(sb->blocks_per_group) * sizeof(u64), ALLOC_WAIT);
 	if (!g->reserved || !len)
 		return;
-	for (u32 n = 0; n < len; n++)
-		bitmap_set(g->reserved, start + n);
+	bitmap_fill(g->reserved, start, len, true);
 	w->group = group;
 	w->start = start;
 	w->len = len;
@@ -147,12 +146,7 @@ static void mark_locked(struct ext2_sb *sb, u32 group, struct buffer *bitmap, u3
 {
 	struct buffer *descs;
 	struct ext2_disk_group *d = ext2_desc(sb, group, &descs);
-	for (u32 n = 0; n < nr; n++) {
-		if (used)
-			bitmap_set(bitmap->data, start + n);
-		else
-			bitmap_clear(bitmap->data, start + n);
-	}
+	bitmap_fill(bitmap->data, start, nr, used);
 	d->free_blocks_count = (u16)(used ? d->free_blocks_count - min(nr, (u32)d->free_blocks_count) : d->free_blocks_count + nr);
 	buffer_dirty(bitmap);
 	buffer_dirty(descs);
@@ -177,8 +171,9 @@ static int take_from_window(struct inode *i, u32 goal, u32 max, u32 *out)
 		if (w->len)
 			window_drop_locked(g, w);
 		struct view v = view_of(g, &bitmap, ext2_group_blocks(sb, group), true);
-		if (hits && view_find(&v, at, true) == at) {
-			nr = min(min(view_find(&v, at, false), end) - at, max);
+		u32 stop = hits ? min(min(end, at + max), v.limit) : 0;
+		nr = hits ? view_find(&v, at, stop, false) - at : 0;
+		if (nr) {
 			mark_locked(sb, group, &bitmap, at, nr, true);
 			*out = ext2_group_first(sb, group) + at;
 			window_set_locked(sb, g, w, group, at + nr, end - at - nr);

@@ -96,6 +96,14 @@ struct ext2_meta {
 	bool is_new;         /* nothing on the disk leads to it yet */
 };
 
+/* Blocks in a row that were found last: most questions are about those. */
+struct ext2_extent {
+	struct spinlock lock; /* RANK_FLUSHER */
+	u32 nr, phys;         /* (lock) nr 0: none */
+	u64 first;            /* (lock) */
+	u32 scan;             /* (lock) how far to look ahead, beyond what is asked for */
+};
+
 struct ext2_inode {
 	struct inode *vfs;
 	struct backing_store store;
@@ -103,6 +111,7 @@ struct ext2_inode {
 	u32 block[EXT2_NPTRS];  /* (map_lock); a fast symbolic link's text, a device's number */
 	struct rb_root metas;   /* (map_lock) */
 	struct ext2_window window;
+	struct ext2_extent extent; /* set under map_lock, emptied under map_lock for writing */
 	u32 next_block, next_phys; /* (map_lock) where a sequential writer goes on */
 	u64 record_size;        /* (map_lock) the size that the record has, or will have when the fsync under way ends */
 	bool has_zeroed;        /* (map_lock) blocks for holes were zeroed on the disk and not flushed yet: rule C4 of commit.c */
@@ -190,6 +199,8 @@ extern const struct mapping_ops ext2_commit_ops;
 /* map.c */
 int ext2_map_blocks(struct mapping *m, u64 block, u32 max, bool create, struct block_extent *out);
 /* The same for one block of a directory or symbolic link: its number, 0 = hole. */
+void ext2_extent_init(struct ext2_extent *x);
+void ext2_extent_forget(struct ext2_extent *x); /* blocks are going to be taken from the file; map_lock is held for writing */
 int ext2_map_one(struct inode *i, u64 block, u32 *out);
 /* A new block at `block` of i, zeroed, kept until written (directories, symbolic links). The inode's
  * lock is held. */

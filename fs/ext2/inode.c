@@ -61,6 +61,7 @@ int ext2_inode_alloc(struct inode *i)
 	e->vfs = i;
 	i->priv = e;
 	rwlock_init(&e->map_lock, RANK_FS_MAP);
+	ext2_extent_init(&e->extent);
 	rwlock_init(&e->xattr_lock, RANK_FS_MAP);
 	list_init(&e->window.link);
 	list_init(&e->dirty_link);

@@ -65,7 +65,8 @@ static void walk_put(struct walk_state *w)
 static int walk(struct inode *i, u64 block, struct walk_state *w)
 {
 	struct ext2_sb *sb = ext2_sb_of(i);
-	*w = (struct walk_state){ 0 };
+	for (unsigned k = 1; k < 4; k++)
+		w->ind[k].frame = NULL;
 	w->depth = path_to(sb, block, w->offset);
 	if (!w->depth)
 		return -EFBIG;
@@ -286,16 +287,72 @@ static int make_blocks(struct inode *i, u64 block, u32 max, struct walk_state *w
 	return 0;
 }
 
+/* The extent found last. It stays right until blocks are taken from the file, so it may be asked without map_lock. A
+ * reader that goes on behind it, or close, gets to look further ahead next time. */
+
+#define SCAN_MIN 8u
+#define SCAN_MAX 256u
+
+void ext2_extent_init(struct ext2_extent *x)
+{
+	*x = (struct ext2_extent){ .scan = SCAN_MIN };
+	spin_lock_init(&x->lock, RANK_FLUSHER);
+}
+
+static inline bool extent_ask(struct ext2_extent *x, u64 block, u32 max, struct block_extent *out)
+{
+	spin_lock(&x->lock);
+	u64 at = block - x->first;
+	bool hit = at < x->nr;
+	if (hit)
+		*out = (struct block_extent){ .device_block = x->phys + at, .nr = min(max, x->nr - (u32)at) };
+	spin_unlock(&x->lock);
+	return hit;
+}
+
+/* How far to look ahead from `block`, which extent_ask did not know. */
+static u32 extent_scan(struct ext2_extent *x, u64 block)
+{
+	spin_lock(&x->lock);
+	bool goes_on = block - (x->first + x->nr) < 2 * x->scan;
+	x->scan = goes_on ? min(x->scan * 2, SCAN_MAX) : max(x->scan / 2, SCAN_MIN);
+	u32 scan = x->scan;
+	spin_unlock(&x->lock);
+	return scan;
+}
+
+static void extent_note(struct ext2_extent *x, u64 block, const struct block_extent *e)
+{
+	spin_lock(&x->lock);
+	x->first = block;
+	x->nr = e->nr;
+	x->phys = (u32)e->device_block;
+	spin_unlock(&x->lock);
+}
+
+void ext2_extent_forget(struct ext2_extent *x)
+{
+	spin_lock(&x->lock);
+	x->nr = 0;
+	spin_unlock(&x->lock);
+}
+
 static int map_locked(struct inode *i, u64 block, u32 max, bool create, struct block_extent *out)
 {
+	struct ext2_inode *e = ext2_i(i);
 	struct walk_state w;
 	int err = walk(i, block, &w);
 	if (err)
 		return err;
-	if (create && w.missing < w.depth)
+	if (create && w.missing < w.depth) {
 		err = make_blocks(i, block, max, &w, out);
-	else
+	} else if (w.missing < w.depth) {
 		extent_from(ext2_sb_of(i), &w, max, out);
+	} else {
+		extent_from(ext2_sb_of(i), &w, max(max, extent_scan(&e->extent, block)), out);
+		extent_note(&e->extent, block, out);
+		out->nr = min(out->nr, max);
+	}
 	walk_put(&w);
 	return err;
 }
@@ -304,6 +361,8 @@ int ext2_map_blocks(struct mapping *m, u64 block, u32 max, bool create, struct b
 {
 	struct inode *i = container_of(m, struct inode, mapping);
 	struct ext2_inode *e = ext2_i(i);
+	if (likely(extent_ask(&e->extent, block, max, out)))
+		return 0;
 	rwlock_read(&e->map_lock);
 	int err = map_locked(i, block, max, false, out);
 	rwlock_read_unlock(&e->map_lock);

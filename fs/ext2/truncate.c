@@ -68,7 +68,8 @@ static bool shrink(struct freeing *f, u32 *slot, unsigned levels, u64 from)
 		u32 *ptrs = b.data;
 		bool changed = false;
 		for (u64 n = from / span; n < sb->ptrs; n++)
-			changed |= shrink(f, &ptrs[n], levels - 1, n == from / span ? from % span : 0);
+			if (ptrs[n])
+				changed |= shrink(f, &ptrs[n], levels - 1, n == from / span ? from % span : 0);
 		if (from && changed)
 			ext2_meta_changed(e, &b, &f->spares[levels - 1]);
 		buffer_put(&b);
@@ -120,6 +121,7 @@ int ext2_truncate_blocks(struct inode *i, u64 size)
 	struct freeing f = { .i = i };
 	rwlock_write(&e->map_lock);
 	ext2_window_discard(i);
+	ext2_extent_forget(&e->extent);
 	e->next_phys = 0;
 	ext2_dirty(i, EXT2_DIRTY_META); /* first: a commit that begins from now on writes what follows */
 	u64 from = ext2_blocks_of(sb, size);

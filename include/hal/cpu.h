@@ -13,6 +13,8 @@
  *   void hal_switch_point(void);          another CPU may go first here: nothing on a machine whose CPUs
  *                                         run by themselves; where they take turns (arch/host) a place
  *                                         where the turn may pass. Locks and entries call it.
+ *   HAL_SLOW_PATH                         of a function that inline functions call rarely: where it can, it keeps
+ *                                         all registers, so that its callers need no frame for its sake
  *   unsigned long hal_irq_save(void);     disable interrupts, return the previous state
  *   void hal_irq_restore(unsigned long);
  *   void hal_irq_enable(void); void hal_irq_disable(void); bool hal_irq_enabled(void);

@@ -22,9 +22,9 @@ struct spinlock {
 #define SPINLOCK_INIT(r) ((struct spinlock){ .held = 0, .rank = (r) })
 
 /* Slow paths (lib/spinlock.c): contention and rank checks. */
-void spin_wait(u8 *held);
-void lock_rank_acquire(unsigned rank, bool nested);
-void lock_rank_release(unsigned rank);
+HAL_SLOW_PATH void spin_wait(u8 *held);
+HAL_SLOW_PATH void lock_rank_acquire(unsigned rank, bool nested);
+HAL_SLOW_PATH void lock_rank_release(unsigned rank);
 /* Around an interrupt handler, interrupts off: ranks are compared within it only. */
 unsigned lock_rank_interrupt_enter(void);
 void lock_rank_interrupt_leave(unsigned base);

@@ -11,6 +11,19 @@ static inline bool bitmap_test(const u64 *map, u64 bit) { return map[bit / 64] >
 static inline void bitmap_set(u64 *map, u64 bit) { map[bit / 64] |= 1ull << (bit % 64); }
 static inline void bitmap_clear(u64 *map, u64 bit) { map[bit / 64] &= ~(1ull << (bit % 64)); }
 
+/* Sets (or clears) bits [from, from + nr). */
+static inline void bitmap_fill(u64 *map, u64 from, u64 nr, bool set)
+{
+	for (u64 end = from + nr, next; from < end; from = next) {
+		next = (from & ~63ull) + 64;
+		u64 mask = ~0ull << (from % 64);
+		if (next > end)
+			mask &= ~0ull >> (next - end);
+		u64 *word = &map[from / 64];
+		*word = set ? *word | mask : *word & ~mask;
+	}
+}
+
 /* The first bit >= from that is set (with `invert`: clear); nr_bits when there is none. */
 static inline u64 bitmap_find(const u64 *map, u64 nr_bits, u64 from, bool invert)
 {

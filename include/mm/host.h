@@ -36,9 +36,9 @@ struct rwlock {
 
 /* The slow paths are common (mm/sync/rwlock.c), on host_wait and host_wake_all. */
 void rwlock_init(struct rwlock *l, enum lock_rank rank);
-void rwlock_read_slow(struct rwlock *l);
-void rwlock_write_slow(struct rwlock *l);
-void rwlock_wake(struct rwlock *l);
+HAL_SLOW_PATH void rwlock_read_slow(struct rwlock *l);
+HAL_SLOW_PATH void rwlock_write_slow(struct rwlock *l);
+HAL_SLOW_PATH void rwlock_wake(struct rwlock *l);
 
 static inline void rwlock_read(struct rwlock *l)
 {

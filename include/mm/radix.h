@@ -9,6 +9,8 @@
 
 #include <hal/types.h>
 
+#define RADIX_WAYS 64u /* neighbours in one node: those whose indexes differ in the lower 6 bits only */
+
 /* Marks that an item can carry; a node knows which of its children have one below. */
 enum radix_tag { RADIX_DIRTY, RADIX_WRITEBACK, RADIX_NR_TAGS };
 
@@ -45,6 +47,15 @@ bool radix_tag(struct radix_tree *t, u64 index, enum radix_tag tag, bool set);
 bool radix_is_tagged(const struct radix_tree *t, u64 index, enum radix_tag tag);
 /* As radix_next, of items with the tag. */
 void *radix_next_tagged(const struct radix_tree *t, u64 *index, enum radix_tag tag);
+
+/* Of neighbours that lie in one node. Finds the first item with *index >= the given one that has the tag: sets
+ * *index. Bit i of the result: the item of *index + i has it too, and stands at (*items)[i]. 0: none. */
+u64 radix_next_tagged_many(const struct radix_tree *t, u64 *index, enum radix_tag tag, void *const **items);
+/* Sets or clears a tag of the items index + i for each bit i of `which`; all are there, in one node or more. Returns
+ * those for which that was a change. */
+u64 radix_tag_many(struct radix_tree *t, u64 index, u64 which, enum radix_tag tag, bool set);
+/* Inserts neighbours, as many of the nr as find their node and an empty place there; how many. */
+unsigned radix_insert_many(struct radix_tree *t, u64 index, void *const *items, unsigned nr);
 
 /* Neighbours at once: how many of the indexes [index, index + max) lie in one node (at least 1), and
  * where their items stand there (some NULL); *items = NULL when none of them has one. */

@@ -23,6 +23,7 @@ void lru_remove_many(struct frame *const *frames, unsigned nr);
 
 /* read(2) or write(2) came to the page: its policy hears of it. */
 void lru_touch(struct frame *f);
+void lru_touch_many(struct frame *const *frames, unsigned nr);
 
 /* A locked region maps the page from now on: it leaves its policy, and reclaim leaves it alone. Or no region may do
  * so any more; if one does, reclaim finds out when it looks at the page next. Under a leaf table's lock, or with

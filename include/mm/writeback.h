@@ -42,6 +42,7 @@ struct backing_store {
 	u8 block_shift;               /* 9..12: log2 of the file system's block size */
 	bool is_meta_dirty;           /* (flusher lock) ops->write_meta has something to do */
 	bool has_tail;                /* a mapping may have written behind the end of the last page */
+	u32 nr_unthrottled;           /* pages dirtied since a writer last asked whether it is too fast; roughly */
 	u64 nr_dirty, nr_writeback;   /* (tree_lock) pages */
 	struct list_head dirty_link;  /* (flusher lock) */
 	u64 dirtied_ns;               /* (flusher lock) when it went onto the list */
@@ -56,6 +57,8 @@ void backing_store_init(struct backing_store *b, struct mapping *m, struct block
 /* A page of a mapping with a store changed (or is about to): marks it. The caller holds a reference to
  * the frame, which is in the index; spin locks below RANK_MAPPING_TREE may be held. */
 void mapping_dirty_page(struct mapping *m, struct frame *f);
+/* The same for nr (1..64) neighbours in the index, not of a device. */
+void mapping_dirty_neighbours(struct mapping *m, struct frame *const *pages, unsigned nr);
 /* The same when only some 512-byte pieces of it did (bit 0: the first). Which ones matters for a device's own
  * pages: the others are not written. */
 void mapping_dirty_sectors(struct mapping *m, struct frame *f, u8 sectors);
@@ -77,9 +80,9 @@ u64 writeback_error_sample(struct mapping *m);
 int writeback_error_check(struct mapping *m, u64 *since); /* 0 or -EIO, -ENOSPC; advances *since */
 void writeback_error_set(struct mapping *m, int err);
 
-/* After a page was dirtied by write(2) or a shared mapping's fault, without locks that write-back needs
+/* After nr (1..) pages were dirtied by write(2) or a shared mapping's fault, without locks that write-back needs
  * (an inode's lock is fine): sleeps while too much is dirty. */
-void writeback_throttle(struct mapping *m);
+void writeback_throttle(struct mapping *m, unsigned nr);
 
 void flusher_init(struct flusher *fl);
 /* The worker of a device: started when the device appears. 0 or -ENOMEM. */

@@ -266,10 +266,13 @@ static bool is_throttled(void)
 	return nr_dirty_now() > (background + hard) / 2;
 }
 
-void writeback_throttle(struct mapping *m)
+void writeback_throttle(struct mapping *m, unsigned nr)
 {
 	struct flusher *fl = flusher_of(m->store);
-	if (likely(READ_ONCE(m->store->nr_dirty) % PAUSE_PAGES != 0)) /* not at every page */
+	u32 dirtied = READ_ONCE(m->store->nr_unthrottled) + nr;
+	bool must_ask = dirtied >= PAUSE_PAGES; /* not at every page */
+	WRITE_ONCE(m->store->nr_unthrottled, must_ask ? 0 : dirtied);
+	if (likely(!must_ask))
 		return;
 	while (is_throttled() && !host_current()->is_being_killed) {
 		struct throttled t = { .fl = fl, .until = __atomic_load_n(&fl->nr_written, __ATOMIC_RELAXED) + PAUSE_PAGES };

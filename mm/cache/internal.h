@@ -27,6 +27,10 @@ int mapping_insert_busy(struct mapping *m, u64 index, unsigned alloc, struct fra
 int mapping_index_locked(struct mapping *m, u64 index, struct frame *f, struct radix_reserve *reserve);
 void mapping_unindex_locked(struct mapping *m, struct frame *f);
 
+/* The same for nr neighbours of a file with a store, as many as find empty places in a node that is there. How many:
+ * 0 is no error, but a reason to ask for one. */
+unsigned mapping_insert_busy_many(struct mapping *m, u64 index, unsigned nr, unsigned alloc, struct frame **out);
+
 /* Takes f (busy) out of the index, with every slot that maps it; not under write-back. */
 void mapping_remove_busy(struct mapping *m, struct frame *f);
 

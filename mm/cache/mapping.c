@@ -142,6 +142,43 @@ int mapping_insert_busy(struct mapping *m, u64 index, unsigned alloc, struct fra
 	return insert_page(m, index, alloc, true, out);
 }
 
+/* New busy pages that are in no index yet; how many memory was found for. */
+static unsigned alloc_busy(struct mapping *m, u64 index, unsigned nr, unsigned alloc, struct frame **out)
+{
+	unsigned n = 0;
+	for (; n < nr; n++) {
+		struct frame *f = frame_alloc(0, alloc, FRAME_CACHE);
+		if (!f)
+			break;
+		f->flags = FRAME_BUSY;
+		f->refs = 2;
+		f->mapping = m;
+		f->index = index + n;
+		f->owner = 0;
+		out[n] = f;
+	}
+	return n;
+}
+
+unsigned mapping_insert_busy_many(struct mapping *m, u64 index, unsigned nr, unsigned alloc, struct frame **out)
+{
+	if (m->ops->charge)
+		return 0;
+	nr = alloc_busy(m, index, min(nr, RADIX_WAYS - (unsigned)(index % RADIX_WAYS)), alloc, out);
+	spin_lock(&m->tree_lock);
+	u64 size = mapping_size_pages(m);
+	unsigned n = index < size ? radix_insert_many(&m->pages, index, (void *const *)out, (unsigned)min((u64)nr, size - index)) : 0;
+	count_page(m, n);
+	for (unsigned i = 0; i < n; i++)
+		lru_add(out[i]);
+	spin_unlock(&m->tree_lock);
+	for (unsigned i = n; i < nr; i++) {
+		out[i]->mapping = NULL;
+		frame_free(out[i], 0);
+	}
+	return n;
+}
+
 bool mapping_detach_locked(struct mapping *m, struct frame *f)
 {
 	bool was_in = f->mapping == m;

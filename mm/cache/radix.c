@@ -14,7 +14,7 @@
 #include <mm/slab.h>
 
 #define SHIFT 6
-#define WAYS  (1u << SHIFT)
+#define WAYS  RADIX_WAYS
 
 struct radix_node {
 	u32 nr;
@@ -144,6 +144,19 @@ int radix_insert(struct radix_tree *t, u64 index, void *item, struct radix_reser
 	return 0;
 }
 
+unsigned radix_insert_many(struct radix_tree *t, u64 index, void *const *items, unsigned nr)
+{
+	struct radix_node *leaf = leaf_of(t, index);
+	unsigned n = 0;
+	if (!leaf)
+		return 0;
+	nr = min(nr, WAYS - way(index, 1));
+	for (void **place = &leaf->children[way(index, 1)]; n < nr && !place[n]; n++)
+		place[n] = items[n];
+	leaf->nr += n;
+	return n;
+}
+
 void *radix_lookup(const struct radix_tree *t, u64 index)
 {
 	if (!t->height)
@@ -178,6 +191,18 @@ static bool path_to(const struct radix_tree *t, u64 index, struct radix_node **p
 	return p != NULL;
 }
 
+/* The path's nodes from `level` up learn that the child on the path has (or has no) tagged item. */
+static void tag_path(const struct radix_tree *t, u64 index, struct radix_node **path, unsigned level, enum radix_tag tag, bool set)
+{
+	for (; level <= t->height; level++) {
+		struct radix_node *n = path[level];
+		u64 before = n->tags[tag], bit = 1ull << way(index, level);
+		n->tags[tag] = set ? before | bit : before & ~bit;
+		if (set ? before : n->tags[tag]) /* the levels above know already, or have others */
+			break;
+	}
+}
+
 bool radix_tag(struct radix_tree *t, u64 index, enum radix_tag tag, bool set)
 {
 	struct radix_node *path[12], *leaf = leaf_of(t, index);
@@ -198,14 +223,31 @@ bool radix_tag(struct radix_tree *t, u64 index, enum radix_tag tag, bool set)
 		return was;
 	}
 	bool was = path[1]->tags[tag] >> way(index, 1) & 1;
-	for (unsigned level = 1; was != set && level <= t->height; level++) {
-		struct radix_node *n = path[level];
-		u64 before = n->tags[tag], bit = 1ull << way(index, level);
-		n->tags[tag] = set ? before | bit : before & ~bit;
-		if (set ? before : n->tags[tag]) /* the levels above know already, or have others */
-			break;
-	}
+	if (was != set)
+		tag_path(t, index, path, 1, tag, set);
 	return was;
+}
+
+/* As radix_tag_many, in the node of `index`; which: bits of the node. */
+static u64 tag_in_node(struct radix_tree *t, u64 index, u64 which, enum radix_tag tag, bool set)
+{
+	struct radix_node *path[12], *leaf = leaf_of(t, index);
+	if (!leaf) /* a tree without nodes */
+		return radix_tag(t, index, tag, set) != set;
+	u64 before = leaf->tags[tag], after = set ? before | which : before & ~which;
+	leaf->tags[tag] = after;
+	if (unlikely(!before != !after) && t->height > 1 && path_to(t, index, path))
+		tag_path(t, index, path, 2, tag, set);
+	return before ^ after;
+}
+
+u64 radix_tag_many(struct radix_tree *t, u64 index, u64 which, enum radix_tag tag, bool set)
+{
+	unsigned first = way(index, 1);
+	u64 changed = which << first ? tag_in_node(t, index, which << first, tag, set) >> first : 0;
+	if (first && which >> (WAYS - first))
+		changed |= tag_in_node(t, index + (WAYS - first), which >> (WAYS - first), tag, set) << (WAYS - first);
+	return changed;
 }
 
 bool radix_is_tagged(const struct radix_tree *t, u64 index, enum radix_tag tag)
@@ -214,38 +256,44 @@ bool radix_is_tagged(const struct radix_tree *t, u64 index, enum radix_tag tag)
 	return leaf ? leaf->tags[tag] >> way(index, 1) & 1 : !t->height && index == 0 && t->top_tags >> tag & 1;
 }
 
-void *radix_next_tagged(const struct radix_tree *t, u64 *index, enum radix_tag tag)
+u64 radix_next_tagged_many(const struct radix_tree *t, u64 *index, enum radix_tag tag, void *const **items)
 {
 	u64 at = *index;
 	if (!t->top || !is_reachable(t, at))
-		return NULL;
+		return 0;
+	*items = &t->top;
 	if (!t->height)
-		return at == 0 && t->top_tags >> tag & 1 ? t->top : NULL;
+		return at == 0 ? t->top_tags >> tag & 1 : 0;
 	for (;;) { /* down to the first tagged item at or behind `at`, or past an untagged stretch and again */
 		const struct radix_node *n = t->top;
-		unsigned level = t->height;
-		for (;;) {
-			u64 rest = n->tags[tag] & (~0ull << way(at, level));
-			unsigned shift = (level - 1) * SHIFT;
+		for (unsigned shift = (t->height - 1) * SHIFT;; shift -= SHIFT) {
+			unsigned here = (at >> shift) & (WAYS - 1);
+			u64 rest = n->tags[tag] >> here;
 			if (!rest) { /* nothing more in this node: on behind it */
-				if (level == t->height)
-					return NULL;
+				if (shift == (t->height - 1) * SHIFT)
+					return 0;
 				at = ((at >> (shift + SHIFT)) + 1) << (shift + SHIFT);
 				if (!is_reachable(t, at))
-					return NULL;
+					return 0;
 				break;
 			}
-			unsigned child = (unsigned)__builtin_ctzll(rest);
-			if (child != way(at, level))
-				at = (shift + SHIFT < 64 ? at >> (shift + SHIFT) << (shift + SHIFT) : 0) | (u64)child << shift;
-			if (level == 1) {
+			unsigned skip = (unsigned)__builtin_ctzll(rest);
+			if (skip)
+				at = ((at >> shift) + skip) << shift;
+			if (!shift) {
 				*index = at;
-				return n->children[child];
+				*items = &n->children[here + skip];
+				return rest >> skip;
 			}
-			n = n->children[child];
-			level--;
+			n = n->children[here + skip];
 		}
 	}
+}
+
+void *radix_next_tagged(const struct radix_tree *t, u64 *index, enum radix_tag tag)
+{
+	void *const *items;
+	return radix_next_tagged_many(t, index, tag, &items) ? *items : NULL;
 }
 
 void *radix_remove(struct radix_tree *t, u64 index)

@@ -25,71 +25,77 @@ static __attribute__((noinline)) int get_slow(struct mapping *m, struct readahea
 
 #define BATCH 16u
 
-/* Pages found together, with a reference each until they are taken. */
-struct found {
-	unsigned nr, next;
-	struct frame *pages[BATCH];
-};
-
-/* The pages from `index` on that are in memory, `want` at most, as far as one node of the index goes. */
-static void find_more(struct mapping *m, u64 index, u64 want, struct found *out)
+/* Pages that are ready from `index` on, `want` at most, as far as one node of the index goes, with a reference each;
+ * how many. */
+static unsigned find_ready(struct mapping *m, u64 index, u64 want, struct frame **pages)
 {
 	void *const *items;
-	out->nr = out->next = 0;
+	unsigned n = 0;
 	spin_lock(&m->tree_lock);
 	unsigned nr = radix_stretch(&m->pages, index, (unsigned)min(want, (u64)BATCH), &items);
-	for (; items && out->nr < nr && items[out->nr]; out->nr++) {
-		out->pages[out->nr] = items[out->nr];
-		frame_get(out->pages[out->nr]);
+	for (; items && n < nr; n++) {
+		struct frame *f = items[n];
+		if (unlikely(!f || (frame_flags(f) & (FRAME_UPTODATE | FRAME_READAHEAD)) != FRAME_UPTODATE))
+			break;
+		frame_get(f);
+		pages[n] = f;
 	}
 	spin_unlock(&m->tree_lock);
+	return n;
 }
 
-/* Copies from page `index` at byte pos; bytes moved, 0 at the end of the file; *want: how many should have. */
-static size_t copy_page(struct mapping *m, struct readahead *ra, struct frame *f, u64 pos, u64 len, struct cache_copier *c, size_t *want)
+/* Copies bytes [pos, end) of the nr pages from pos on, and drops their references. Bytes moved. */
+static u64 copy_pages(struct readahead *ra, struct frame *const *pages, unsigned nr, u64 pos, u64 end, struct cache_copier *c)
 {
-	u64 off = pos & ~PAGE_MASK, index = pos >> PAGE_SHIFT;
-	u64 size = m->ops->size(m); /* looked at after the page was found: what truncation left is zeros */
-	size_t n = *want = pos < size ? min(min(PAGE_SIZE - off, size - pos), len) : 0;
-	size_t moved = n ? c->move(c, (char *)frame_ptr(f) + off, n) : 0;
-	if (index != ra->last) /* small reads that go on in one page are one use */
-		lru_touch(f);
-	ra->last = index;
-	return moved;
+	u64 start = pos, index = pos >> PAGE_SHIFT;
+	unsigned n = 0;
+	while (n < nr && pos < end) {
+		u64 off = pos & ~PAGE_MASK;
+		size_t want = min(PAGE_SIZE - off, end - pos), moved = c->move(c, (char *)frame_ptr(pages[n++]) + off, want);
+		pos += moved;
+		if (unlikely(moved < want))
+			break;
+	}
+	unsigned again = n && index == ra->last; /* small reads that go on in one page are one use */
+	lru_touch_many(pages + again, n - again);
+	if (n)
+		ra->last = index + n - 1;
+	for (unsigned i = 0; i < nr; i++)
+		frame_put(pages[i]);
+	return pos - start;
 }
 
 long cache_read(struct mapping *m, struct readahead *ra, u64 pos, u64 len, struct cache_copier *c)
 {
-	struct found found;
-	long done = 0;
+	u64 start = pos, end = pos + len;
 	int err = 0;
-	found.nr = found.next = 0;
-	while (len && pos < m->ops->size(m)) {
-		u64 nr_wanted = ((pos & ~PAGE_MASK) + len + PAGE_SIZE - 1) >> PAGE_SHIFT;
-		if (found.next == found.nr) {
-			if (done && host_current()->is_being_killed) {
-				err = -EINTR;
-				break;
-			}
-			find_more(m, pos >> PAGE_SHIFT, nr_wanted, &found);
+	if (end < pos)
+		end = ~0ull;
+	while (pos < end && pos < m->ops->size(m)) {
+		struct frame *pages[BATCH];
+		u64 index = pos >> PAGE_SHIFT, nr_wanted = ((end - 1) >> PAGE_SHIFT) - index + 1;
+		if (pos != start && host_current()->is_being_killed) {
+			err = -EINTR;
+			break;
 		}
-		struct frame *f = found.nr ? found.pages[found.next++] : NULL;
-		if (unlikely(!f || (frame_flags(f) & (FRAME_UPTODATE | FRAME_READAHEAD)) != FRAME_UPTODATE)) {
-			err = get_slow(m, ra, pos >> PAGE_SHIFT, nr_wanted, &f);
+		unsigned nr = find_ready(m, index, nr_wanted, pages);
+		if (unlikely(!nr)) {
+			pages[0] = mapping_find(m, index);
+			err = get_slow(m, ra, index, nr_wanted, &pages[0]);
 			if (err)
 				break;
+			nr = 1;
 		}
-		size_t want, moved = copy_page(m, ra, f, pos, len, c, &want);
-		frame_put(f);
+		/* The size is looked at after the pages were found: what truncation left is zeros. */
+		u64 stop = min(min(end, m->ops->size(m)), (index + nr) << PAGE_SHIFT);
+		u64 moved = copy_pages(ra, pages, nr, pos, stop, c);
 		pos += moved;
-		len -= moved;
-		done += (long)moved;
-		if (moved < want)
+		if (unlikely(pos < stop)) {
 			err = -EFAULT;
-		if (!want || err)
 			break;
+		}
+		if (!moved)
+			break; /* truncated */
 	}
-	while (found.next < found.nr)
-		frame_put(found.pages[found.next++]);
-	return done ? done : err == -ENODATA ? 0 : err;
+	return pos > start ? (long)(pos - start) : err == -ENODATA ? 0 : err;
 }

@@ -88,9 +88,13 @@ static void read_pages(struct mapping *m, u64 index, u64 nr, u64 mark)
 		}
 		if (err)
 			break;
-		if (index == mark)
-			frame_set_flags(f, FRAME_READAHEAD);
 		b.pages[b.nr++] = f;
+		unsigned more = (unsigned)min(min(end, present) - index - 1, (u64)TRANSFER_PAGES - b.nr);
+		more = more ? mapping_insert_busy_many(m, index + 1, more, ALLOC_USER, &b.pages[b.nr]) : 0;
+		if (mark - index <= more)
+			frame_set_flags(b.pages[b.nr - 1 + (mark - index)], FRAME_READAHEAD);
+		b.nr += more;
+		index += more;
 		if (b.nr == TRANSFER_PAGES)
 			batch_end(&b);
 	}

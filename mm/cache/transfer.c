@@ -57,15 +57,18 @@ static void end_read(struct transfer *t, unsigned i)
 	frame_put(f);
 }
 
-static void end_page_write(struct mapping *m, struct frame *f)
+/* nr neighbours are not on their way any more. */
+static void end_pages_write(struct mapping *m, struct frame *const *pages, unsigned nr)
 {
 	spin_lock(&m->tree_lock);
-	radix_tag(&m->pages, f->index, RADIX_WRITEBACK, false);
-	m->store->nr_writeback--;
-	stat_add(STAT_NR_WRITEBACK, -1);
-	frame_end_writeback(f);
+	radix_tag_many(&m->pages, pages[0]->index, ~0ull >> (64 - nr), RADIX_WRITEBACK, false);
+	m->store->nr_writeback -= nr;
+	stat_add(STAT_NR_WRITEBACK, -(s64)nr);
+	for (unsigned i = 0; i < nr; i++)
+		frame_end_writeback(pages[i]);
 	spin_unlock(&m->tree_lock);
-	frame_put(f);
+	for (unsigned i = 0; i < nr; i++)
+		frame_put(pages[i]);
 }
 
 /* It stays dirty: an fsync that ends well must not mean a page that an earlier one failed to write. */
@@ -78,13 +81,13 @@ static void page_write_failed(struct mapping *m, struct frame *f, int err, u8 se
 	mapping_dirty_sectors(m, f, sectors);
 }
 
-static void end_write(struct transfer *t, unsigned i)
+static void end_writes(struct transfer *t)
 {
-	struct frame *f = t->pages[i];
-	struct mapping *m = t->mapping;
-	if (t->failed >> i & 1)
-		page_write_failed(m, f, t->err, t->has_masks ? t->masks[i] : 0xff);
-	end_page_write(m, f);
+	for (u64 failed = t->failed; failed; failed &= failed - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(failed);
+		page_write_failed(t->mapping, t->pages[i], t->err, t->has_masks ? t->masks[i] : 0xff);
+	}
+	end_pages_write(t->mapping, t->pages, t->nr);
 }
 
 /* Everything is there. */
@@ -99,12 +102,11 @@ static void finish(struct transfer *t)
 		return;
 	}
 	struct flusher *fl = t->is_write ? &block_whole(t->mapping->store->dev)->flusher : NULL;
-	for (unsigned i = 0; i < t->nr; i++) {
-		if (t->is_write)
-			end_write(t, i);
-		else
+	if (t->is_write)
+		end_writes(t);
+	else
+		for (unsigned i = 0; i < t->nr; i++)
 			end_read(t, i);
-	}
 	if (t->bounce)
 		frame_put(t->bounce);
 	if (fl)
@@ -160,6 +162,23 @@ static struct part *part_new(struct transfer *t, u64 sector, unsigned i)
 	return p;
 }
 
+/* The usual case of part_add: what begins a page goes on where p ends, and there is room. */
+static inline bool part_append(struct transfer *t, struct part *p, u64 sector, unsigned i, u32 len)
+{
+	struct block_device *d = t->mapping->store->dev;
+	u32 sectors = len >> SECTOR_SHIFT;
+	if (!p || p->r.sector + p->sectors != sector || p->sectors + sectors > d->max_sectors || p->r.nr_segments == p->room ||
+	    (t->bounce && i == t->nr - 1))
+		return false;
+	struct block_segment *s = &p->segments[p->r.nr_segments++];
+	s->frame = t->pages[i];
+	s->offset = 0;
+	s->len = (u16)len;
+	p->sectors += sectors;
+	p->pages |= 1ull << i;
+	return true;
+}
+
 /* Adds bytes [offset, offset+len) of page i, which lie at `sector`; submits what is full or does not go on
  * there. Returns the request that is being made. */
 static struct part *part_add(struct transfer *t, struct part *p, u64 sector, unsigned i, u32 offset, u32 len)
@@ -200,7 +219,7 @@ static struct part *add_piece(struct transfer *t, struct part *p, bool is_hole, 
 		return p;
 	}
 	if (!t->has_masks)
-		return part_add(t, p, sector, i, offset, len);
+		return !offset && part_append(t, p, sector, i, len) ? p : part_add(t, p, sector, i, offset, len);
 	/* A device's own page: what is dirty, in blocks that the device can write. */
 	u32 block = t->mapping->store->dev->logical_block, nr = block >> SECTOR_SHIFT;
 	for (u32 end = offset + len; offset < end; offset += block, sector += nr)
@@ -306,10 +325,9 @@ void transfer_write(struct mapping *m, struct frame *const *pages, const u8 *mas
 	struct transfer *t = transfer_new(m, pages, nr, true);
 	u64 size = m->ops->size(m);
 	if (!t) {
-		for (unsigned i = 0; i < nr; i++) {
+		for (unsigned i = 0; i < nr; i++)
 			page_write_failed(m, pages[i], -ENOMEM, masks ? masks[i] : 0xff);
-			end_page_write(m, pages[i]);
-		}
+		end_pages_write(m, pages, nr);
 		return;
 	}
 	t->has_masks = masks != NULL;

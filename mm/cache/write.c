@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Writing through the cache: bytes go into pages, blocks are found for them at once, the disk comes
- * later. Order for each page: content, blocks, index, the file's size, dirty. So a page that is dirty has
- * blocks and lies within the size, and a file that cannot get blocks (ENOSPC) shows nothing of what
- * failed.
+ * later. Order for a new page: content, blocks, index, the file's size, dirty; for pages that are there, several
+ * at once: blocks, content, size, dirty. So a page that is dirty has blocks and lies within the size, and a
+ * file that cannot get blocks (ENOSPC) shows nothing of what failed.
  *
  * Blocks behind the end of the file are asked for in one piece for the whole write; whoever called gives
  * back what a short write left there.
@@ -145,6 +145,82 @@ static long write_new(struct writer *w, u64 pos, size_t n)
 	return result;
 }
 
+#define BATCH 16u
+
+/* Up to `want` pages from `index` on that are up to date, as far as one node of the index goes, with a reference
+ * each; how many. */
+static unsigned find_present(struct mapping *m, u64 index, u64 want, struct frame **pages)
+{
+	void *const *items;
+	unsigned n = 0;
+	spin_lock(&m->tree_lock);
+	unsigned nr = radix_stretch(&m->pages, index, (unsigned)min(want, (u64)BATCH), &items);
+	for (; items && n < nr; n++) {
+		struct frame *f = items[n];
+		if (!f || !(frame_flags(f) & FRAME_UPTODATE))
+			break;
+		frame_get(f);
+		pages[n] = f;
+	}
+	spin_unlock(&m->tree_lock);
+	return n;
+}
+
+/* How many bytes of [pos, end), from pos on and within the file's size, have blocks already. */
+static u64 bytes_with_blocks(struct writer *w, u64 pos, u64 end)
+{
+	struct mapping *m = w->mapping;
+	u64 block = pos >> m->store->block_shift, last = block_end(m, min(end, m->ops->size(m)));
+	while (block < last) {
+		struct block_extent e;
+		if (block < w->mapped_first || block >= w->mapped_end) {
+			u32 rest = (u32)min(block_end(m, w->end) - block, (u64)EXTENT_MAX);
+			if (m->ops->map_blocks(m, block, rest, false, &e) || e.device_block == BLOCK_HOLE)
+				break;
+			w->mapped_first = block;
+			w->mapped_end = block + e.nr;
+		}
+		block = w->mapped_end;
+	}
+	u64 got = block << m->store->block_shift;
+	return got > pos ? min(got, end) - pos : 0;
+}
+
+/* Bytes [pos, end), which have blocks, into the pages that hold them. Bytes moved. */
+static u64 copy_into(struct writer *w, struct frame *const *pages, u64 pos, u64 end)
+{
+	struct mapping *m = w->mapping;
+	u64 at = pos;
+	unsigned n = 0;
+	while (at < end) {
+		u64 off = at & ~PAGE_MASK;
+		size_t want = min(PAGE_SIZE - off, end - at), moved = w->copier->move(w->copier, (char *)frame_ptr(pages[n++]) + off, want);
+		at += moved;
+		if (unlikely(moved < want))
+			break;
+	}
+	if (at > pos && at > m->ops->size(m))
+		w->grow(m, at);
+	mapping_dirty_neighbours(m, pages, n);
+	lru_touch_many(pages, (unsigned)((at >> PAGE_SHIFT) - (pos >> PAGE_SHIFT))); /* those written to their ends */
+	return at - pos;
+}
+
+/* The usual overwriting: several pages that are in memory and have blocks. Bytes moved; *want: how many should have; 0:
+ * this is not the usual case. *nr: pages. */
+static u64 write_present_many(struct writer *w, u64 pos, u64 len, size_t *want, unsigned *nr)
+{
+	struct frame *pages[BATCH];
+	u64 index = pos >> PAGE_SHIFT, moved = 0;
+	*nr = find_present(w->mapping, index, ((pos + len - 1) >> PAGE_SHIFT) - index + 1, pages);
+	*want = *nr ? bytes_with_blocks(w, pos, pos + min(len, ((index + *nr) << PAGE_SHIFT) - pos)) : 0;
+	if (*want)
+		moved = copy_into(w, pages, pos, pos + *want);
+	for (unsigned i = 0; i < *nr; i++)
+		frame_put(pages[i]);
+	return moved;
+}
+
 static long write_piece(struct writer *w, u64 pos, size_t n)
 {
 	struct mapping *m = w->mapping;
@@ -169,8 +245,14 @@ long cache_write(struct mapping *m, u64 pos, u64 len, struct cache_copier *c, vo
 	long done = 0;
 	int err = len && pos + len > size ? cache_zero_tail(m, size) : 0;
 	while (len && !err) {
-		size_t n = min(PAGE_SIZE - (pos & ~PAGE_MASK), len);
-		long moved = write_piece(&w, pos, n);
+		size_t n = 0;
+		unsigned nr;
+		long moved = m->flags & MAPPING_DEVICE ? 0 : (long)write_present_many(&w, pos, len, &n, &nr);
+		if (!n) {
+			n = min(PAGE_SIZE - (pos & ~PAGE_MASK), len);
+			nr = 1;
+			moved = write_piece(&w, pos, n);
+		}
 		if (moved < 0) {
 			err = (int)moved;
 			break;
@@ -182,7 +264,7 @@ long cache_write(struct mapping *m, u64 pos, u64 len, struct cache_copier *c, vo
 			err = -EFAULT;
 		else if (len && host_current()->is_being_killed)
 			err = -EINTR;
-		writeback_throttle(m);
+		writeback_throttle(m, nr);
 	}
 	return done ? done : err;
 }

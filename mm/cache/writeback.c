@@ -30,30 +30,49 @@ void backing_store_init(struct backing_store *b, struct mapping *m, struct block
 	m->store = b;
 }
 
-static void dirty_page(struct mapping *m, struct frame *f)
+/* Marks those of the neighbours that are not dirty yet, in the index and the counts too. */
+static __attribute__((noinline)) void tag_dirty(struct mapping *m, struct frame *const *pages, unsigned nr)
 {
 	struct backing_store *b = m->store;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* the change is visible before the mark is looked at */
-	if (likely(frame_flags(f) & FRAME_DIRTY))
-		return;
-	bool is_first = false;
+	u64 marked = 0, nr_marked = 0, index = 0;
 	spin_lock(&m->tree_lock);
-	if (f->mapping == m && !radix_tag(&m->pages, f->index, RADIX_DIRTY, true)) { /* else truncated */
+	for (unsigned i = 0; i < nr; i++) {
+		struct frame *f = pages[i];
+		if (f->mapping != m || frame_flags(f) & FRAME_DIRTY) /* truncated; or another was faster */
+			continue;
 		frame_set_flags(f, FRAME_DIRTY);
-		is_first = b->nr_dirty++ == 0;
-		stat_add(STAT_NR_FILE_DIRTY, 1);
-		stat_add(STAT_NR_DIRTIED, 1);
+		index = marked ? index : f->index;
+		marked |= 1ull << (f->index - index);
+		nr_marked++;
 	}
+	if (likely(nr_marked == 1))
+		radix_tag(&m->pages, index, RADIX_DIRTY, true);
+	else if (marked)
+		radix_tag_many(&m->pages, index, marked, RADIX_DIRTY, true);
+	bool is_first = nr_marked && !b->nr_dirty;
+	b->nr_dirty += nr_marked;
+	stat_add(STAT_NR_FILE_DIRTY, (s64)nr_marked);
+	stat_add(STAT_NR_DIRTIED, (s64)nr_marked);
 	spin_unlock(&m->tree_lock);
 	if (is_first)
 		flusher_add(b);
+}
+
+void mapping_dirty_neighbours(struct mapping *m, struct frame *const *pages, unsigned nr)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* the changes are visible before the marks are looked at */
+	for (unsigned i = 0; i < nr; i++)
+		if (!(frame_flags(pages[i]) & FRAME_DIRTY)) {
+			tag_dirty(m, pages + i, nr - i);
+			return;
+		}
 }
 
 void mapping_dirty_sectors(struct mapping *m, struct frame *f, u8 sectors)
 {
 	if (m->flags & MAPPING_DEVICE)
 		__atomic_fetch_or(&f->owner, sectors, __ATOMIC_ACQ_REL);
-	dirty_page(m, f);
+	mapping_dirty_neighbours(m, &f, 1);
 }
 
 void mapping_dirty_page(struct mapping *m, struct frame *f) { mapping_dirty_sectors(m, f, 0xff); }
@@ -72,31 +91,57 @@ bool page_has_tail(struct mapping *m, const struct frame *f, u64 size)
 	return m->store->has_tail && (size & ~PAGE_MASK) && f->index == size >> PAGE_SHIFT;
 }
 
-/* Moves a busy dirty page to write-back; what of a device's page is dirty goes to *mask. False: it is
- * clean or gone. */
-static bool start_page(struct mapping *m, struct frame *f, u8 *mask)
+/* Pages that were dirty are on their way now; the tree lock is held. */
+static void count_started_locked(struct backing_store *b, unsigned nr)
 {
-	struct backing_store *b = m->store;
-	bool is_started = false;
-	spin_lock(&m->tree_lock);
-	if (f->mapping == m && radix_tag(&m->pages, f->index, RADIX_DIRTY, false)) {
-		b->nr_dirty--;
-		b->nr_writeback++;
-		frame_clear_flags(f, FRAME_DIRTY);
-		frame_set_flags(f, FRAME_WRITEBACK);
-		radix_tag(&m->pages, f->index, RADIX_WRITEBACK, true);
-		stat_add(STAT_NR_FILE_DIRTY, -1);
-		stat_add(STAT_NR_WRITEBACK, 1);
-		stat_add(STAT_NR_WRITTEN, 1);
-		is_started = true;
-	}
-	spin_unlock(&m->tree_lock);
-	if (!is_started)
-		return false;
+	b->nr_dirty -= nr;
+	b->nr_writeback += nr;
+	stat_add(STAT_NR_FILE_DIRTY, -(s64)nr);
+	stat_add(STAT_NR_WRITEBACK, nr);
+	stat_add(STAT_NR_WRITTEN, nr);
+}
+
+/* The busy page f was moved to write-back: no more writes through mappings that nobody notices. Returns what
+ * of it is dirty (a device's page). */
+static u8 finish_start(struct mapping *m, struct frame *f)
+{
 	if (READ_ONCE(f->nr_slots))
 		walk_back_clean(f);
-	*mask = m->flags & MAPPING_DEVICE ? (u8)__atomic_exchange_n(&f->owner, 0, __ATOMIC_ACQ_REL) : 0xff;
-	return true;
+	u8 mask = m->flags & MAPPING_DEVICE ? (u8)__atomic_exchange_n(&f->owner, 0, __ATOMIC_ACQ_REL) : 0xff;
+	frame_busy_unlock(f);
+	return mask;
+}
+
+/* The usual case: up to `max` (1..64) neighbouring dirty pages, from the first in [*index, last] on, as long as none
+ * is busy or on its way already, are made busy and moved to write-back, with a reference each. How many. */
+static unsigned start_pages(struct mapping *m, u64 *index, u64 last, u64 max, struct frame **pages)
+{
+	void *const *items;
+	unsigned nr = 0;
+	spin_lock(&m->tree_lock);
+	u64 tagged = radix_next_tagged_many(&m->pages, index, RADIX_DIRTY, &items);
+	if (tagged && *index <= last) {
+		max = min(min(max, ~tagged ? (u64)__builtin_ctzll(~tagged) : 64), last - *index + 1);
+		for (; nr < max; nr++) {
+			struct frame *f = items[nr];
+			u32 flags = __atomic_fetch_or(&f->flags, FRAME_BUSY, __ATOMIC_ACQUIRE);
+			if (unlikely(flags & (FRAME_BUSY | FRAME_WRITEBACK))) {
+				if (!(flags & FRAME_BUSY))
+					frame_busy_unlock(f);
+				break;
+			}
+			__atomic_fetch_xor(&f->flags, FRAME_DIRTY | FRAME_WRITEBACK, __ATOMIC_ACQ_REL); /* W1: tagged ones have the first */
+			frame_get(f);
+			pages[nr] = f;
+		}
+	}
+	if (nr) {
+		radix_tag_many(&m->pages, *index, ~0ull >> (64 - nr), RADIX_DIRTY, false);
+		radix_tag_many(&m->pages, *index, ~0ull >> (64 - nr), RADIX_WRITEBACK, true);
+		count_started_locked(m->store, nr);
+	}
+	spin_unlock(&m->tree_lock);
+	return nr;
 }
 
 /* The next dirty page in [*index, last], with a reference. */
@@ -112,58 +157,52 @@ static struct frame *next_dirty(struct mapping *m, u64 *index, u64 last)
 	return f;
 }
 
-struct run { /* neighbouring pages on their way */
-	struct mapping *mapping;
-	unsigned nr;
+/* One page that start_pages did not take (referenced): waits for it. false: it is clean or gone, or (without must_wait)
+ * on its way already, and its reference too. */
+static bool start_one(struct mapping *m, struct frame *f, bool must_wait)
+{
+	bool is_started = false;
+	frame_busy_lock(f);
+	if (must_wait || !(frame_flags(f) & FRAME_WRITEBACK)) { /* else dirty again meanwhile: another time */
+		frame_wait_writeback(f);
+		spin_lock(&m->tree_lock);
+		is_started = f->mapping == m && radix_tag(&m->pages, f->index, RADIX_DIRTY, false);
+		if (is_started) {
+			__atomic_fetch_xor(&f->flags, FRAME_DIRTY | FRAME_WRITEBACK, __ATOMIC_ACQ_REL);
+			radix_tag(&m->pages, f->index, RADIX_WRITEBACK, true);
+			count_started_locked(m->store, 1);
+		}
+		spin_unlock(&m->tree_lock);
+	}
+	if (!is_started) {
+		frame_busy_unlock(f);
+		frame_put(f);
+	}
+	return is_started;
+}
+
+/* Starts writing at most nr dirty pages of [index, last]. Nothing is held while waiting. */
+static void write_pages(struct mapping *m, u64 index, u64 last, u64 nr, bool must_wait)
+{
 	struct frame *pages[TRANSFER_PAGES];
 	u8 masks[TRANSFER_PAGES];
-};
-
-static void run_end(struct run *r)
-{
-	if (r->nr)
-		transfer_write(r->mapping, r->pages, r->mapping->flags & MAPPING_DEVICE ? r->masks : NULL, r->nr);
-	r->nr = 0;
-}
-
-/* Takes up f (referenced). must_wait: also when it is under write-back already. */
-static void run_add(struct run *r, struct frame *f, bool must_wait)
-{
-	struct mapping *m = r->mapping;
-	u8 mask;
-	if (!frame_busy_trylock(f)) {
-		run_end(r); /* nothing is held while waiting */
-		frame_busy_lock(f);
-	}
-	if (frame_flags(f) & FRAME_WRITEBACK) {
-		if (!must_wait) { /* dirty again meanwhile: another time */
-			frame_busy_unlock(f);
-			frame_put(f);
-			return;
+	while (nr) {
+		unsigned n = start_pages(m, &index, last, min(nr, (u64)TRANSFER_PAGES), pages), passed = n;
+		if (!n) {
+			struct frame *f = next_dirty(m, &index, last);
+			if (!f)
+				return;
+			pages[0] = f;
+			n = start_one(m, f, must_wait);
+			passed = 1;
 		}
-		run_end(r);
-		frame_wait_writeback(f);
+		for (unsigned i = 0; i < n; i++)
+			masks[i] = finish_start(m, pages[i]);
+		if (n)
+			transfer_write(m, pages, m->flags & MAPPING_DEVICE ? masks : NULL, n);
+		index += passed;
+		nr -= passed;
 	}
-	bool is_started = start_page(m, f, &mask);
-	frame_busy_unlock(f);
-	if (!is_started) {
-		frame_put(f);
-		return;
-	}
-	if (r->nr == TRANSFER_PAGES || (r->nr && r->pages[r->nr - 1]->index + 1 != f->index))
-		run_end(r);
-	r->masks[r->nr] = mask;
-	r->pages[r->nr++] = f;
-}
-
-/* Starts writing at most nr dirty pages of [first, last]. */
-static void write_pages(struct mapping *m, u64 first, u64 last, u64 nr, bool must_wait)
-{
-	struct run r = { .mapping = m };
-	u64 index = first;
-	for (struct frame *f; nr-- && (f = next_dirty(m, &index, last)) != NULL; index++)
-		run_add(&r, f, must_wait);
-	run_end(&r);
 }
 
 void mapping_wait_writeback(struct mapping *m, u64 start, u64 end)

@@ -50,7 +50,7 @@ static struct fault_verdict write_shared(struct space *s, struct region *r, uadd
 	if (err)
 		return verdict_of_error(err);
 	if (m->store)
-		writeback_throttle(m);
+		writeback_throttle(m, 1);
 	return VERDICT_MAPPED;
 }
 

@@ -110,7 +110,7 @@ static struct fault_verdict map_cache(struct space *s, struct region *r, uaddr_t
 	if (!used)
 		frame_put(f); /* mapped with others; or truncated, or another CPU was faster: the access is repeated */
 	else if (m->store && (access & FAULT_WRITE))
-		writeback_throttle(m);
+		writeback_throttle(m, 1);
 	return VERDICT_MAPPED;
 }
 

@@ -30,6 +30,8 @@ u64 balance_target(const struct scan_balance *b, enum lru_type t, unsigned prior
 
 /* The table, sized to the machine's RAM. Without memory for it nothing is remembered. */
 void workingset_init(void);
+/* How many are remembered, roughly; atomic. Who looks while one is being remembered may miss it. */
+extern s64 workingset_nr_ghosts;
 /* A page comes to l: was it evicted lately? Forgets it. */
 bool workingset_refault(struct lru *l, const struct frame *f, struct refault *out);
 /* Policy p evicts a page of l that knows its place still. Allocates nothing. */

@@ -136,21 +136,37 @@ static void remove(struct lru *l, struct frame *f)
 
 /* ---- coming, going, being used ---- */
 
-void lru_insert(struct lru *l, struct frame *f)
+/* Returns the list. */
+static inline unsigned insert(struct lru *l, struct frame *f, const struct refault *r)
 {
-	struct refault r;
-	bool is_refault = workingset_refault(l, f, &r);
 	spin_lock(&l->lock);
-	unsigned list = unlikely(frame_flags(f) & FRAME_MLOCKED) ? LRU_UNEVICTABLE : l->policy->add(l, f, is_refault ? &r : NULL);
+	unsigned list = unlikely(frame_flags(f) & FRAME_MLOCKED) ? LRU_UNEVICTABLE : l->policy->add(l, f, r);
 	frame_set_flags(f, flags_on_list(l, list));
 	list_add(&f->lru, &l->lists[list]);
 	count(l, list, 1);
 	spin_unlock(&l->lock);
+	return list;
+}
+
+/* It may have been evicted. */
+static __attribute__((noinline)) void insert_again(struct lru *l, struct frame *f)
+{
+	struct refault r;
+	bool is_refault = workingset_refault(l, f, &r);
+	unsigned list = insert(l, f, is_refault ? &r : NULL);
 	if (is_refault) {
 		stat_add(STAT_WORKINGSET_REFAULT_ANON + l->type, 1);
 		if (is_active(l, list))
 			stat_add(STAT_WORKINGSET_ACTIVATE_ANON + l->type, 1);
 	}
+}
+
+void lru_insert(struct lru *l, struct frame *f)
+{
+	if (unlikely(READ_ONCE(workingset_nr_ghosts) > 0) && (f->kind != FRAME_ANON || frame_flags(f) & FRAME_SWAPCACHE))
+		insert_again(l, f);
+	else
+		insert(l, f, NULL);
 }
 
 void lru_add(struct frame *f) { lru_insert(lru_of(f), f); }
@@ -201,29 +217,52 @@ void lru_remove_many(struct frame *const *frames, unsigned nr)
 		spin_unlock(&locked->lock);
 }
 
-void lru_touch(struct frame *f)
+/* True: without the lock that was all. */
+static inline bool touch_unlocked(struct frame *f)
 {
 	u32 flags = frame_flags(f);
 	bool first = !(flags & FRAME_ACCESSED);
 	if (first)
 		frame_set_flags(f, FRAME_ACCESSED);
 	if (!(flags & FRAME_LRU))
-		return;
-	struct lru *l = lru_of(f);
-	const struct policy *p = READ_ONCE(l->policy);
-	if (p->touch_fast && p->touch_fast(f, first))
-		return;
-	spin_lock(&l->lock);
-	flags = frame_flags(f);
-	if (flags & FRAME_LRU) {
-		unsigned list = list_in_flags(l, flags);
-		if (list == LRU_LEAVING)
-			join(l, f, list);
-		if (list != LRU_ISOLATED && list != LRU_UNEVICTABLE && l->policy->touch)
-			l->policy->touch(l, f);
-	}
-	spin_unlock(&l->lock);
+		return true;
+	const struct policy *p = READ_ONCE(lru_of(f)->policy);
+	return p->touch_fast && p->touch_fast(f, first);
 }
+
+static void touch_locked(struct lru *l, struct frame *f)
+{
+	u32 flags = frame_flags(f);
+	if (!(flags & FRAME_LRU))
+		return;
+	unsigned list = list_in_flags(l, flags);
+	if (list == LRU_LEAVING)
+		join(l, f, list);
+	if (list != LRU_ISOLATED && list != LRU_UNEVICTABLE && l->policy->touch)
+		l->policy->touch(l, f);
+}
+
+void lru_touch_many(struct frame *const *frames, unsigned nr)
+{
+	struct lru *locked = NULL;
+	for (unsigned i = 0; i < nr; i++) {
+		struct frame *f = frames[i];
+		if (touch_unlocked(f))
+			continue;
+		struct lru *l = lru_of(f);
+		if (unlikely(l != locked)) {
+			if (locked)
+				spin_unlock(&locked->lock);
+			spin_lock(&l->lock);
+			locked = l;
+		}
+		touch_locked(l, f);
+	}
+	if (locked)
+		spin_unlock(&locked->lock);
+}
+
+void lru_touch(struct frame *f) { lru_touch_many(&f, 1); }
 
 /* ---- locked pages ---- */
 

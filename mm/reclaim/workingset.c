@@ -28,11 +28,13 @@
 
 static u64 *chunks[MAX_CHUNKS];
 static u64 nr_words; /* a power of two, or 0 */
+s64 workingset_nr_ghosts;
 
 void workingset_init(void)
 {
 	u64 want = SET_WORDS;
 	nr_words = 0;
+	workingset_nr_ghosts = 0;
 	while (want < frame_total() && want < MAX_CHUNKS * CHUNK_WORDS)
 		want *= 2;
 	u64 bytes = min(want * sizeof(u64), PAGE_SIZE << FRAME_MAX_ORDER);
@@ -94,18 +96,21 @@ void workingset_remember(struct lru *l, const struct frame *f, const struct poli
 	u64 ghost = (u64)now << CLOCK_SHIFT | (u64)(word & 31) << WORD_SHIFT | (u64)policy_number(p) << POLICY_SHIFT | tag_of(place);
 	if (__atomic_exchange_n(room, ghost, __ATOMIC_RELAXED))
 		stat_add(STAT_WORKINGSET_NODERECLAIM, 1);
+	else
+		__atomic_fetch_add(&workingset_nr_ghosts, 1, __ATOMIC_RELAXED);
 }
 
 bool workingset_refault(struct lru *l, const struct frame *f, struct refault *out)
 {
 	u64 place;
-	if (!READ_ONCE(l->group->clock) || !nr_words || !place_of(l, f, &place))
+	if (!nr_words || !place_of(l, f, &place))
 		return false;
 	u64 *set = set_of(place), tag = tag_of(place);
 	for (unsigned i = 0; i < SET_WORDS; i++) {
 		u64 w = READ_ONCE(set[i]);
 		if ((w & TAG_MASK) != tag || !__atomic_compare_exchange_n(&set[i], &w, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 			continue;
+		__atomic_fetch_sub(&workingset_nr_ghosts, 1, __ATOMIC_RELAXED);
 		out->distance = (u32)lru_clock(l) - clock_of(w);
 		bool is_own = (w >> POLICY_SHIFT & 7) == policy_number(READ_ONCE(l->policy));
 		out->word = is_own ? (unsigned)(w >> WORD_SHIFT & 31) : 0;

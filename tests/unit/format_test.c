@@ -89,6 +89,25 @@ static void parse_takes_what_fits(void **state)
 	assert_false(parse_u64("zz", 16, &v, &end));
 }
 
+static void bitmap_fills_ranges(void **state)
+{
+	(void)state;
+	enum { N = 200 };
+	u64 map[BITMAP_WORDS(N)] = { 0 };
+	bool in[N] = { false };
+	unsigned seed = 1;
+	for (unsigned round = 0; round < 20000; round++) {
+		seed = seed * 1103515245u + 12345u;
+		unsigned from = (seed >> 8) % N, nr = (seed >> 16) % (N - from + 1);
+		bool set = seed >> 30 & 1;
+		bitmap_fill(map, from, nr, set);
+		for (unsigned i = from; i < from + nr; i++)
+			in[i] = set;
+		for (unsigned i = 0; i < N; i++)
+			assert_int_equal(bitmap_test(map, i), in[i]);
+	}
+}
+
 static void bitmap_finds_set_and_clear_bits(void **state)
 {
 	(void)state;
@@ -140,6 +159,7 @@ int run_format_tests(void)
 		cmocka_unit_test(format_stops_at_the_size_and_tells_the_length),
 		cmocka_unit_test(parse_takes_what_fits),
 		cmocka_unit_test(bitmap_finds_set_and_clear_bits),
+		cmocka_unit_test(bitmap_fills_ranges),
 		cmocka_unit_test(hash_spreads_and_knows_its_vector),
 	};
 	return run_group("format", tests, ARRAY_SIZE(tests));

@@ -153,6 +153,76 @@ static void radix_stretch_shows_neighbours(void **state)
 	machine_down();
 }
 
+/* Tags of many at once against one at a time, over nodes' bounds, in trees of every height. */
+static void radix_tags_many_as_one_by_one(void **state)
+{
+	(void)state;
+	static const u64 bases[] = { 0, 60, 64 * 64 - 30, (1ull << 40) + 64 * 64 - 70 };
+	static int item;
+	machine_up(16ul << 20, 1);
+	for (unsigned base = 0; base < ARRAY_SIZE(bases); base++) {
+		struct radix_tree t;
+		bool model[300] = { false };
+		u64 first = bases[base], nr = base ? 300 : 1, seed = 1;
+		radix_init(&t);
+		for (u64 i = 0; i < nr; i++)
+			radix_put(&t, first + i, &item);
+		for (unsigned round = 0; round < 3000; round++) {
+			u64 at = base ? (seed >> 20) % 236 : 0, which = base ? (seed * 0x9e3779b97f4a7c15ull) >> (seed >> 40) % 64 : 1, expected = 0;
+			bool set = seed >> 33 & 1;
+			for (u64 i = 0; i < 64; i++)
+				if (which >> i & 1) {
+					expected |= (u64)(model[at + i] != set) << i;
+					model[at + i] = set;
+				}
+			assert_int_equal(radix_tag_many(&t, first + at, which, RADIX_DIRTY, set), expected);
+			for (u64 i = 0; i < nr; i++)
+				assert_int_equal(radix_is_tagged(&t, first + i, RADIX_DIRTY), model[i]);
+			u64 index = first, seen = 0, tagged;
+			void *const *items;
+			while ((tagged = radix_next_tagged_many(&t, &index, RADIX_DIRTY, &items)) != 0) {
+				for (; seen < index - first; seen++)
+					assert_false(model[seen]);
+				for (u64 n = 0; n < 64 && (n == 0 || (index + n) % 64); n++, seen++) {
+					assert_int_equal(tagged >> n & 1, seen < nr && model[seen]);
+					assert_true(!(tagged >> n & 1) || items[n] == &item);
+				}
+				index = first + seen;
+			}
+			for (; seen < nr; seen++)
+				assert_false(model[seen]);
+			seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+		}
+		for (u64 i = 0; i < nr; i++)
+			radix_remove(&t, first + i);
+		assert_null(t.top);
+	}
+	machine_down();
+}
+
+static void radix_inserts_neighbours_into_empty_places(void **state)
+{
+	(void)state;
+	int a[200];
+	void *items[200];
+	machine_up(16ul << 20, 1);
+	struct radix_tree t;
+	radix_init(&t);
+	for (unsigned i = 0; i < 200; i++)
+		items[i] = &a[i];
+	assert_int_equal(radix_insert_many(&t, 10, items + 10, 5), 0); /* no node there */
+	radix_put(&t, 70, &a[70]);
+	radix_put(&t, 100, &a[100]);
+	assert_int_equal(radix_insert_many(&t, 70, items + 70, 5), 0);
+	assert_int_equal(radix_insert_many(&t, 71, items + 71, 60), 29);
+	assert_int_equal(radix_insert_many(&t, 101, items + 101, 60), 27);
+	assert_int_equal(radix_insert_many(&t, 128, items + 128, 1), 0);
+	for (u64 i = 70; i < 128; i++)
+		assert_ptr_equal(radix_remove(&t, i), &a[i]);
+	assert_null(t.top);
+	machine_down();
+}
+
 int run_lib_tests(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +230,8 @@ int run_lib_tests(void)
 		cmocka_unit_test(radix_finds_what_was_put_in_any_order),
 		cmocka_unit_test(radix_next_finds_a_lone_item_far_above),
 		cmocka_unit_test(radix_stretch_shows_neighbours),
+		cmocka_unit_test(radix_tags_many_as_one_by_one),
+		cmocka_unit_test(radix_inserts_neighbours_into_empty_places),
 	};
 	return run_group("lib", tests, ARRAY_SIZE(tests));
 }

@@ -5,6 +5,8 @@
 
 #include <hal/types.h>
 
+#define HAL_SLOW_PATH __attribute__((cold, noinline))
+
 extern __thread unsigned host_cpu_id;
 extern unsigned host_nr_cpus;
 

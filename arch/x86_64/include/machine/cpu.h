@@ -40,6 +40,8 @@ static inline struct task *hal_current(void)
 extern unsigned hal_cpu_count;
 static inline unsigned hal_nr_cpus(void) { return hal_cpu_count; }
 
+#define HAL_SLOW_PATH __attribute__((cold, noinline, no_caller_saved_registers))
+
 static inline void hal_cpu_pause(void) { __asm__ volatile("pause" ::: "memory"); }
 static inline void hal_switch_point(void) {}
 static inline void hal_irq_enable(void) { __asm__ volatile("sti" ::: "memory"); }
