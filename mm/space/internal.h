@@ -131,6 +131,8 @@ int region_change_flags(struct space *s, struct region *r, uaddr_t start, uaddr_
 /* Makes pages present in [start, end) with the lock held for reading: writable ones written to. Stops
  * with -ENOMEM, -EFAULT (SIGBUS) or when the task is being killed (-EINTR). */
 int populate_locked(struct space *s, uaddr_t start, uaddr_t end, bool want_write);
+/* The same for MADV_POPULATE_*: also where pages are locked only once they are touched. */
+int populate_advised(struct space *s, uaddr_t start, uaddr_t end, bool want_write);
 
 /* MADV_PAGEOUT for a range of one region (pageout.c). Space lock held (read); may sleep. */
 void pageout_range(struct space *s, uaddr_t start, uaddr_t end);

@@ -135,7 +135,7 @@ static int advise_populate(struct space *s, struct region *r, uaddr_t at, uaddr_
 	u32 need = advice == MADV_POPULATE_WRITE ? REGION_WRITE : REGION_READ;
 	if (r->flags & REGION_SPECIAL || !(r->flags & need))
 		return -EINVAL;
-	return populate_locked(s, at, to, advice == MADV_POPULATE_WRITE);
+	return populate_advised(s, at, to, advice == MADV_POPULATE_WRITE);
 }
 
 static int advise_region(struct space *s, struct region *r, uaddr_t at, uaddr_t to, int advice, const struct advice *a,
@@ -173,7 +173,7 @@ static int madvise_locked(struct space *s, uaddr_t start, uaddr_t end, int advic
 			return -ENOMEM;
 		if (r->start > at) {
 			unmapped = -ENOMEM;
-			if (r->start >= end)
+			if (r->start >= end || a->way == WAY_POPULATE) /* which goes no further than the first hole */
 				break;
 			at = r->start;
 		}

@@ -52,6 +52,9 @@ static int protect_one(struct space *s, struct region *r, uaddr_t start, uaddr_t
 		protect_leaf(s, table, start, end, flags);
 	else if (look != RANGE_EMPTY)
 		protect_range(s, start, end, flags);
+	/* What is locked in memory shall not fault for its first write later. */
+	if ((old & (REGION_LOCKED | REGION_WRITE | REGION_SHARED)) == REGION_LOCKED && flags & REGION_WRITE)
+		populate_locked(s, start, end, true); /* best effort */
 	return 0;
 
 no_memory:

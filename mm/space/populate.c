@@ -5,12 +5,13 @@
 #include <lib/string.h>
 #include <mm/fault.h>
 
-int populate_locked(struct space *s, uaddr_t start, uaddr_t end, bool want_write)
+/* In regions without any of the flags `except`. */
+static int populate(struct space *s, uaddr_t start, uaddr_t end, bool want_write, u32 except)
 {
 	struct region *r = region_lookup(s, start);
 	for (uaddr_t at = start; r && r->start < end; r = region_next(r)) {
 		at = max(at, r->start);
-		if (!region_is_accessible(r) || r->flags & (REGION_SPECIAL | REGION_LOCKONFAULT))
+		if (!region_is_accessible(r) || r->flags & except)
 			continue;
 		/* A private writable page is written to, so that it is the region's own afterwards. */
 		unsigned access = want_write && (r->flags & (REGION_WRITE | REGION_SHARED)) == REGION_WRITE ? FAULT_WRITE : 0;
@@ -27,6 +28,16 @@ int populate_locked(struct space *s, uaddr_t start, uaddr_t end, bool want_write
 		}
 	}
 	return 0;
+}
+
+int populate_locked(struct space *s, uaddr_t start, uaddr_t end, bool want_write)
+{
+	return populate(s, start, end, want_write, REGION_SPECIAL | REGION_LOCKONFAULT);
+}
+
+int populate_advised(struct space *s, uaddr_t start, uaddr_t end, bool want_write)
+{
+	return populate(s, start, end, want_write, REGION_SPECIAL);
 }
 
 int space_populate(struct space *s, uaddr_t addr, u64 len)

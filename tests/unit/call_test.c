@@ -297,6 +297,33 @@ static void trace_tells_the_causes(void **state)
 	down();
 }
 
+/* Found by 10,000 sequences on Linux and here. */
+static void bringing_in_goes_where_linux_goes(void **state)
+{
+	(void)state;
+	u8 there[4];
+	struct test_file f;
+	up();
+	/* mprotect of a locked region that could not be written to brings its pages in. */
+	map(s, AT, 4 * PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_LOCKED, NULL, 0);
+	assert_int_equal(space_mprotect(s, AT, 4 * PAGE_SIZE, RW), 0);
+	assert_int_equal(space_mincore(s, AT, 4, there), 0);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(there[i], 1);
+	/* MADV_POPULATE_READ minds no MLOCK_ONFAULT, and finds the end of the file. */
+	file_init(&f, PAGE_SIZE);
+	uaddr_t at = AT + (1ul << 21);
+	map(s, at, 2 * PAGE_SIZE, PROT_READ, MAP_SHARED, &f, 0);
+	assert_int_equal(space_mlock(s, at, 2 * PAGE_SIZE, true), 0);
+	assert_int_equal(space_madvise(s, at, 2 * PAGE_SIZE, 22), -EFAULT);
+	/* It ends at the first hole, whatever comes behind it. */
+	map(s, at + 8 * PAGE_SIZE, PAGE_SIZE, PROT_NONE, MAP_PRIVATE, NULL, 0);
+	assert_int_equal(space_madvise(s, at + 4 * PAGE_SIZE, 8 * PAGE_SIZE, 22), -ENOMEM);
+	assert_int_equal(space_munmap(s, at, 2 * PAGE_SIZE), 0);
+	mapping_destroy(&f.mapping);
+	down();
+}
+
 int run_call_tests(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -311,6 +338,7 @@ int run_call_tests(void)
 		cmocka_unit_test(forced_write_stays_private_after_fork),
 		cmocka_unit_test(shares_are_proportional),
 		cmocka_unit_test(trace_tells_the_causes),
+		cmocka_unit_test(bringing_in_goes_where_linux_goes),
 	};
 	return run_group("calls", tests, ARRAY_SIZE(tests));
 }
