@@ -144,10 +144,25 @@ void swapped_link(pte_t e, struct frame *table, unsigned index);
 /* The entry (table, index), emptied already, does not any more. The slot may be free afterwards. */
 void swapped_unlink(pte_t e, struct frame *table, unsigned index);
 void swapped_move(pte_t e, struct frame *from, unsigned i, struct frame *to, unsigned j);
+/* Flushes that are owed, so that several pages need one for each space. What was mapped may be written to until
+ * then: no page may be freed, nor its content be taken for final. */
+#define TLB_BATCH_SPACES 8
+struct tlb_batch {
+	unsigned nr;
+	struct {
+		pfn_t root;
+		cpumask_t cpus;
+		uaddr_t start, end;
+	} of[TLB_BATCH_SPACES];
+};
+/* The entry for addr in s has just been changed by an atomic exchange. */
+void tlb_batch_add(struct tlb_batch *b, struct space *s, uaddr_t addr);
+void tlb_batch_flush(struct tlb_batch *b);
+
 /* Turns every entry that maps the busy frame f, which is in the swap cache, into one that names its slot, in
- * all sharers; flushes; drops the slots' references; FRAME_DIRTY if one of them was written through. False:
- * an entry of a locked region stays. */
-bool walk_back_swap_out(struct frame *f);
+ * all sharers; drops the slots' references; FRAME_DIRTY if one of them was written through. The flushes are
+ * left to the caller. False: an entry of a locked region stays. */
+bool walk_back_swap_out(struct frame *f, struct tlb_batch *b);
 /* Makes the entry (table, index) map f again, which is what its swap slot holds, with these bits and for all
  * sharers; takes over a reference. Returns how many entries still name the slot. */
 u32 entry_swap_in(struct frame *table, unsigned index, struct frame *f, u64 bits);

@@ -107,10 +107,41 @@ const char *swapped_validate(pte_t e, slot_t mine)
 
 /* ---- out ---- */
 
+void tlb_batch_flush(struct tlb_batch *b)
+{
+	for (unsigned i = 0; i < b->nr; i++)
+		hal_tlb_flush(b->of[i].cpus, b->of[i].root, b->of[i].start, b->of[i].end, false);
+	b->nr = 0;
+}
+
+void tlb_batch_add(struct tlb_batch *b, struct space *s, uaddr_t addr)
+{
+	cpumask_t cpus = READ_ONCE(s->cpus); /* who loads the space later sees the entry as it is now */
+	unsigned i = 0;
+	if (!cpus)
+		return;
+	while (i < b->nr && b->of[i].root != s->root_pfn)
+		i++;
+	if (i == TLB_BATCH_SPACES) {
+		tlb_batch_flush(b);
+		i = 0;
+	}
+	if (i == b->nr) {
+		b->of[i].root = s->root_pfn;
+		b->of[i].cpus = 0;
+		b->of[i].start = addr;
+		b->of[i].end = addr + PAGE_SIZE;
+		b->nr++;
+	}
+	b->of[i].cpus |= cpus;
+	b->of[i].start = min(b->of[i].start, addr);
+	b->of[i].end = max(b->of[i].end, addr + PAGE_SIZE);
+}
+
 struct turn {
 	uaddr_t offset;
 	enum rss_kind from, to;
-	bool is_flushed;
+	struct tlb_batch *batch; /* NULL: nothing is owed */
 };
 
 static bool turn_space(struct space *s, uaddr_t base, void *arg)
@@ -118,29 +149,29 @@ static bool turn_space(struct space *s, uaddr_t base, void *arg)
 	struct turn *t = arg;
 	__atomic_fetch_sub(&s->rss[t->from], 1, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&s->rss[t->to], 1, __ATOMIC_RELAXED);
-	if (t->is_flushed)
-		hal_tlb_flush(READ_ONCE(s->cpus), s->root_pfn, base + t->offset, base + t->offset + PAGE_SIZE, false);
+	if (t->batch)
+		tlb_batch_add(t->batch, s, base + t->offset);
 	return true;
 }
 
 /* Counts of the locked table and of its sharers. */
-static void turn_counts(struct frame *table, unsigned index, enum rss_kind from, enum rss_kind to, bool is_flushed)
+static void turn_counts(struct frame *table, unsigned index, enum rss_kind from, enum rss_kind to, struct tlb_batch *b)
 {
-	struct turn t = { (uaddr_t)index << PAGE_SHIFT, from, to, is_flushed };
+	struct turn t = { (uaddr_t)index << PAGE_SHIFT, from, to, b };
 	table->rss[from]--;
 	table->rss[to]++;
 	table_for_each_space(table, turn_space, &t);
 }
 
 /* The entry (table, index), which maps f, of a locked table. */
-static void entry_swap_out(struct frame *table, unsigned index, struct frame *f)
+static void entry_swap_out(struct frame *table, unsigned index, struct frame *f, struct tlb_batch *b)
 {
 	u64 entry = frame_swap_entry(f);
 	struct swap_slot *s = swap_slot(entry);
 	pte_t old = hal_entry_exchange(&table_entries(table)[index], pte_make_swap(entry));
 	if (pte_is_dirty(old))
 		frame_set_flags(f, FRAME_DIRTY);
-	turn_counts(table, index, RSS_ANON, RSS_SWAP, true);
+	turn_counts(table, index, RSS_ANON, RSS_SWAP, b);
 	u64 swapped = swap_slot_lock(s);
 	chain_lock(f);
 	u64 mapped = chain_without(chain_of(f), table, index);
@@ -161,7 +192,7 @@ static bool maps_frame(const struct pinned *p, struct frame *f)
 
 static bool is_locked(const struct pinned *p) { return hal_entry_load(&table_entries(p->table)[p->index]).bits & PTE_LOCKED; }
 
-bool walk_back_swap_out(struct frame *f)
+bool walk_back_swap_out(struct frame *f, struct tlb_batch *b)
 {
 	struct pinned slots[WALK_BATCH];
 	bool is_kept = false;
@@ -174,7 +205,7 @@ bool walk_back_swap_out(struct frame *f)
 			if (!is_kept && maps_frame(&slots[i], f)) {
 				is_kept = is_locked(&slots[i]);
 				if (!is_kept)
-					entry_swap_out(slots[i].table, slots[i].index, f);
+					entry_swap_out(slots[i].table, slots[i].index, f, b);
 			}
 			table_unlock_leaf(slots[i].table);
 			table_put(slots[i].table);
@@ -197,7 +228,7 @@ u32 entry_swap_in(struct frame *table, unsigned index, struct frame *f, u64 bits
 	chain_unlock_as(f, chain_with(mapped, table, index));
 	chain_rank_leave();
 	swap_slot_unlock(s, entry, swapped);
-	turn_counts(table, index, RSS_SWAP, RSS_ANON, false);
+	turn_counts(table, index, RSS_SWAP, RSS_ANON, NULL);
 	hal_entry_store(&table_entries(table)[index], pte_make(frame_pfn(f), bits));
 	return (u32)(swapped >> 32);
 }

@@ -37,10 +37,33 @@ static bool give_shmem_slot(struct frame *f)
 	return true;
 }
 
+/* First step: takes the page from everybody who maps it; flushes of anonymous ones are left to the caller. False:
+ * it stays. */
+static bool unmap_page(struct frame *f, struct tlb_batch *b)
+{
+	if (frame_flags(f) & FRAME_WRITEBACK)
+		return false;
+	if (f->kind == FRAME_CACHE)
+		return f->mapping && give_shmem_slot(f) && walk_back_unmap_unlocked(f);
+	if (!READ_ONCE(f->nr_slots) && swap_cache_is_unnamed(f)) {
+		frame_clear_flags(f, FRAME_DIRTY); /* nobody has it any more: it needs no write */
+		return true;
+	}
+	if (!give_slot(f))
+		return false;
+	if (walk_back_swap_out(f, b))
+		return true;
+	swap_cache_release_busy(f); /* a region is locked: what has been unmapped comes back by its fault */
+	return false;
+}
+
 enum outcome { OUT_KEPT, OUT_FREED, OUT_WRITE };
 
-static enum outcome start_write(struct frame *f)
+/* Second step, after the flush. */
+static enum outcome drop_or_write(struct frame *f)
 {
+	if (f->kind == FRAME_CACHE ? shmem_drop(f) : swap_cache_drop(f))
+		return OUT_FREED;
 	if (!(frame_flags(f) & FRAME_DIRTY))
 		return OUT_KEPT; /* somebody has just come back for it */
 	frame_clear_flags(f, FRAME_DIRTY);
@@ -48,38 +71,18 @@ static enum outcome start_write(struct frame *f)
 	return OUT_WRITE;
 }
 
-static enum outcome shmem_page_out(struct frame *f)
-{
-	if (frame_flags(f) & FRAME_WRITEBACK || !f->mapping || !give_shmem_slot(f) || !walk_back_unmap_unlocked(f))
-		return OUT_KEPT;
-	return shmem_drop(f) ? OUT_FREED : start_write(f);
-}
-
-static enum outcome page_out(struct frame *f)
-{
-	if (f->kind == FRAME_CACHE)
-		return shmem_page_out(f);
-	if (frame_flags(f) & FRAME_WRITEBACK)
-		return OUT_KEPT;
-	if (!READ_ONCE(f->nr_slots) && swap_cache_is_unnamed(f)) {
-		swap_cache_remove(f);
-		return OUT_FREED; /* nobody has it any more */
-	}
-	if (!give_slot(f))
-		return OUT_KEPT;
-	if (!walk_back_swap_out(f)) { /* a region is locked: what has been unmapped comes back by its fault */
-		swap_cache_release_busy(f);
-		return OUT_KEPT;
-	}
-	return swap_cache_drop(f) ? OUT_FREED : start_write(f);
-}
-
 unsigned swap_out(struct frame *const *frames, unsigned nr, unsigned *nr_started)
 {
 	struct frame *to_write[SWAP_BATCH];
+	struct tlb_batch batch = { .nr = 0 };
 	unsigned nr_freed = 0, nr_write = 0;
+	u32 unmapped = 0;
+	_Static_assert(SWAP_BATCH <= 32, "a bit for each");
+	for (unsigned i = 0; i < nr; i++)
+		unmapped |= (u32)unmap_page(frames[i], &batch) << i;
+	tlb_batch_flush(&batch);
 	for (unsigned i = 0; i < nr; i++) {
-		enum outcome o = page_out(frames[i]);
+		enum outcome o = unmapped >> i & 1 ? drop_or_write(frames[i]) : OUT_KEPT;
 		frame_busy_unlock(frames[i]);
 		nr_freed += o == OUT_FREED;
 		if (o == OUT_WRITE) {
