@@ -186,7 +186,7 @@ static bool has_progressed(void *arg) { return READ_ONCE(progress) != *(u64 *)ar
 u64 reclaim_nr_listed(void)
 {
 	u64 nr = stat_read(STAT_NR_INACTIVE_FILE) + stat_read(STAT_NR_ACTIVE_FILE) + stat_read(STAT_NR_WRITEBACK);
-	return nr + (swap_nr_free() ? stat_read(STAT_NR_INACTIVE_ANON) + stat_read(STAT_NR_ACTIVE_ANON) : 0);
+	return nr + (swap_nr_free() || swap_nr_cached() ? stat_read(STAT_NR_INACTIVE_ANON) + stat_read(STAT_NR_ACTIVE_ANON) : 0);
 }
 
 /* Until writes have ended that free something. */
