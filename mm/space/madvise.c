@@ -173,7 +173,7 @@ static int madvise_locked(struct space *s, uaddr_t start, uaddr_t end, int advic
 			return -ENOMEM;
 		if (r->start > at) {
 			unmapped = -ENOMEM;
-			if (r->start >= end || a->way == WAY_POPULATE) /* which goes no further than the first hole */
+			if (r->start >= end)
 				break;
 			at = r->start;
 		}
