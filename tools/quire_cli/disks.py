@@ -38,7 +38,7 @@ class Disks:
         self.nr_plain = len(self.disks)  # the swap's disk comes behind them: it changes no names
         if o.swap:
             self.disks.append(swap_disk(o.swap, o.keep))
-        if o.keep and not any(d.keep for d in self.disks):
+        if o.keep and not any(d.keep or d.readonly for d in self.disks):
             raise Failure("--keep: nothing here can be kept; it goes with --image debian, --image FILE, --disk or --swap FILE")
 
     def boot_from(self, o):
