@@ -20,6 +20,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -65,6 +66,15 @@ static void fail(const char *what)
 	printf("crash: process %d: %s: %s\n", self, what, strerror(errno));
 	fflush(stdout);
 	_exit(1);
+}
+
+/* A store to a mapping whose page could not be read or got no block. */
+static void bus_error(int sig)
+{
+	if (errors)
+		_exit(0);
+	signal(sig, SIG_DFL);
+	raise(sig);
 }
 
 __attribute__((format(printf, 1, 2))) static void mark(const char *fmt, ...)
@@ -128,8 +138,12 @@ static void put(int i)
 		if (below(2) && msync(p, size[i], MS_SYNC))
 			fail("msync");
 		munmap(p, size[i]);
-	} else if (pwrite(fd, words, len, at) != len) {
-		fail("write");
+	} else {
+		ssize_t n = pwrite(fd, words, len, at);
+		if (n >= 0 && n < len)
+			errno = EIO; /* short: a page behind could not be read, or got no block */
+		if (n != len)
+			fail("write");
 	}
 	if (at + len > size[i])
 		size[i] = at + len;
@@ -273,6 +287,7 @@ static void work(long nr_ops)
 
 int main(int argc, char **argv)
 {
+	signal(SIGBUS, bus_error);
 	int status, bad = 0;
 	if (argc < 7)
 		return 2;
