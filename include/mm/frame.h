@@ -96,7 +96,7 @@ struct frame {
 		struct frame *next_free; /* PCP: below it on its CPU's stack */
 		struct {
 			struct mapping *mapping; /* CACHE: the file */
-			u64 index;               /* CACHE: page number in the file */
+			u64 index;               /* CACHE: page number in the file. ANON in the swap cache: its entry */
 		};
 		struct {                /* TABLE (table_lock) */
 			u32 table_nr;       /* its number in slots */
@@ -115,7 +115,8 @@ struct frame {
 			void *free_objects;
 		};
 	};
-	u64 owner; /* the owner's own; CACHE of a block device: its dirty sectors, one bit for 512 bytes (atomic) */
+	u64 owner; /* the owner's own; CACHE of a block device: its dirty sectors, one bit for 512 bytes (atomic).
+	            * CACHE of shmem in the swap cache: its entry */
 };
 _Static_assert(sizeof(struct frame) == 64, "frame descriptor is one cache line");
 

@@ -30,6 +30,9 @@ static inline struct frame *pte_frame(pte_t e)
 	return (struct frame *)((u8 *)hal_frames() + ((e.bits & PTE_PFN) >> (PAGE_SHIFT - FRAME_SHIFT)));
 }
 
+/* Does e map f, with a slot? */
+static inline bool pte_maps(pte_t e, const struct frame *f) { return pte_is_mapped(e) && !pte_is_special(e) && pte_frame(e) == f; }
+
 /* pte_make(frame_pfn(f), rights); linear in f. */
 static inline pte_t pte_make_frame(const struct frame *f, u64 rights)
 {

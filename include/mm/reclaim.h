@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reclaim: pages of files that can be read again, and objects that caches can do without, are given back
- * when free memory runs low. A worker starts at the low watermark and stops at the high one; who
+ * Reclaim: when free memory runs low, pages of files that can be read again are given back, anonymous and shmem
+ * pages go to swap, and caches give up objects that they can do without. A worker starts at the low watermark and stops at the high one; who
  * allocates below the minimum does it himself.
  */
 #ifndef MM_RECLAIM_H

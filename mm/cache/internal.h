@@ -34,6 +34,27 @@ unsigned mapping_insert_busy_many(struct mapping *m, u64 index, unsigned nr, uns
 /* Takes f (busy) out of the index, with every slot that maps it; not under write-back. */
 void mapping_remove_busy(struct mapping *m, struct frame *f);
 
+#define FIND_PAGES 16u
+
+/* Up to `want` (at most FIND_PAGES) neighbours from `index` on that are up to date and have none of the flags `but`,
+ * as far as one node of the index goes, with a reference each; how many. */
+static inline unsigned mapping_find_many(struct mapping *m, u64 index, u64 want, u32 but, struct frame **pages)
+{
+	void *const *items;
+	unsigned n = 0;
+	spin_lock(&m->tree_lock);
+	unsigned nr = radix_stretch(&m->pages, index, (unsigned)min(want, (u64)FIND_PAGES), &items);
+	for (; items && n < nr; n++) {
+		struct frame *f = items[n];
+		if (unlikely(!f || (frame_flags(f) & (FRAME_UPTODATE | but)) != FRAME_UPTODATE))
+			break;
+		frame_get(f);
+		pages[n] = f;
+	}
+	spin_unlock(&m->tree_lock);
+	return n;
+}
+
 #define TRANSFER_PAGES 64
 
 /* Reads nr (1..TRANSFER_PAGES) pages with neighbouring indexes, busy and in the index. Each becomes up to

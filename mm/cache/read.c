@@ -23,27 +23,6 @@ static __attribute__((noinline)) int get_slow(struct mapping *m, struct readahea
 	return mapping_get(m, index, ALLOC_USER, page);
 }
 
-#define BATCH 16u
-
-/* Pages that are ready from `index` on, `want` at most, as far as one node of the index goes, with a reference each;
- * how many. */
-static unsigned find_ready(struct mapping *m, u64 index, u64 want, struct frame **pages)
-{
-	void *const *items;
-	unsigned n = 0;
-	spin_lock(&m->tree_lock);
-	unsigned nr = radix_stretch(&m->pages, index, (unsigned)min(want, (u64)BATCH), &items);
-	for (; items && n < nr; n++) {
-		struct frame *f = items[n];
-		if (unlikely(!f || (frame_flags(f) & (FRAME_UPTODATE | FRAME_READAHEAD)) != FRAME_UPTODATE))
-			break;
-		frame_get(f);
-		pages[n] = f;
-	}
-	spin_unlock(&m->tree_lock);
-	return n;
-}
-
 /* Copies bytes [pos, end) of the nr pages from pos on, and drops their references. Bytes moved. */
 static u64 copy_pages(struct readahead *ra, struct frame *const *pages, unsigned nr, u64 pos, u64 end, struct cache_copier *c)
 {
@@ -72,13 +51,13 @@ long cache_read(struct mapping *m, struct readahead *ra, u64 pos, u64 len, struc
 	if (end < pos)
 		end = ~0ull;
 	while (pos < end && pos < m->ops->size(m)) {
-		struct frame *pages[BATCH];
+		struct frame *pages[FIND_PAGES];
 		u64 index = pos >> PAGE_SHIFT, nr_wanted = ((end - 1) >> PAGE_SHIFT) - index + 1;
 		if (pos != start && host_current()->is_being_killed) {
 			err = -EINTR;
 			break;
 		}
-		unsigned nr = find_ready(m, index, nr_wanted, pages);
+		unsigned nr = mapping_find_many(m, index, nr_wanted, FRAME_READAHEAD, pages);
 		if (unlikely(!nr)) {
 			pages[0] = mapping_find(m, index);
 			err = get_slow(m, ra, index, nr_wanted, &pages[0]);

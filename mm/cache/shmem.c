@@ -152,7 +152,6 @@ void shmem_forget_locked(struct mapping *m, struct frame *f)
 		return;
 	u64 entry = frame_swap_entry(f);
 	radix_remove(&m->swapped, f->index);
-	frame_set_flags(f, FRAME_DIRTY);
 	release_slot(entry);
 	swap_cache_remove(f);
 }

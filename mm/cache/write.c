@@ -145,27 +145,6 @@ static long write_new(struct writer *w, u64 pos, size_t n)
 	return result;
 }
 
-#define BATCH 16u
-
-/* Up to `want` pages from `index` on that are up to date, as far as one node of the index goes, with a reference
- * each; how many. */
-static unsigned find_present(struct mapping *m, u64 index, u64 want, struct frame **pages)
-{
-	void *const *items;
-	unsigned n = 0;
-	spin_lock(&m->tree_lock);
-	unsigned nr = radix_stretch(&m->pages, index, (unsigned)min(want, (u64)BATCH), &items);
-	for (; items && n < nr; n++) {
-		struct frame *f = items[n];
-		if (!f || !(frame_flags(f) & FRAME_UPTODATE))
-			break;
-		frame_get(f);
-		pages[n] = f;
-	}
-	spin_unlock(&m->tree_lock);
-	return n;
-}
-
 /* How many bytes of [pos, end), from pos on and within the file's size, have blocks already. */
 static u64 bytes_with_blocks(struct writer *w, u64 pos, u64 end)
 {
@@ -210,9 +189,9 @@ static u64 copy_into(struct writer *w, struct frame *const *pages, u64 pos, u64 
  * this is not the usual case. *nr: pages. */
 static u64 write_present_many(struct writer *w, u64 pos, u64 len, size_t *want, unsigned *nr)
 {
-	struct frame *pages[BATCH];
+	struct frame *pages[FIND_PAGES];
 	u64 index = pos >> PAGE_SHIFT, moved = 0;
-	*nr = find_present(w->mapping, index, ((pos + len - 1) >> PAGE_SHIFT) - index + 1, pages);
+	*nr = mapping_find_many(w->mapping, index, ((pos + len - 1) >> PAGE_SHIFT) - index + 1, 0, pages);
 	*want = *nr ? bytes_with_blocks(w, pos, pos + min(len, ((index + *nr) << PAGE_SHIFT) - pos)) : 0;
 	if (*want)
 		moved = copy_into(w, pages, pos, pos + *want);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a touch leads to. The region decides whether the access is allowed; the entry decides what has
- * to be done: fill it (anon.c, file.c), break a sharing (copy.c), or nothing, when another CPU was
- * faster or this CPU's translation was stale.
+ * to be done: fill it (anon.c, file.c), bring it in from swap (swap.c), break a sharing (copy.c), or nothing, when another
+ * CPU was faster or this CPU's translation was stale.
  *
- * Leaf tables that fork shared are unshared before any of this. Nothing here sends a signal: the
+ * Leaf tables that fork shared are unshared before any of this, but for pages in swap, which come back for all. Nothing here sends a signal: the
  * verdict tells the caller what to send.
  */
 #include "internal.h"

@@ -301,16 +301,10 @@ static inline bool is_movable_user(u16 kind_mobility)
 	return (u16)(kind_mobility - (FRAME_MOVABLE << 8 | FRAME_ANON)) <= 1;
 }
 
-static __attribute__((noinline)) void release_cached(struct frame *f)
-{
-	if (f->kind == FRAME_ANON)
-		swap_cache_release(f);
-}
-
 void frame_put_user(struct frame *f)
 {
 	if (unlikely(frame_flags(f) & FRAME_SWAPCACHE))
-		release_cached(f);
+		swap_cache_release(f);
 	frame_put(f);
 }
 
@@ -352,7 +346,7 @@ void frame_put_many(struct frame *const *frames, unsigned nr)
 			struct frame *f = *frames;
 			u32 flags = frame_flags(f);
 			if (unlikely(flags & FRAME_SWAPCACHE))
-				release_cached(f);
+				swap_cache_release(f);
 			if (__atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL) != 0)
 				continue;
 			any |= flags;

@@ -61,6 +61,13 @@ u64 chain_without(u64 chain, struct frame *table, unsigned index)
 	return (nr - 1) * CHAIN_ONE | links_remove(nr, head, &table_links(table)[index]);
 }
 
+u64 chain_moved(u64 chain, struct frame *from, unsigned i, struct frame *to, unsigned j)
+{
+	slot_t slot = slot_make(to, j);
+	u64 nr = chain >> 32;
+	return nr * CHAIN_ONE | (nr == 1 ? slot : links_move((slot_t)chain, &table_links(from)[i], &table_links(to)[j], slot));
+}
+
 void slot_link(struct frame *f, struct frame *table, unsigned index)
 {
 	chain_lock(f);
@@ -84,12 +91,8 @@ u32 slot_unlink(struct frame *f, struct frame *table, unsigned index)
 
 void slot_move(struct frame *f, struct frame *from, unsigned i, struct frame *to, unsigned j)
 {
-	slot_t slot = slot_make(to, j);
 	chain_lock(f);
-	slot_t head = chain_head(f);
-	u32 nr = READ_ONCE(f->nr_slots);
-	head = nr == 1 ? slot : links_move(head, &table_links(from)[i], &table_links(to)[j], slot);
-	chain_unlock_as(f, nr * CHAIN_ONE | head);
+	chain_unlock_as(f, chain_moved(chain_of(f), from, i, to, j));
 	chain_rank_leave();
 }
 
@@ -203,7 +206,7 @@ void walk_back(struct frame *f, bool (*fn)(struct space *, uaddr_t, pte_t, void 
 			table_lock_leaf(t);
 			v.entry = hal_entry_load(&table_entries(t)[index]);
 			v.offset = (uaddr_t)index << PAGE_SHIFT;
-			if (v.go_on && pte_is_mapped(v.entry) && !pte_is_special(v.entry) && pte_frame(v.entry) == f)
+			if (v.go_on && pte_maps(v.entry, f))
 				table_for_each_space(t, visit_space, &v);
 			table_unlock_leaf(t);
 			table_put(t);
@@ -276,7 +279,7 @@ static bool unmap_slot(struct frame *f, struct frame *t, unsigned index, bool ke
 {
 	table_lock_leaf(t);
 	pte_t e = hal_entry_load(&table_entries(t)[index]);
-	bool is_there = pte_is_mapped(e) && !pte_is_special(e) && pte_frame(e) == f;
+	bool is_there = pte_maps(e, f);
 	bool is_kept = is_there && keeps_locked && e.bits & PTE_LOCKED;
 	if (is_there && !is_kept)
 		table_remove_entry_locked(t, index);

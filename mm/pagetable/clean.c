@@ -21,11 +21,6 @@ static bool flush_entry(struct space *s, uaddr_t base, void *arg)
 	return true;
 }
 
-static bool maps(pte_t e, struct frame *f)
-{
-	return pte_is_mapped(e) && !pte_is_special(e) && pte_frame(e) == f;
-}
-
 /* Clears W and D of an entry of the locked table t for all its sharers. */
 static unsigned clean_entry(struct frame *t, unsigned index, pte_t e)
 {
@@ -60,7 +55,7 @@ static unsigned visit_slot(struct frame *f, struct pinned *p, entry_fn fn)
 	unsigned used = 0;
 	table_lock_leaf(p->table);
 	pte_t e = hal_entry_load(&table_entries(p->table)[p->index]);
-	if (maps(e, f))
+	if (pte_maps(e, f))
 		used = fn(p->table, p->index, e);
 	table_unlock_leaf(p->table);
 	return used;
@@ -71,7 +66,7 @@ static unsigned batch_after(struct frame *f, struct pinned *p, struct pinned *ou
 {
 	unsigned n = 0;
 	table_lock_leaf(p->table);
-	*lost = !maps(hal_entry_load(&table_entries(p->table)[p->index]), f);
+	*lost = !pte_maps(hal_entry_load(&table_entries(p->table)[p->index]), f);
 	if (!*lost) {
 		chain_lock(f);
 		slot_t s = READ_ONCE(f->nr_slots) > 1 ? table_links(p->table)[p->index].next : 0;

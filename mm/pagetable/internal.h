@@ -83,6 +83,8 @@ static inline bool chain_replace_only(struct frame *f, u64 was, u64 now)
  * for slot_link. The chain is locked. */
 u64 chain_with(u64 chain, struct frame *table, unsigned index);
 u64 chain_without(u64 chain, struct frame *table, unsigned index);
+/* The same when slot (to, j) takes the place of (from, i). */
+u64 chain_moved(u64 chain, struct frame *from, unsigned i, struct frame *to, unsigned j);
 
 /* NULL or what is broken in the chain of the page in swap that e names and slot `mine` holds. */
 const char *swapped_validate(pte_t e, slot_t mine);

@@ -33,6 +33,9 @@ static void protect_stretch(pte_t *entry, unsigned nr, u64 rights, struct before
 		if (pte_is_mapped(e) && protect_entry(entry, &e, rights)) {
 			any |= e.bits;
 			all &= e.bits;
+		} else if (unlikely(pte_is_swap(e))) { /* a flush may still be owed for what it was */
+			any |= PTE_PRESENT | PTE_WRITE;
+			all &= ~PTE_NX;
 		}
 	}
 	b->any = any;
@@ -73,8 +76,11 @@ static __attribute__((noinline)) pte_t *protect_own(pte_t *entry, const pte_t *e
 	u64 any_given = 0, all = ~0ull;
 	for (; entry < end; entry++) {
 		pte_t e = hal_entry_load(entry);
-		if (!pte_is_mapped(e))
+		if (!pte_is_mapped(e)) {
+			if (unlikely(pte_is_swap(e)))
+				all &= ~PTE_NX; /* as in protect_stretch; no right but to execute is lost here */
 			continue;
+		}
 		if (unlikely(pte_is_special(e)) || unlikely(!is_own(pte_frame(e))))
 			break;
 		if (likely(protect_entry(entry, &e, writable))) {

@@ -38,11 +38,7 @@ void swapped_move(pte_t e, struct frame *from, unsigned i, struct frame *to, uns
 {
 	u64 entry = pte_swap_entry(e);
 	struct swap_slot *s = swap_slot(entry);
-	u64 chain = swap_slot_lock(s);
-	slot_t slot = slot_make(to, j), head = (slot_t)chain;
-	u64 nr = chain >> 32;
-	head = nr == 1 ? slot : links_move(head, &table_links(from)[i], &table_links(to)[j], slot);
-	swap_slot_unlock(s, entry, nr * CHAIN_ONE | head);
+	swap_slot_unlock(s, entry, chain_moved(swap_slot_lock(s), from, i, to, j));
 }
 
 /* ---- walking a slot's chain ---- */
@@ -66,10 +62,8 @@ static unsigned swapped_batch(u64 entry, u32 skip, struct pinned *out)
 	return n;
 }
 
-static bool names(const struct pinned *p, u64 entry)
-{
-	return hal_entry_load(&table_entries(p->table)[p->index]).bits == pte_make_swap(entry).bits;
-}
+static pte_t entry_of(const struct pinned *p) { return hal_entry_load(&table_entries(p->table)[p->index]); }
+static bool names(const struct pinned *p, u64 entry) { return entry_of(p).bits == pte_make_swap(entry).bits; }
 
 u64 swapped_sharers(pte_t e, struct leaf *l)
 {
@@ -106,37 +100,6 @@ const char *swapped_validate(pte_t e, slot_t mine)
 }
 
 /* ---- out ---- */
-
-void tlb_batch_flush(struct tlb_batch *b)
-{
-	for (unsigned i = 0; i < b->nr; i++)
-		hal_tlb_flush(b->of[i].cpus, b->of[i].root, b->of[i].start, b->of[i].end, false);
-	b->nr = 0;
-}
-
-void tlb_batch_add(struct tlb_batch *b, struct space *s, uaddr_t addr)
-{
-	cpumask_t cpus = READ_ONCE(s->cpus); /* who loads the space later sees the entry as it is now */
-	unsigned i = 0;
-	if (!cpus)
-		return;
-	while (i < b->nr && b->of[i].root != s->root_pfn)
-		i++;
-	if (i == TLB_BATCH_SPACES) {
-		tlb_batch_flush(b);
-		i = 0;
-	}
-	if (i == b->nr) {
-		b->of[i].root = s->root_pfn;
-		b->of[i].cpus = 0;
-		b->of[i].start = addr;
-		b->of[i].end = addr + PAGE_SIZE;
-		b->nr++;
-	}
-	b->of[i].cpus |= cpus;
-	b->of[i].start = min(b->of[i].start, addr);
-	b->of[i].end = max(b->of[i].end, addr + PAGE_SIZE);
-}
 
 struct turn {
 	uaddr_t offset;
@@ -184,14 +147,6 @@ static void entry_swap_out(struct frame *table, unsigned index, struct frame *f,
 	frame_put(f);
 }
 
-static bool maps_frame(const struct pinned *p, struct frame *f)
-{
-	pte_t e = hal_entry_load(&table_entries(p->table)[p->index]);
-	return pte_is_mapped(e) && !pte_is_special(e) && pte_frame(e) == f;
-}
-
-static bool is_locked(const struct pinned *p) { return hal_entry_load(&table_entries(p->table)[p->index]).bits & PTE_LOCKED; }
-
 bool walk_back_swap_out(struct frame *f, struct tlb_batch *b)
 {
 	struct pinned slots[WALK_BATCH];
@@ -199,11 +154,12 @@ bool walk_back_swap_out(struct frame *f, struct tlb_batch *b)
 	/* Each round shortens the chain, so it ends. */
 	for (unsigned n; !is_kept && (n = chain_batch(f, 0, slots)) != 0;) {
 		for (unsigned i = 0; i < n; i++) /* none should go when one is locked; what a look now misses is seen below */
-			is_kept |= maps_frame(&slots[i], f) && is_locked(&slots[i]);
+			is_kept |= pte_maps(entry_of(&slots[i]), f) && entry_of(&slots[i]).bits & PTE_LOCKED;
 		for (unsigned i = 0; i < n; i++) {
 			table_lock_leaf(slots[i].table);
-			if (!is_kept && maps_frame(&slots[i], f)) {
-				is_kept = is_locked(&slots[i]);
+			pte_t e = entry_of(&slots[i]);
+			if (pte_maps(e, f)) {
+				is_kept |= (e.bits & PTE_LOCKED) != 0;
 				if (!is_kept)
 					entry_swap_out(slots[i].table, slots[i].index, f, b);
 			}

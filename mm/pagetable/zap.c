@@ -433,6 +433,8 @@ void zap_all(struct space *s)
 	s->nr_tables = 0;
 }
 
+static bool is_page(pte_t e) { return pte_is_mapped(e) && !pte_is_special(e); }
+
 void zap_range_all_sharers(struct space *s, uaddr_t start, uaddr_t end, bool only_file)
 {
 	for (uaddr_t a = start; (a = leaf_next(s, a, end)) < end;) {
@@ -442,12 +444,8 @@ void zap_range_all_sharers(struct space *s, uaddr_t start, uaddr_t end, bool onl
 			unsigned to = l.index + ((min(end, next) - a) >> PAGE_SHIFT);
 			for (unsigned i = l.index; i < to && l.table->nr_entries; i++) {
 				pte_t e = hal_entry_load(&table_entries(l.table)[i]);
-				bool is_private = pte_is_swap(e) || (pte_is_mapped(e) && !pte_is_special(e) && pte_frame(e)->kind == FRAME_ANON);
-				if (only_file && is_private)
-					continue;
-				if (!pte_is_swap(e) && (!pte_is_mapped(e) || pte_is_special(e)))
-					continue;
-				table_remove_entry_locked(l.table, i);
+				if (pte_is_swap(e) ? !only_file : is_page(e) && !(only_file && pte_frame(e)->kind == FRAME_ANON))
+					table_remove_entry_locked(l.table, i);
 			}
 			leaf_unlock(&l);
 		}

@@ -195,6 +195,18 @@ void lru_remove(struct frame *f)
 	spin_unlock(&l->lock);
 }
 
+/* The lock of f's lists instead of that of `locked`, which may be NULL. Returns the lists. */
+static inline struct lru *relock(struct lru *locked, const struct frame *f)
+{
+	struct lru *l = lru_of(f);
+	if (unlikely(l != locked)) {
+		if (locked)
+			spin_unlock(&locked->lock);
+		spin_lock(&l->lock);
+	}
+	return l;
+}
+
 void lru_remove_many(struct frame *const *frames, unsigned nr)
 {
 	struct lru *locked = NULL;
@@ -203,14 +215,8 @@ void lru_remove_many(struct frame *const *frames, unsigned nr)
 		forget_lock(f);
 		if (!(frame_flags(f) & FRAME_LRU))
 			continue;
-		struct lru *l = lru_of(f);
-		if (unlikely(l != locked)) {
-			if (locked)
-				spin_unlock(&locked->lock);
-			spin_lock(&l->lock);
-			locked = l;
-		}
-		remove(l, f);
+		locked = relock(locked, f);
+		remove(locked, f);
 		WRITE_ONCE(f->flags, frame_flags(f) & ~FLAGS_OF_LISTS); /* nobody else has the page */
 	}
 	if (locked)
@@ -249,14 +255,8 @@ void lru_touch_many(struct frame *const *frames, unsigned nr)
 		struct frame *f = frames[i];
 		if (touch_unlocked(f))
 			continue;
-		struct lru *l = lru_of(f);
-		if (unlikely(l != locked)) {
-			if (locked)
-				spin_unlock(&locked->lock);
-			spin_lock(&l->lock);
-			locked = l;
-		}
-		touch_locked(l, f);
+		locked = relock(locked, f);
+		touch_locked(locked, f);
 	}
 	if (locked)
 		spin_unlock(&locked->lock);

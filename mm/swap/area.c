@@ -131,7 +131,7 @@ static void rotate(unsigned i)
 	order[last] = first;
 }
 
-u64 slot_alloc(struct frame *f)
+bool slot_alloc(struct frame *f)
 {
 	u64 entry = 0;
 	spin_lock(&areas_lock);
@@ -149,7 +149,7 @@ u64 slot_alloc(struct frame *f)
 			rotate(i);
 	}
 	if (entry)
-		swap_slot(entry)->pfn = (u32)frame_pfn(f);
+		swap_cache_join_locked(entry, swap_slot(entry), f);
 	spin_unlock(&areas_lock);
 	return entry;
 }
@@ -173,13 +173,18 @@ void slot_free(u64 entry)
 	spin_unlock(&areas_lock);
 }
 
-void swap_slot_unlock(struct swap_slot *s, u64 entry, u64 chain)
+static void slot_unlock(struct swap_slot *s, u64 chain)
 {
-	bool is_unused = !chain && !s->pfn && !(s->flags & SWAP_SLOT_HELD);
 	__atomic_store_n(&s->chain, chain, __ATOMIC_RELEASE);
 	if (unlikely(hal_debug_checks))
 		lock_rank_release(RANK_SWAP_SLOT);
 	hal_switch_point();
+}
+
+void swap_slot_unlock(struct swap_slot *s, u64 entry, u64 chain)
+{
+	bool is_unused = !s->pfn && !slot_is_named(s, chain);
+	slot_unlock(s, chain);
 	if (is_unused)
 		slot_free(entry);
 }
@@ -204,21 +209,13 @@ struct frame *slot_pin_next(unsigned area, u64 *slot, struct frame *fresh, bool 
 			*is_new = false;
 		} else if (chain) {
 			f = fresh;
-			frame_set_swap_entry(f, entry);
-			frame_set_flags(f, FRAME_SWAPCACHE);
-			s->pfn = (u32)frame_pfn(f);
-			stat_add(STAT_NR_SWAPCACHE, 1);
+			swap_cache_join_locked(entry, s, f);
 			*is_new = true;
 		} /* else it is being freed */
-		if (f) {
+		if (f && !*is_new)
 			frame_get(f);
-			*slot = at;
-			swap_slot_unlock(s, entry, chain);
-		} else {
-			__atomic_store_n(&s->chain, chain, __ATOMIC_RELEASE);
-			if (unlikely(hal_debug_checks))
-				lock_rank_release(RANK_SWAP_SLOT);
-		}
+		slot_unlock(s, chain); /* whoever frees it is on the way */
+		*slot = at;
 	}
 	spin_unlock(&areas_lock);
 	return f;
@@ -287,6 +284,8 @@ static int area_prepare(struct swap_area *a, const struct swap_config *c)
 	if (!a->extents || !a->clusters)
 		return -ENOMEM;
 	memcpy(a->extents, c->extents, c->nr_extents * sizeof(a->extents[0]));
+	a->config.extents = a->extents;
+	a->config.bad = NULL; /* the caller's; marked below */
 	for (u32 i = 0; i < nr_pages; i++) {
 		struct frame *f = frame_alloc(0, ALLOC_KERNEL | ALLOC_ZERO, FRAME_KERNEL);
 		if (!f)
@@ -430,7 +429,7 @@ static const char *validate_slot(u64 entry, const struct swap_slot *s, struct sw
 		return NULL;
 	if (s->chain & SWAP_SLOT_LOCKED)
 		return "swap: a slot is locked";
-	if (!s->chain && !s->pfn && !(s->flags & SWAP_SLOT_HELD))
+	if (!s->pfn && !slot_is_named(s, s->chain))
 		return "swap: a slot in use is used by nobody";
 	if (!s->pfn)
 		return NULL;

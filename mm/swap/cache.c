@@ -25,28 +25,33 @@ struct frame *swap_cache_find(u64 entry)
 	return f;
 }
 
+void swap_cache_join_locked(u64 entry, struct swap_slot *s, struct frame *f)
+{
+	frame_set_swap_entry(f, entry);
+	frame_set_flags(f, FRAME_SWAPCACHE);
+	frame_get(f);
+	s->pfn = (u32)frame_pfn(f);
+	stat_add(STAT_NR_SWAPCACHE, 1);
+}
+
+/* The opposite, but for the reference. The content is in memory only from then on, if anybody wants it. */
+static void part_locked(struct swap_slot *s, struct frame *f)
+{
+	s->pfn = 0;
+	frame_set_flags(f, FRAME_DIRTY);
+	frame_clear_flags(f, FRAME_SWAPCACHE);
+	stat_add(STAT_NR_SWAPCACHE, -1);
+}
+
 bool swap_cache_add(u64 entry, struct frame *f)
 {
 	struct swap_slot *s = swap_slot(entry);
 	u64 chain = swap_slot_lock(s);
 	bool is_first = !s->pfn;
-	if (is_first) {
-		frame_set_swap_entry(f, entry);
-		frame_set_flags(f, FRAME_SWAPCACHE);
-		frame_get(f);
-		s->pfn = (u32)frame_pfn(f);
-		stat_add(STAT_NR_SWAPCACHE, 1);
-	}
+	if (is_first)
+		swap_cache_join_locked(entry, s, f);
 	swap_slot_unlock(s, entry, chain);
 	return is_first;
-}
-
-/* The locked slot and its busy frame part. */
-static void part_locked(struct swap_slot *s, struct frame *f)
-{
-	s->pfn = 0;
-	frame_clear_flags(f, FRAME_SWAPCACHE);
-	stat_add(STAT_NR_SWAPCACHE, -1);
 }
 
 void swap_cache_remove(struct frame *f)
@@ -71,7 +76,7 @@ static bool remove_if(struct frame *f, s32 nr_refs, u32 nr_slots, bool only_unna
 	struct swap_slot *s = swap_slot(entry);
 	u64 chain = swap_slot_lock(s);
 	bool yes = __atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) == nr_refs && READ_ONCE(f->nr_slots) == nr_slots &&
-	           !(only_unnamed && (chain || s->flags & SWAP_SLOT_HELD));
+	           !(only_unnamed && slot_is_named(s, chain));
 	if (yes && !only_unnamed && frame_flags(f) & FRAME_LRU)
 		lru_evict(f);
 	if (yes)
@@ -86,7 +91,7 @@ void swap_cache_release(struct frame *f)
 {
 	u32 flags;
 	do {
-		if (READ_ONCE(f->nr_slots) || !frame_busy_trylock(f))
+		if (READ_ONCE(f->nr_slots) || f->kind != FRAME_ANON || !frame_busy_trylock(f))
 			return; /* whoever has it looks again, or reclaim finds it */
 		flags = frame_flags(f);
 		remove_if(f, 2, 0, true);
@@ -102,7 +107,7 @@ bool swap_cache_is_unnamed(struct frame *f)
 	u64 entry = frame_swap_entry(f);
 	struct swap_slot *s = swap_slot(entry);
 	u64 chain = swap_slot_lock(s);
-	bool is_named = chain || s->flags & SWAP_SLOT_HELD;
+	bool is_named = slot_is_named(s, chain);
 	swap_slot_unlock(s, entry, chain);
 	return !is_named;
 }
@@ -111,10 +116,8 @@ void swap_cache_give_up(struct frame *f)
 {
 	if (!frame_busy_trylock(f))
 		return;
-	if ((frame_flags(f) & (FRAME_SWAPCACHE | FRAME_WRITEBACK)) == FRAME_SWAPCACHE) {
-		frame_set_flags(f, FRAME_DIRTY);
+	if (!(frame_flags(f) & FRAME_WRITEBACK))
 		swap_cache_release_busy(f);
-	}
 	frame_busy_unlock(f);
 }
 

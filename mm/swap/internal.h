@@ -48,9 +48,9 @@ static inline struct swap_cluster *area_cluster(struct swap_area *a, u32 nr)
 	return &a->clusters[nr / CLUSTERS_PER_PAGE][nr % CLUSTERS_PER_PAGE];
 }
 
-/* A free slot of the area with the highest priority that has one, used by nobody yet: its entry, 0 = none.
- * f becomes its cache; f is busy and not in the cache. */
-u64 slot_alloc(struct frame *f);
+/* A free slot of the area with the highest priority that has one: f, busy and in no slot's cache, becomes its
+ * cache. False: there is none. */
+bool slot_alloc(struct frame *f);
 /* Frees a slot that nothing uses. */
 void slot_free(u64 entry);
 /* The cached frame, busy or not, of the next slot in use at or behind *slot in an area that is being removed, with
@@ -60,6 +60,12 @@ struct frame *slot_pin_next(unsigned area, u64 *slot, struct frame *fresh, bool 
 
 /* Where a page lies: its sector, and how many pages follow there one after the other. */
 u64 area_sector(const struct swap_area *a, u64 page, u64 *nr);
+
+/* Does an entry or an index name the locked slot? */
+static inline bool slot_is_named(const struct swap_slot *s, u64 chain) { return chain || s->flags & SWAP_SLOT_HELD; }
+
+/* f, busy, becomes the cache of a slot that has none, locked or known to nobody yet; the cache takes a reference. */
+void swap_cache_join_locked(u64 entry, struct swap_slot *s, struct frame *f);
 
 /* Is the busy f in the cache of a slot that no entry and no index names? */
 bool swap_cache_is_unnamed(struct frame *f);

@@ -18,14 +18,7 @@ static int empty_slot(u64 entry, struct frame *f)
 		return -EIO;
 	frame_wait_writeback(f);
 	swapped_bring_back(entry, f);
-	struct swap_slot *s = swap_slot(entry);
-	u64 chain = swap_slot_lock(s);
-	bool is_empty = !chain && !(s->flags & SWAP_SLOT_HELD);
-	swap_slot_unlock(s, entry, chain);
-	if (is_empty) {
-		frame_set_flags(f, FRAME_DIRTY);
-		swap_cache_remove(f);
-	}
+	swap_cache_release_busy(f);
 	return 0;
 }
 

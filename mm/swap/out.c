@@ -14,13 +14,9 @@ static bool give_slot(struct frame *f)
 {
 	if (frame_flags(f) & FRAME_SWAPCACHE)
 		return true;
-	u64 entry = slot_alloc(f);
-	if (!entry)
+	if (!slot_alloc(f))
 		return false;
-	frame_set_swap_entry(f, entry);
-	frame_get(f);
-	frame_set_flags(f, FRAME_SWAPCACHE | FRAME_DIRTY);
-	stat_add(STAT_NR_SWAPCACHE, 1);
+	frame_set_flags(f, FRAME_DIRTY);
 	return true;
 }
 

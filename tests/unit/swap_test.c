@@ -2,6 +2,7 @@
 /* Swap: pages go out and come back, whoever maps them, and no slot or frame stays behind. */
 #include "tests.h"
 #include <host/disk.h>
+#include <mm/inspect.h>
 #include <mm/pagetable.h>
 #include <mm/reclaim.h>
 #include <mm/stat.h>
@@ -354,6 +355,68 @@ static void a_shared_page_that_cannot_be_read(void **state)
 	down();
 }
 
+static struct region_usage usage_of(struct space *s, uaddr_t at)
+{
+	struct region_usage u;
+	rwlock_read(&s->lock);
+	region_usage_locked(region_lookup(s, at), &u);
+	rwlock_read_unlock(&s->lock);
+	return u;
+}
+
+/* Swap, SwapPss, pagemap and mincore say what is in swap, shared tables and all. */
+static void figures_of_pages_in_swap(void **state)
+{
+	(void)state;
+	u8 there;
+	up_with(2048, 0);
+	map(parent, AT, 60 * PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
+	fill(AT, 60, 1);
+	push_out(disk, parent, AT, 40);
+	struct region_usage u = usage_of(parent, AT);
+	assert_int_equal(u.swap, 40 * PAGE_SIZE);
+	assert_int_equal(u.swap_pss, 40 * PAGE_SIZE);
+	assert_int_equal(u.rss, 20 * PAGE_SIZE);
+	struct space *child;
+	assert_int_equal(space_fork(parent, &child), 0);
+	assert_int_equal(usage_of(parent, AT).swap_pss, 20 * PAGE_SIZE); /* one table for both */
+	put_byte(AT + 50 * PAGE_SIZE, 1);
+	assert_int_equal(usage_of(parent, AT).swap_pss, 20 * PAGE_SIZE); /* one each */
+	assert_int_equal(usage_of(child, AT).swap_pss, 20 * PAGE_SIZE);
+	put_byte(AT + 3 * PAGE_SIZE, 1);
+	u = usage_of(parent, AT);
+	assert_int_equal(u.swap, 39 * PAGE_SIZE);
+	assert_int_equal(u.swap_pss, 39 * PAGE_SIZE / 2);
+	u = usage_of(child, AT); /* page 3 came back for both, if they still shared its table */
+	assert_int_equal(u.swap_pss, 39 * PAGE_SIZE / 2 + (u.swap - 39 * PAGE_SIZE));
+	rwlock_read(&parent->lock);
+	assert_int_equal(space_pagemap_locked(parent, AT) >> 61, 2); /* in swap, not present, no file */
+	assert_int_equal(space_pagemap_locked(parent, AT + 50 * PAGE_SIZE) >> 62, 2);
+	rwlock_read_unlock(&parent->lock);
+	assert_int_equal(space_mincore(parent, AT + 39 * PAGE_SIZE, 1, &there), 0);
+	assert_int_equal(there, 0);
+	assert_int_equal(space_mincore(parent, AT + 50 * PAGE_SIZE, 1, &there), 0);
+	assert_int_equal(there, 1);
+	space_put(child);
+	check(parent);
+	down();
+}
+
+/* A flush may be owed for a page that has just gone to swap: taking W away must not wait for it. */
+static void rights_taken_from_pages_in_swap_are_flushed(void **state)
+{
+	(void)state;
+	up_with(2048, 0);
+	map(parent, AT, 10 * PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
+	fill(AT, 10, 1);
+	push_out(disk, parent, AT, 10);
+	u64 before = host_mmu_stat.flushes;
+	assert_int_equal(space_mprotect(parent, AT, 10 * PAGE_SIZE, PROT_READ), 0);
+	assert_true(host_mmu_stat.flushes > before);
+	expect(AT, 10, 1);
+	down();
+}
+
 /* A program that needs three times the memory there is gets on. */
 static void three_times_the_memory(void **state)
 {
@@ -408,6 +471,8 @@ int run_swap_tests(void)
 		cmocka_unit_test(locked_pages_stay),
 		cmocka_unit_test(shared_pages_go_out_and_come_back),
 		cmocka_unit_test(a_shared_page_that_cannot_be_read),
+		cmocka_unit_test(figures_of_pages_in_swap),
+		cmocka_unit_test(rights_taken_from_pages_in_swap_are_flushed),
 		cmocka_unit_test(three_times_the_memory),
 	};
 	return run_group("swap", tests, ARRAY_SIZE(tests));

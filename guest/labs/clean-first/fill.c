@@ -1,30 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Takes memory in steps of 4 MiB, as much as it is told, and prints where memory is after each. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "../proc_field.h"
 #include <sys/mman.h>
 
 #define STEP (4ul << 20)
 
-static long field(const char *name)
-{
-	char line[256];
-	long v = 0;
-	FILE *f = fopen("/proc/meminfo", "r");
-	while (f && fgets(line, sizeof(line), f))
-		if (!strncmp(line, name, strlen(name)))
-			v = atol(line + strlen(name));
-	if (f)
-		fclose(f);
-	return v;
-}
-
 static void row(unsigned long taken)
 {
-	long shmem = field("Shmem:");
-	printf("row = %lu %ld %ld %ld\n", taken >> 10, field("MemFree:"), field("Buffers:") + field("Cached:") - shmem,
-	       field("SwapTotal:") - field("SwapFree:"));
+	long shmem = proc_field("/proc/meminfo", "Shmem:");
+	printf("row = %lu %ld %ld %ld\n", taken >> 10, proc_field("/proc/meminfo", "MemFree:"), proc_field("/proc/meminfo", "Buffers:") + proc_field("/proc/meminfo", "Cached:") - shmem,
+	       proc_field("/proc/meminfo", "SwapTotal:") - proc_field("/proc/meminfo", "SwapFree:"));
 	fflush(stdout);
 }
 

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Fills more memory than there is, beside a buffer that is locked, and reads it all again. */
 #define _GNU_SOURCE
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "../proc_field.h"
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -11,26 +9,13 @@
 #define LOCKED (8ul << 20)
 #define PAGE   4096ul
 
-static long field(const char *path, const char *name)
-{
-	char line[256];
-	long v = -1;
-	FILE *f = fopen(path, "r");
-	while (f && fgets(line, sizeof(line), f))
-		if (!strncmp(line, name, strlen(name)))
-			v = atol(line + strlen(name));
-	if (f)
-		fclose(f);
-	return v;
-}
-
 static void status(const char *when)
 {
 	static const char *const names[] = { "VmLck:", "VmRSS:", "VmSwap:" };
 	for (int i = 0; i < 3; i++)
-		printf("%s, %.*s = %ld\n", when, (int)strlen(names[i]) - 1, names[i], field("/proc/self/status", names[i]));
-	printf("%s, swap in use = %ld\n", when, field("/proc/meminfo", "SwapTotal:") - field("/proc/meminfo", "SwapFree:"));
-	printf("%s, pswpout = %ld\n%s, pswpin = %ld\n", when, field("/proc/vmstat", "pswpout "), when, field("/proc/vmstat", "pswpin "));
+		printf("%s, %.*s = %ld\n", when, (int)strlen(names[i]) - 1, names[i], proc_field("/proc/self/status", names[i]));
+	printf("%s, swap in use = %ld\n", when, proc_field("/proc/meminfo", "SwapTotal:") - proc_field("/proc/meminfo", "SwapFree:"));
+	printf("%s, pswpout = %ld\n%s, pswpin = %ld\n", when, proc_field("/proc/vmstat", "pswpout "), when, proc_field("/proc/vmstat", "pswpin "));
 	fflush(stdout);
 }
 
@@ -76,7 +61,7 @@ static char *map(unsigned long len)
 
 int main(void)
 {
-	unsigned long ram = (unsigned long)field("/proc/meminfo", "MemTotal:") << 10, len = (ram + ram / 2) & ~(PAGE - 1);
+	unsigned long ram = (unsigned long)proc_field("/proc/meminfo", "MemTotal:") << 10, len = (ram + ram / 2) & ~(PAGE - 1);
 	char *locked = map(LOCKED), *big = map(len);
 	if (mlock(locked, LOCKED))
 		return 1;
