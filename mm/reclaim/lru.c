@@ -136,16 +136,17 @@ static void remove(struct lru *l, struct frame *f)
 
 /* ---- coming, going, being used ---- */
 
-/* Returns the list. */
-static inline unsigned insert(struct lru *l, struct frame *f, const struct refault *r)
+/* Returns the gauge of the list that it went to: another policy may give the lists other gauges at once. */
+static inline enum mm_counter insert(struct lru *l, struct frame *f, const struct refault *r)
 {
 	spin_lock(&l->lock);
 	unsigned list = unlikely(frame_flags(f) & FRAME_MLOCKED) ? LRU_UNEVICTABLE : l->policy->add(l, f, r);
 	frame_set_flags(f, flags_on_list(l, list));
 	list_add(&f->lru, &l->lists[list]);
 	count(l, list, 1);
+	enum mm_counter gauge = l->gauge[list];
 	spin_unlock(&l->lock);
-	return list;
+	return gauge;
 }
 
 /* It may have been evicted. */
@@ -153,10 +154,10 @@ static __attribute__((noinline)) void insert_again(struct lru *l, struct frame *
 {
 	struct refault r;
 	bool is_refault = workingset_refault(l, f, &r);
-	unsigned list = insert(l, f, is_refault ? &r : NULL);
+	enum mm_counter gauge = insert(l, f, is_refault ? &r : NULL);
 	if (is_refault) {
 		stat_add(STAT_WORKINGSET_REFAULT_ANON + l->type, 1);
-		if (is_active(l, list))
+		if (gauge == active_gauge(l))
 			stat_add(STAT_WORKINGSET_ACTIVATE_ANON + l->type, 1);
 	}
 }

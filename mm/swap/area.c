@@ -221,6 +221,14 @@ struct frame *slot_pin_next(unsigned area, u64 *slot, struct frame *fresh, bool 
 	return f;
 }
 
+bool area_is_empty(unsigned area)
+{
+	spin_lock(&areas_lock); /* who counts the last slot out goes on with its cluster */
+	bool is_empty = !swap_areas[area].nr_used;
+	spin_unlock(&areas_lock);
+	return is_empty;
+}
+
 /* ---- areas ---- */
 
 u64 area_sector(const struct swap_area *a, u64 page, u64 *nr)

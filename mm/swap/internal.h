@@ -58,6 +58,9 @@ void slot_free(u64 entry);
  * slot is in use any more. *slot: which one. */
 struct frame *slot_pin_next(unsigned area, u64 *slot, struct frame *fresh, bool *is_new);
 
+/* No slot is in use, and nobody is just freeing the last one. */
+bool area_is_empty(unsigned area);
+
 /* Where a page lies: its sector, and how many pages follow there one after the other. */
 u64 area_sector(const struct swap_area *a, u64 page, u64 *nr);
 

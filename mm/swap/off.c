@@ -56,7 +56,7 @@ int swap_bring_back(unsigned area)
 {
 	int err = 0;
 	/* Pages that were on their way to a slot when it began may come late. */
-	while (!err && READ_ONCE(swap_areas[area].nr_used)) {
+	while (!err && !area_is_empty(area)) {
 		err = shmem_bring_back(area);
 		if (!err)
 			err = empty_slots(area);
