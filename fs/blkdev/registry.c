@@ -317,7 +317,7 @@ int blkdev_rescan(struct blkdev *whole)
 	mutex_lock(&whole->scan_lock);
 	int err = remove_partitions(whole), nr = 0;
 	if (!err)
-		nr = partition_read_gpt(whole->dev, add_partition, whole);
+		nr = partition_read(whole->dev, add_partition, whole);
 	mutex_unlock(&whole->scan_lock);
 	if (nr > 0)
 		log_partitions(whole);

@@ -11,6 +11,7 @@
 #include <lib/crc32.h>
 #include <lib/string.h>
 #include <mm/partition.h>
+#include "reader.h"
 
 #define MAX_ARRAY_BYTES (1u << 20)
 #define HEADER_BYTES    92u
@@ -37,38 +38,10 @@ struct mbr_record {
 	u32 first, nr;
 } __attribute__((packed));
 
-struct reader {
-	struct block_device *dev;
-	struct frame *page;
-	u8 *bytes;     /* of page */
-	u64 nr_blocks; /* of the device, logical */
-	u32 block;     /* bytes of one */
-};
-
-static int new_page(struct reader *r)
-{
-	struct frame *f = frame_alloc(0, ALLOC_KERNEL, FRAME_KERNEL);
-	if (!f)
-		return -ENOMEM;
-	if (r->page)
-		frame_put(r->page);
-	r->page = f;
-	r->bytes = frame_ptr(f);
-	return 0;
-}
-
-static int read_blocks(struct reader *r, u64 block, u32 nr)
-{
-	int err = block_rw(r->dev, BLOCK_READ, block * (r->block >> SECTOR_SHIFT), r->page, 0, nr * r->block);
-	if (err && new_page(r)) /* the old one is not to be filled again: see mm/block.h */
-		err = -ENOMEM;
-	return err;
-}
-
 /* Is there a record that protects a GPT? */
-static int read_mbr(struct reader *r)
+static int read_mbr(struct block_reader *r)
 {
-	int err = read_blocks(r, 0, 1);
+	int err = block_reader_get(r, 0, 1);
 	if (err)
 		return err;
 	if (r->bytes[510] != 0x55 || r->bytes[511] != 0xaa)
@@ -82,7 +55,7 @@ static int read_mbr(struct reader *r)
 	return 0;
 }
 
-static bool is_sane(const struct reader *r, const struct gpt_header *h, u64 block)
+static bool is_sane(const struct block_reader *r, const struct gpt_header *h, u64 block)
 {
 	if (h->own_block != block || h->first_usable > h->last_usable || h->last_usable >= r->nr_blocks)
 		return false;
@@ -94,14 +67,14 @@ static bool is_sane(const struct reader *r, const struct gpt_header *h, u64 bloc
 }
 
 /* Reads the part of the array that begins `done` bytes in, up to a page; *bytes: how many of it belong to it. */
-static int read_array(struct reader *r, const struct gpt_header *h, u32 done, u32 *bytes)
+static int read_array(struct block_reader *r, const struct gpt_header *h, u32 done, u32 *bytes)
 {
 	u32 left = h->nr_entries * h->entry_size - done;
 	*bytes = min(left, (u32)PAGE_SIZE);
-	return read_blocks(r, h->array_block + done / r->block, (*bytes + r->block - 1) / r->block);
+	return block_reader_get(r, h->array_block + done / r->block, (*bytes + r->block - 1) / r->block);
 }
 
-static int check_array(struct reader *r, const struct gpt_header *h)
+static int check_array(struct block_reader *r, const struct gpt_header *h)
 {
 	u32 crc = 0, bytes, total = h->nr_entries * h->entry_size;
 	for (u32 done = 0; done < total; done += bytes) {
@@ -114,9 +87,9 @@ static int check_array(struct reader *r, const struct gpt_header *h)
 }
 
 /* 0; -EINVAL: not a valid table; -EIO. */
-static int read_header(struct reader *r, u64 block, struct gpt_header *h)
+static int read_header(struct block_reader *r, u64 block, struct gpt_header *h)
 {
-	int err = read_blocks(r, block, 1);
+	int err = block_reader_get(r, block, 1);
 	if (err)
 		return err;
 	memcpy(h, r->bytes, sizeof(*h));
@@ -148,7 +121,7 @@ static void copy_label(const u16 name[36], char label[37])
 	label[n] = 0;
 }
 
-static void take_entry(struct reader *r, const struct gpt_header *h, const struct gpt_entry *e, u32 number, struct result *out)
+static void take_entry(struct block_reader *r, const struct gpt_header *h, const struct gpt_entry *e, u32 number, struct result *out)
 {
 	u64 factor = r->block >> SECTOR_SHIFT;
 	if (!is_used(e))
@@ -167,7 +140,7 @@ static void take_entry(struct reader *r, const struct gpt_header *h, const struc
 	out->found(&p, out->arg);
 }
 
-static int take_entries(struct reader *r, const struct gpt_header *h, struct result *out)
+static int take_entries(struct block_reader *r, const struct gpt_header *h, struct result *out)
 {
 	u32 bytes, total = h->nr_entries * h->entry_size;
 	for (u32 done = 0; done < total; done += bytes) {
@@ -185,7 +158,7 @@ static int take_entries(struct reader *r, const struct gpt_header *h, struct res
 	return 0;
 }
 
-static int read_table(struct reader *r, struct result *out)
+static int read_table(struct block_reader *r, struct result *out)
 {
 	struct gpt_header h;
 	int err = read_mbr(r);
@@ -205,15 +178,13 @@ static int read_table(struct reader *r, struct result *out)
 
 int partition_read_gpt(struct block_device *whole, void (*found)(const struct partition *p, void *arg), void *arg)
 {
-	struct reader r = { .dev = whole, .block = whole->logical_block };
+	struct block_reader r;
 	struct result out = { .found = found, .arg = arg };
-	r.nr_blocks = READ_ONCE(whole->nr_sectors) / (r.block >> SECTOR_SHIFT);
-	if (r.nr_blocks < 6) /* MBR, two headers, two arrays, one block to use */
-		return 0;
-	int err = new_page(&r);
+	int err = block_reader_begin(&r, whole);
 	if (err)
 		return err;
-	err = read_table(&r, &out);
-	frame_put(r.page);
+	if (r.nr_blocks >= 6) /* MBR, two headers, two arrays, one block to use */
+		err = read_table(&r, &out);
+	block_reader_end(&r);
 	return err ? err : out.nr_found;
 }

@@ -99,6 +99,15 @@ class Files(Folder):
         self.assertTrue(self.ok("--image", path, "--keep", "--", "sh", "-c", "grep ' / ' /proc/mounts; echo x > /root/x").startswith("/dev/vda2 / "))
         self.assertIsNone(is_clean(path, 20 << 20))
 
+    def test_a_logical_partition_of_an_mbr_is_the_root(self):
+        path = self.path("mbr.img")
+        with open(path, "wb") as f:
+            f.truncate(64 << 20)
+        host("sfdisk", "-q", path, input=b"label: dos\nstart=2048, size=2048\nstart=10240, size=120832, type=5\nstart=12288, size=4096\nstart=40960, size=65536\n")
+        host("dd", f"if={self.small}", f"of={path}", "bs=1M", "seek=20", "conv=notrunc,sparse")
+        self.assertTrue(self.ok("--image", path, "--keep", "--", "sh", "-c", "grep ' / ' /proc/mounts; echo x > /root/x").startswith("/dev/vda6 / "))
+        self.assertIsNone(is_clean(path, 20 << 20))
+
     def test_qcow2_is_read_and_kept(self):
         raw, base, over = self.disk(), self.path("base.qcow2"), self.path("over.qcow2")
         host("qemu-img", "convert", "-c", "-O", "qcow2", raw, base)
@@ -211,7 +220,7 @@ class Refused(Folder):
         host("mke2fs", "-q", "-t", "ext4", ext4)
         host("sfdisk", "-q", mbr, input=b"label: dos\nstart=2048\n")
         host("sfdisk", "-q", empty_gpt, input=b"label: gpt\nstart=2048\n")
-        for path, word in ((zeros, "neither"), (short, "neither"), (text, "neither"), (ext4, "ext4 file system"), (mbr, "MBR"), (empty_gpt, "none of its partitions"),
+        for path, word in ((zeros, "neither"), (short, "neither"), (text, "neither"), (ext4, "ext4 file system"), (mbr, "none of its partitions"), (empty_gpt, "none of its partitions"),
                            (self.path("missing"), "no such file"), (self.temporary.name, "no such file")):
             self.assertIn(word, self.refused("--image", path), path)
 

@@ -197,6 +197,33 @@ def test_broken_tables(where):
     report("broken tables are named once", log.count("GPT:") == 3 and "vdc: GPT: no valid table" in log, log)
 
 
+# Made by sfdisk: primary and logical partitions; one that is cut; none because of a file system's boot sector.
+MBR_TABLES = ("start=2048, size=4096\nstart=8192, size=8192, type=82, bootable\nstart=20480, size=40960, type=f\n"
+              "start=22528, size=2048\nstart=26624, size=1000\nstart=30000, size=30000, type=8e\n",
+              "start=63, size=100\nstart=200, size=100\nstart=400, size=100\nstart=600, size=3000, type=5\nstart=700, size=1\n",
+              "start=2048, size=60000\n", "start=2048, size=60000\n")
+
+
+def test_mbr(where):
+    names, texts = [], {}
+    for number, table in enumerate(MBR_TABLES):
+        disk = os.path.join(where, str(number))
+        with open(disk, "wb") as f:
+            f.truncate(65536 * 512)
+        subprocess.run(["sfdisk", "-q", "--no-tell-kernel", disk], input=b"label: dos\n" + table.encode(), check=True, capture_output=True,
+                       env=dict(os.environ, PATH="/usr/sbin:/sbin:" + os.environ["PATH"]))
+        names.append(disk)
+    os.truncate(names[2], 30000 * 512)
+    with open(names[3], "r+b") as f:
+        f.seek(446)
+        f.write(b"\x41")
+    for kernel in ("linux", "quire"):
+        run = Run("cd /sys/block; for p in vd*/vd*; do echo $p $(cat $p/partition $p/start $p/size $p/dev); done; sed 1,2d /proc/partitions", names, kernel=kernel)
+        texts[kernel] = [line for line in run.lines if "vd" in line]
+    report(f"MBR tables as on Linux ({len(texts['linux'])} lines)", texts["linux"] == texts["quire"] and any("vda7" in t for t in texts["quire"]),
+           "\n".join(difflib.unified_diff(texts["linux"], texts["quire"], "linux", "quire", lineterm="")) or run.all())
+
+
 def test_memory_disk(where):
     run = Run("/disk fill /dev/pmem0 && /disk check /dev/pmem0 1 && cat /sys/block/pmem0/size && grep Persistent /proc/iomem; ls -l /dev/pmem0",
               words="memmap=8M!64M")
@@ -291,7 +318,7 @@ def test_faults(where):
     report("late answers are noticed", "not answered in time" in log and "all requests given up have been answered" in log, run.all())
 
 
-TESTS = {"calls": test_calls, "bytes": test_bytes, "large": test_large_blocks, "many": test_many, "read-only": test_read_only,
+TESTS = {"calls": test_calls, "bytes": test_bytes, "mbr": test_mbr, "large": test_large_blocks, "many": test_many, "read-only": test_read_only,
          "tables": test_broken_tables, "memory": test_memory_disk, "resize": test_resize, "tools": test_tools, "faults": test_faults}
 
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libFuzzer over partition tables: the input is laid over a valid table on a disk in memory; with the first
- * byte's bits the checksums are made right again, so that what lies behind them is reached. Whatever is found
- * lies within the disk.
+ * libFuzzer over partition tables, GPT and MBR: the input is laid over a valid GPT on a disk in memory; with the
+ * first byte's bits the checksums are made right again, so that what lies behind them is reached. Blocks 40 to 43
+ * can become tables of logical partitions. Whatever is found lies within the disk.
  */
 #include "../unit/gpt.h"
 #include "../unit/tests.h"
@@ -45,6 +45,10 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	overlay(g.bytes, 2 * block, 256, &data, &size);          /* two entries */
 	overlay(g.bytes, g.len - block, 92, &data, &size);       /* backup header */
 	overlay(g.bytes, 446, 66, &data, &size);                 /* MBR */
+	for (u32 n = 40; n < 44; n++) {
+		put_le(g.bytes + n * block + 510, 0xaa55, 2);
+		overlay(g.bytes, n * block + 446, 66, &data, &size);
+	}
 	if (how & 1)
 		gpt_seal(&g, 1);
 	if (how & 2)
@@ -54,7 +58,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	struct host_disk *d = host_disk_create(&(struct host_disk_config){ .nr_sectors = nr_sectors, .content = g.bytes, .logical_block = block });
 	if (how & 8)
 		host_disk_fail(d, BLOCK_READ, 0, ~0ull, how >> 4, 1);
-	partition_read_gpt(host_disk_device(d), found, NULL);
+	partition_read(host_disk_device(d), found, NULL);
 	host_disk_destroy(d);
 	free(g.bytes);
 	return 0;

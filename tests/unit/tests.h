@@ -72,6 +72,7 @@ int run_turns_tests(void);
 int run_conformance_tests(void);
 int run_block_tests(void);
 int run_gpt_tests(void);
+int run_mbr_tests(void);
 int run_cache_tests(void);
 int run_policy_tests(void);
 int run_swap_tests(void);

@@ -3,7 +3,7 @@
 
 A run works on a throw-away overlay; with `keep` it writes to the file itself, alone. Without a virtio disk
 (--icount) the bytes lie in a region of RAM that the kernel parameter memmap=SIZE!START makes /dev/pmem0.
-Sources: qcow2 (QEMU docs/interop/qcow2.txt), UEFI specification 5.3 (GPT), ext2 (linux/Documentation/filesystems/ext4).
+Sources: qcow2 (QEMU docs/interop/qcow2.txt), UEFI specification 5.2 and 5.3 (MBR, GPT), ext2 (linux/Documentation/filesystems/ext4).
 """
 import fcntl
 import os
@@ -14,6 +14,8 @@ from .common import Failure
 
 SECTOR = 512
 LINUX_ROOT = bytes.fromhex("e3bc684fcde8b14d96e7fbcaf984b709")  # GPT type: the root of a Linux for x86-64
+MBR_EXTENDED = (0x05, 0x0F, 0x85)
+MBR_LINKS = 100
 EXT_MAGIC = 0xEF53
 # What ext2 does not have: names as mke2fs -O takes them.
 INCOMPAT = {0x0004: "needs_recovery", 0x0008: "journal_dev", 0x0040: "extent", 0x0080: "64bit", 0x0100: "mmp", 0x0200: "flex_bg",
@@ -129,7 +131,7 @@ def ext_kind(image, start=0):
     return ("ext4" if foreign else "ext2"), names
 
 
-def partitions(image):
+def gpt_partitions(image):
     """[(number, type, first byte)] of a GUID partition table; None: there is none."""
     head = image.read(SECTOR, SECTOR)
     if head[:8] != b"EFI PART":
@@ -145,6 +147,41 @@ def partitions(image):
         if kind.strip(b"\0"):
             found.append((number + 1, kind, struct.unpack_from("<Q", table, number * size + 32)[0] * SECTOR))
     return found
+
+
+def mbr_records(image, sector):
+    """[(type, first sector, sectors)] of the table at the end of a sector; None: there is none."""
+    block = image.read(sector * SECTOR, SECTOR)
+    if block[510:] != b"\x55\xaa":
+        return None
+    records = [struct.unpack_from("<B3xB3xII", block, 446 + 16 * n) for n in range(4)]
+    return None if sector == 0 and any(status & 0x7F for status, *_ in records) else [r[1:] for r in records]
+
+
+def mbr_partitions(image):
+    """[(number, type, first byte)] of an MBR partition table, as mm/block/mbr.c counts them; None: there is none."""
+    primary = mbr_records(image, 0)
+    if not primary or not any(nr for _, _, nr in primary) or any(kind == 0xEE for kind, _, _ in primary):
+        return None
+    found = [(n + 1, kind, start * SECTOR) for n, (kind, start, nr) in enumerate(primary) if nr and kind not in MBR_EXTENDED]
+    number = 5
+    for first in [start for kind, start, nr in primary if nr and kind in MBR_EXTENDED]:
+        at = first
+        for _ in range(MBR_LINKS):
+            records = mbr_records(image, at) or []
+            logical = [r for r in records[:2] if r[2] and r[0] not in MBR_EXTENDED]
+            found += [(number + n, kind, (at + start) * SECTOR) for n, (kind, start, _) in enumerate(logical)]
+            number += len(logical)
+            link = next((start for kind, start, nr in records if nr and kind in MBR_EXTENDED), None)
+            if link is None:
+                break
+            at = first + link
+    return found
+
+
+def partitions(image):
+    found = gpt_partitions(image)
+    return mbr_partitions(image) if found is None else found
 
 
 def root_partition(path):
@@ -164,8 +201,6 @@ def root_partition(path):
         raise Failure(f"an ext4 file system ({', '.join(foreign)}); Quire has ext2: mke2fs -t ext2")
     if parts is not None:
         raise Failure("none of its partitions holds an ext2 file system")
-    if image.read(510, 2) == b"\x55\xaa" and any(image.read(450 + 16 * i, 1) != b"\0" for i in range(4)):
-        raise Failure("an MBR partition table; whole disks and GUID partition tables (GPT) can be used")
     raise Failure("neither an ext2 disk image (raw or qcow2) nor a newc cpio archive")
 
 
