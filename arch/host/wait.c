@@ -104,6 +104,14 @@ int host_wait(struct host_waitq *q, bool (*ready)(void *), void *arg, u64 timeou
 	return yes ? 0 : time_out(deadline);
 }
 
+int host_wait_io(struct host_waitq *q, bool (*ready)(void *), void *arg, u64 timeout_ns) { return host_wait(q, ready, arg, timeout_ns); }
+
+/* Of all CPUs together. */
+static u64 io_bytes[HOST_NR_IO]; /* atomic */
+
+void host_count_io(enum host_io what, u64 bytes) { __atomic_fetch_add(&io_bytes[what], bytes, __ATOMIC_RELAXED); }
+u64 host_io_bytes(enum host_io what) { return __atomic_load_n(&io_bytes[what], __ATOMIC_RELAXED); }
+
 void host_wake_all(struct host_waitq *q)
 {
 	if (host_turns)

@@ -143,7 +143,7 @@ static void submit(struct block_device *b, struct block_request *r)
 		block_done(r, 0); /* such a device writes through */
 		return;
 	}
-	host_wait(&d->room, take_slot, &w, d->timeout_ns);
+	host_wait_io(&d->room, take_slot, &w, d->timeout_ns);
 	if (!w.slot) {
 		block_done(r, -EIO);
 		return;

@@ -56,7 +56,7 @@ static int run(struct transfer *t, struct block_device *d)
 {
 	completion_init(&t->done);
 	block_submit(d, &t->request);
-	completion_wait(&t->done);
+	completion_wait_io(&t->done);
 	return t->request.err;
 }
 
@@ -74,6 +74,8 @@ static long move_some(struct transfer *t, struct block_device *d, enum block_op 
 		ret = op == BLOCK_WRITE && copy(t, op, iov) < bytes ? -EFAULT : run(t, d);
 		if (!ret)
 			ret = op == BLOCK_READ ? (long)copy(t, op, iov) : (long)bytes;
+		if (op == BLOCK_WRITE && ret > 0)
+			host_count_io(HOST_IO_WRITE, (u64)ret);
 		if (!ret)
 			ret = -EFAULT;
 	}

@@ -153,19 +153,18 @@ int process_schedstat(struct seq *s, struct pseudo_node *n)
 
 int process_io(struct seq *s, struct pseudo_node *n)
 {
-	u64 v[4] = { 0 };
+	struct io_figures io = { 0 };
 	struct task *t;
 	spin_lock(&tasklist_lock);
-	list_for_each_entry(t, &n->process->threads, thread_link) {
-		if (n->tid && n->tid != t->tid)
-			continue;
-		v[0] += t->io_read_bytes;
-		v[1] += t->io_write_bytes;
-		v[2] += t->io_read_calls;
-		v[3] += t->io_write_calls;
-	}
+	if (!n->tid)
+		io = n->process->io; /* of threads that have exited */
+	list_for_each_entry(t, &n->process->threads, thread_link)
+		if (n->tid ? n->tid == t->tid : t->state != TASK_ZOMBIE)
+			io_figures_add(&io, &t->io);
 	spin_unlock(&tasklist_lock);
-	seq_printf(s, "rchar: %llu\nwchar: %llu\nsyscr: %llu\nsyscw: %llu\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n",
-	           (unsigned long long)v[0], (unsigned long long)v[1], (unsigned long long)v[2], (unsigned long long)v[3]);
+	seq_printf(s, "rchar: %llu\nwchar: %llu\nsyscr: %llu\nsyscw: %llu\n", (unsigned long long)io.read_chars, (unsigned long long)io.write_chars,
+	           (unsigned long long)io.read_calls, (unsigned long long)io.write_calls);
+	seq_printf(s, "read_bytes: %llu\nwrite_bytes: %llu\ncancelled_write_bytes: %llu\n", (unsigned long long)io.bytes[HOST_IO_READ],
+	           (unsigned long long)io.bytes[HOST_IO_WRITE], (unsigned long long)io.bytes[HOST_IO_CANCELLED]);
 	return 0;
 }

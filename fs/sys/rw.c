@@ -6,14 +6,14 @@
 /* For /proc/PID/io. */
 static inline void count_io(long n, bool write)
 {
-	struct task *t = current;
+	struct io_figures *io = &current->io;
 	u64 bytes = n > 0 ? (u64)n : 0;
 	if (write) {
-		t->io_write_bytes += bytes;
-		t->io_write_calls++;
+		io->write_chars += bytes;
+		io->write_calls++;
 	} else {
-		t->io_read_bytes += bytes;
-		t->io_read_calls++;
+		io->read_chars += bytes;
+		io->read_calls++;
 	}
 }
 

@@ -13,7 +13,7 @@ void sched_cpu_times(unsigned cpu, struct cpu_times *out);
 u64 sched_nr_switches(void);          /* context switches since boot: ctxt */
 u64 sched_nr_forks(void);             /* tasks created since boot: processes */
 unsigned sched_nr_running(void);      /* runnable or running now: procs_running */
-unsigned sched_nr_blocked(void);      /* uninterruptible: procs_blocked */
+unsigned sched_nr_blocked(void);      /* asleep for a device's answer: procs_blocked */
 void sched_load_average(u64 avg[3]);  /* 1, 5, 15 minutes; fixed point, 11 bits of fraction */
 
 /* CPU time of a task, the run in progress included. */

@@ -54,6 +54,22 @@ struct cred { /* immutable once shared; reference counted */
 	u64 cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient;
 };
 
+/* /proc/PID/io and getrusage(2). */
+struct io_figures {
+	u64 read_chars, write_chars, read_calls, write_calls; /* of read(2), write(2) and their like */
+	u64 bytes[HOST_NR_IO];                                /* of devices: see host_count_io */
+};
+
+static inline void io_figures_add(struct io_figures *sum, const struct io_figures *io)
+{
+	sum->read_chars += io->read_chars;
+	sum->write_chars += io->write_chars;
+	sum->read_calls += io->read_calls;
+	sum->write_calls += io->write_calls;
+	for (unsigned n = 0; n < HOST_NR_IO; n++)
+		sum->bytes[n] += io->bytes[n];
+}
+
 struct task {
 	u32 work;                 /* atomic WORK_*: first, the return path reads it */
 	u32 state;                /* (r) enum task_state */
@@ -126,7 +142,8 @@ struct task {
 	u8 mempolicy_nodes;
 	u16 ioprio;               /* IOPRIO_*, inherited; 0: never set */
 	bool in_syscall;          /* in kernel mode on its own behalf: for the tick */
-	u64 io_read_bytes, io_write_bytes, io_read_calls, io_write_calls; /* /proc/PID/io */
+	bool in_iowait;           /* (c) what it sleeps for is a device's answer */
+	struct io_figures io;     /* (c) */
 };
 
 #define TASK_KTHREAD  (1u << 0)
@@ -179,6 +196,7 @@ struct process {
 	struct posix_timers *timers;    /* setitimer, timer_create */
 	/* sums of exited threads and of waited-for children */
 	u64 utime_ns, stime_ns, min_faults, maj_faults, nr_switches_voluntary, nr_switches_involuntary;
+	struct io_figures io, child_io;
 	u64 child_utime_ns, child_stime_ns, child_min_faults, child_maj_faults, child_maxrss_kb;
 	u64 maxrss_kb;
 	u64 start_ns;
@@ -195,6 +213,7 @@ struct completion { /* something happens once; waiters and the doer may use the 
 };
 void completion_init(struct completion *c);
 void completion_wait(struct completion *c);
+void completion_wait_io(struct completion *c); /* for a device: see host_wait_io */
 bool completion_wait_killable(struct completion *c); /* false: a fatal signal came first */
 void completion_done(struct completion *c);
 static inline u32 kernel_has_work(void) { return READ_ONCE(current->work); }

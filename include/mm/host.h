@@ -22,6 +22,8 @@ void host_waitq_init(struct host_waitq *q);
  * no limit. Returns 0 or -ETIMEDOUT. Not interrupted by signals. */
 int host_wait(struct host_waitq *q, bool (*ready)(void *arg), void *arg, u64 timeout_ns);
 void host_wake_all(struct host_waitq *q);
+/* The same, for what a device has to do: while nothing else runs, that is time spent waiting for I/O. */
+int host_wait_io(struct host_waitq *q, bool (*ready)(void *arg), void *arg, u64 timeout_ns);
 
 /* Sleeping reader/writer lock, writers first, one word when uncontended. */
 struct rwlock {
@@ -120,6 +122,11 @@ void host_visit_self(host_process_fn fn, void *arg);
 /* Ends, as SIGKILL does, every process that has s, and lets their threads use reserves. Allocates nothing, waits
  * for nothing. False: an exempt one has it too, which goes on. */
 bool host_kill_space(struct space *s);
+
+/* I/O that the running task caused, in bytes: read from a device; pages that it made dirty (or wrote past the cache);
+ * dirty pages that it dropped before they were written. Any context of a task. */
+enum host_io { HOST_IO_READ, HOST_IO_WRITE, HOST_IO_CANCELLED, HOST_NR_IO };
+void host_count_io(enum host_io what, u64 bytes);
 
 /* The running task's resource limits, by RLIMIT_* of <asm/resource.h>; bytes, ~0 = unlimited. They may
  * change at any time. */

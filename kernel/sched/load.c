@@ -54,21 +54,38 @@ void cputime_idle_enter(struct runqueue *rq, u64 now, struct task *prev)
 	rq->idle_since_ns = now;
 }
 
+/* Idle time while somebody who sleeps here waits for a device is iowait; exactly, not by the tick. */
+static void credit_idle(struct runqueue *rq, u64 now)
+{
+	u64 ns = now > rq->idle_since_ns ? now - rq->idle_since_ns : 0;
+	if (rq->nr_iowait)
+		rq->times.iowait_ns += ns;
+	else
+		rq->times.idle_ns += ns;
+	rq->idle_since_ns = now;
+}
+
 void cputime_idle_leave(struct runqueue *rq, u64 now)
 {
-	rq->times.idle_ns += now - rq->idle_since_ns;
+	credit_idle(rq, now);
 	rq->idle_since_ns = 0;
 	rq->last_sample_ns = now;
+}
+
+void cputime_iowait_end(struct runqueue *rq, u64 now)
+{
+	if (rq->idle_since_ns)
+		credit_idle(rq, now);
+	rq->nr_iowait--;
 }
 
 void sched_cpu_times(unsigned cpu, struct cpu_times *out)
 {
 	struct runqueue *rq = &runqueues[cpu];
 	unsigned long flags = spin_lock_irq(&rq->lock);
+	if (rq->idle_since_ns)
+		credit_idle(rq, hal_clock_ns());
 	*out = rq->times;
-	u64 now = hal_clock_ns();
-	if (rq->idle_since_ns && now > rq->idle_since_ns)
-		out->idle_ns += now - rq->idle_since_ns;
 	spin_unlock_irq(&rq->lock, flags);
 }
 
@@ -124,12 +141,9 @@ unsigned sched_nr_running(void)
 
 unsigned sched_nr_blocked(void)
 {
-	struct task *t;
 	unsigned n = 0;
-	spin_lock(&tasklist_lock);
-	list_for_each_entry(t, &all_tasks, all_link)
-		n += READ_ONCE(t->state) == TASK_UNINTERRUPTIBLE && !(t->flags & TASK_KTHREAD);
-	spin_unlock(&tasklist_lock);
+	for (unsigned cpu = 0; cpu < hal_nr_cpus(); cpu++)
+		n += READ_ONCE(runqueues[cpu].nr_iowait);
 	return n;
 }
 

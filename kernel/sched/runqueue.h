@@ -45,6 +45,7 @@ struct runqueue {
 	u64 nr_switches;
 	u64 next_tick_ns, last_sample_ns, next_balance_ns;
 	u64 idle_since_ns;       /* 0: not idle */
+	u32 nr_iowait;           /* tasks that went to sleep here for a device's answer, and sleep yet */
 	u64 unsplit_ns;          /* exact busy time not yet divided */
 	struct cpu_times times;
 } __attribute__((aligned(64)));
@@ -83,6 +84,7 @@ void load_update(u64 now);
 void cputime_sample(struct runqueue *rq, u64 now, bool user);
 void cputime_idle_enter(struct runqueue *rq, u64 now, struct task *prev);
 void cputime_idle_leave(struct runqueue *rq, u64 now);
+void cputime_iowait_end(struct runqueue *rq, u64 now); /* one of nr_iowait is being woken */
 
 /* kernel/time/timer.c */
 void timer_run_expired(u64 now);       /* this CPU's; interrupts off */

@@ -109,6 +109,7 @@ static void put_prev(struct runqueue *rq, struct task *prev)
 		rq->push = prev;
 	} else {
 		prev->nr_switches_voluntary++;
+		rq->nr_iowait += prev->in_iowait;
 		if (prev->state == TASK_DEAD || prev->state == TASK_ZOMBIE)
 			rq->dead = prev;
 	}
@@ -209,6 +210,8 @@ void task_wake(struct task *t)
 	t->state = TASK_RUNNING;
 	if (t->on_rq) /* it has not left the CPU yet, and will not now */
 		goto out;
+	if (t->in_iowait)
+		cputime_iowait_end(rq, hal_clock_ns());
 	unsigned cpu = balance_select_cpu(t);
 	if (cpu == rq->id) {
 		activate(rq, t);

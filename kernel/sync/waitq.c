@@ -167,6 +167,16 @@ int host_wait(struct host_waitq *q, bool (*ready)(void *arg), void *arg, u64 tim
 	}
 }
 
+int host_wait_io(struct host_waitq *q, bool (*ready)(void *arg), void *arg, u64 timeout_ns)
+{
+	struct task *t = current;
+	bool before = t->in_iowait;
+	t->in_iowait = true;
+	int err = host_wait(q, ready, arg, timeout_ns);
+	t->in_iowait = before;
+	return err;
+}
+
 /* ---- completions ---- */
 
 void completion_init(struct completion *c)
@@ -178,6 +188,7 @@ void completion_init(struct completion *c)
 static bool completion_is_done(void *arg) { return ((struct completion *)arg)->done; }
 
 void completion_wait(struct completion *c) { host_wait(&c->wait, completion_is_done, c, 0); }
+void completion_wait_io(struct completion *c) { host_wait_io(&c->wait, completion_is_done, c, 0); }
 
 bool completion_wait_killable(struct completion *c)
 {

@@ -146,6 +146,7 @@ static void account_thread(struct process *p, struct task *t)
 	p->maj_faults += t->maj_faults;
 	p->nr_switches_voluntary += t->nr_switches_voluntary;
 	p->nr_switches_involuntary += t->nr_switches_involuntary;
+	io_figures_add(&p->io, &t->io);
 }
 
 /* Who adopts p's children: the nearest ancestor that asked to, or init. */

@@ -56,6 +56,12 @@ static void add_usage(struct rusage_k *r, u64 utime, u64 stime, u64 minflt, u64 
 	r->maxrss = (s64)maxrss;
 }
 
+static void add_io(struct rusage_k *r, const struct io_figures *io)
+{
+	r->inblock = (s64)(io->bytes[HOST_IO_READ] >> 9);
+	r->oublock = (s64)(io->bytes[HOST_IO_WRITE] >> 9);
+}
+
 static void describe(struct wait_request *w, struct process *c, int code, u32 status)
 {
 	w->pid = c->pid;
@@ -64,6 +70,9 @@ static void describe(struct wait_request *w, struct process *c, int code, u32 st
 	w->status = status;
 	add_usage(&w->usage, c->utime_ns + c->child_utime_ns, c->stime_ns + c->child_stime_ns, c->min_faults + c->child_min_faults,
 	          c->maj_faults + c->child_maj_faults, max(c->maxrss_kb, c->child_maxrss_kb));
+	struct io_figures io = c->io;
+	io_figures_add(&io, &c->child_io);
+	add_io(&w->usage, &io);
 	w->usage.nvcsw = (s64)c->nr_switches_voluntary;
 	w->usage.nivcsw = (s64)c->nr_switches_involuntary;
 }
@@ -75,6 +84,8 @@ static void account_child(struct process *p, const struct process *c)
 	p->child_stime_ns += c->stime_ns + c->child_stime_ns;
 	p->child_min_faults += c->min_faults + c->child_min_faults;
 	p->child_maj_faults += c->maj_faults + c->child_maj_faults;
+	io_figures_add(&p->child_io, &c->io);
+	io_figures_add(&p->child_io, &c->child_io);
 	p->child_maxrss_kb = max(p->child_maxrss_kb, max(c->maxrss_kb, c->child_maxrss_kb));
 }
 
@@ -246,9 +257,11 @@ SYSCALL2(getrusage, who, urusage)
 	memset(&r, 0, sizeof(r));
 	if ((s32)who == -1) { /* RUSAGE_CHILDREN */
 		add_usage(&r, p->child_utime_ns, p->child_stime_ns, p->child_min_faults, p->child_maj_faults, p->child_maxrss_kb);
+		add_io(&r, &p->child_io);
 	} else if ((s32)who == 1) { /* RUSAGE_THREAD */
 		task_cpu_times(current, &u, &s);
 		add_usage(&r, u, s, current->min_faults, current->maj_faults, process_maxrss_kb(p));
+		add_io(&r, &current->io);
 		r.nvcsw = (s64)current->nr_switches_voluntary;
 		r.nivcsw = (s64)current->nr_switches_involuntary;
 	} else if (who == 0) {
@@ -257,14 +270,18 @@ SYSCALL2(getrusage, who, urusage)
 		spin_lock(&tasklist_lock);
 		u64 minflt = p->min_faults, majflt = p->maj_faults;
 		u64 vol = p->nr_switches_voluntary, invol = p->nr_switches_involuntary;
+		struct io_figures io = p->io;
 		list_for_each_entry(t, &p->threads, thread_link) {
 			minflt += t->min_faults;
 			majflt += t->maj_faults;
 			vol += t->nr_switches_voluntary;
 			invol += t->nr_switches_involuntary;
+			if (t->state != TASK_ZOMBIE)
+				io_figures_add(&io, &t->io);
 		}
 		spin_unlock(&tasklist_lock);
 		add_usage(&r, u, s, minflt, majflt, process_maxrss_kb(p));
+		add_io(&r, &io);
 		r.nvcsw = (s64)vol;
 		r.nivcsw = (s64)invol;
 	} else {

@@ -48,6 +48,8 @@ void block_submit(struct block_device *d, struct block_request *r)
 		r->done(r);
 		return;
 	}
+	if (r->op == BLOCK_READ) /* a write is whoever made the page dirty */
+		host_count_io(HOST_IO_READ, (u64)r->nr_sectors << SECTOR_SHIFT);
 	r->start_ns = hal_clock_ns();
 	block_count_start(whole, r->op, r->start_ns);
 	if (d != whole && r->op != BLOCK_FLUSH) {
@@ -119,7 +121,7 @@ static int submit_and_wait(struct block_device *d, struct waiter *w)
 	struct host_waitq *q = queue_of(w);
 	w->request.done = wake_waiter;
 	block_submit(d, &w->request);
-	host_wait(q, is_done, w, 0);
+	host_wait_io(q, is_done, w, 0);
 	return w->request.err;
 }
 

@@ -282,7 +282,7 @@ void writeback_throttle(struct mapping *m, unsigned nr)
 			return;
 		}
 		wake(fl);
-		host_wait(&fl->waitq, may_go_on, &t, PAUSE_NS);
+		host_wait_io(&fl->waitq, may_go_on, &t, PAUSE_NS);
 		writeback_thresholds(&background, &hard);
 		if (nr_dirty_now() <= hard)
 			return; /* slowed down is enough below the hard limit */

@@ -31,7 +31,7 @@ static bool try_or_wait(void *arg)
 void frame_busy_lock(struct frame *f)
 {
 	if (!frame_busy_trylock(f))
-		host_wait(queue_of(f), try_or_wait, f, 0);
+		host_wait_io(queue_of(f), try_or_wait, f, 0);
 }
 
 /* Called under the queue's lock: true, or leaves word that somebody waits. */
@@ -47,7 +47,7 @@ static bool is_written_or_wait(void *arg)
 void frame_wait_writeback(struct frame *f)
 {
 	if (frame_flags(f) & FRAME_WRITEBACK)
-		host_wait(queue_of(f), is_written_or_wait, f, 0);
+		host_wait_io(queue_of(f), is_written_or_wait, f, 0);
 }
 
 void frame_end_writeback(struct frame *f)

@@ -24,6 +24,9 @@ void host_machine_destroy(void);
 /* The virtual clock shows at least ns from now on. */
 void host_clock_pass(u64 ns);
 
+/* What host_count_io was told, by all CPUs since the program began. */
+u64 host_io_bytes(enum host_io what);
+
 /* Lets the calling thread act as CPU `cpu`. */
 void host_be_cpu(unsigned cpu);
 
