@@ -10,6 +10,7 @@
 #include "path/path.h"
 #include <asm/poll.h>
 #include <lib/format.h>
+#include <linux/falloc.h>
 #include <linux/mman.h>
 #include <mm/mman.h>
 
@@ -274,6 +275,11 @@ int vfs_mapping_fsync(void *file, u64 start, u64 end)
 {
 	struct file *f = file;
 	return f->ops->fsync ? f->ops->fsync(f, false) : 0;
+}
+
+int vfs_mapping_punch(void *file, u64 start, u64 end)
+{
+	return (int)file_fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (s64)start, (s64)(end - start));
 }
 
 const struct mapping_ops inode_mapping_ops = { .size = inode_mapping_size, VFS_MAPPING_OPS };

@@ -224,6 +224,7 @@ void ext2_meta_drop(struct ext2_inode *e);
 /* Frees the blocks behind `size` bytes; pages are gone already. 0 or the first error. */
 int ext2_truncate_blocks(struct inode *i, u64 size);
 int ext2_set_size(struct inode *i, u64 size); /* inode lock held */
+int ext2_fallocate(struct file *f, u32 mode, u64 offset, u64 len);
 
 /* inode.c */
 int ext2_iget(struct super *s, u32 ino, struct inode **out);

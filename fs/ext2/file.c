@@ -247,6 +247,7 @@ const struct file_ops ext2_file_fops = {
 	.write = file_write_pages,
 	.seek = file_seek,
 	.fsync = ext2_fsync,
+	.fallocate = ext2_fallocate,
 	.ioctl = ext2_ioctl,
 	.release = file_release,
 	.name = "ext2",

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Giving blocks back. Trees are emptied from the front of what goes: an indirect block that keeps some
- * of its pointers is changed, one that keeps none is freed with all below it. Runs of neighbours are
- * freed at once. Only this file's map_lock is held meanwhile, and no page is busy.
+ * Giving blocks back: those of a range, which for a truncation reaches to the end. An indirect block that keeps
+ * some of its pointers is changed, one that keeps none is freed. Runs of neighbours are freed at once. This
+ * file's map_lock is held meanwhile. No page of what goes is in memory, or all are busy (hole punch).
  */
 #include "ext2.h"
+#include <linux/falloc.h>
+
+#define NR_SPARES 6u
 
 struct freeing {
 	struct inode *i;
 	u32 start, nr;           /* a run not yet given back */
 	u64 nr_total;            /* blocks given back */
-	struct ext2_meta *spares[3]; /* for blocks that are changed and kept: one on each level at most */
+	struct ext2_meta *spares[NR_SPARES]; /* for blocks that are changed and kept: on each level one on each side at most */
+	unsigned next_spare;
 	int err;                 /* the first */
 };
 
@@ -42,20 +46,36 @@ static bool check_pointer(struct freeing *f, u32 p)
 	return false;
 }
 
-/* Frees what hangs on *slot at or behind block `from` of the part of the file that it covers. `levels`
- * indirect blocks lead from *slot to the data. Returns whether *slot became 0. */
-static bool shrink(struct freeing *f, u32 *slot, unsigned levels, u64 from)
+static bool is_empty(const struct ext2_sb *sb, const u32 *ptrs)
+{
+	for (u32 n = 0; n < sb->ptrs; n++)
+		if (ptrs[n])
+			return false;
+	return true;
+}
+
+static void keep_changed(struct freeing *f, const struct buffer *b)
+{
+	while (!f->spares[f->next_spare])
+		ASSERT(++f->next_spare < NR_SPARES);
+	ext2_meta_changed(ext2_i(f->i), b, &f->spares[f->next_spare]);
+}
+
+/* Frees what hangs on *slot: blocks [from, to) of the part of the file that it covers. `levels` indirect blocks
+ * lead from *slot to the data. Returns whether *slot became 0. */
+static bool cut(struct freeing *f, u32 *slot, unsigned levels, u64 from, u64 to)
 {
 	struct ext2_sb *sb = ext2_sb_of(f->i);
 	struct ext2_inode *e = ext2_i(f->i);
 	struct buffer b;
 	u32 p = *slot;
+	bool goes = from == 0 && to >= 1ull << (sb->ptrs_shift * levels);
 	if (!p)
 		return false;
 	if (!check_pointer(f, p)) {
-		if (from == 0)
+		if (goes)
 			*slot = 0; /* nothing that could be freed */
-		return from == 0;
+		return goes;
 	}
 	if (levels) {
 		int err = buffer_read(sb->dev, p, sb->shift, &b);
@@ -67,15 +87,15 @@ static bool shrink(struct freeing *f, u32 *slot, unsigned levels, u64 from)
 		u64 span = 1ull << (sb->ptrs_shift * (levels - 1));
 		u32 *ptrs = b.data;
 		bool changed = false;
-		for (u64 n = from / span; n < sb->ptrs; n++)
+		for (u64 n = from / span; n < sb->ptrs && n * span < to; n++)
 			if (ptrs[n])
-				changed |= shrink(f, &ptrs[n], levels - 1, n == from / span ? from % span : 0);
-		if (from && changed)
-			ext2_meta_changed(e, &b, &f->spares[levels - 1]);
+				changed |= cut(f, &ptrs[n], levels - 1, n == from / span ? from % span : 0, min(to - n * span, span));
+		if (!goes && changed && !(goes = is_empty(sb, ptrs)))
+			keep_changed(f, &b);
 		buffer_put(&b);
 		cond_resched();
 	}
-	if (from)
+	if (!goes)
 		return false;
 	*slot = 0;
 	if (levels) {
@@ -86,16 +106,16 @@ static bool shrink(struct freeing *f, u32 *slot, unsigned levels, u64 from)
 	return true;
 }
 
-static int shrink_all(struct inode *i, u64 from, struct freeing *f)
+static int cut_all(struct inode *i, u64 from, u64 to, struct freeing *f)
 {
 	struct ext2_sb *sb = ext2_sb_of(i);
 	struct ext2_inode *e = ext2_i(i);
 	u64 before = EXT2_NDIR, span = sb->ptrs;
-	for (u64 n = from; n < EXT2_NDIR; n++)
-		shrink(f, &e->block[n], 0, 0);
+	for (u64 n = from; n < min(to, (u64)EXT2_NDIR); n++)
+		cut(f, &e->block[n], 0, 0, 1);
 	for (unsigned levels = 1; levels <= 3; levels++) {
-		if (from < before + span)
-			shrink(f, &e->block[EXT2_NDIR + levels - 1], levels, from > before ? from - before : 0);
+		if (from < before + span && to > before)
+			cut(f, &e->block[EXT2_NDIR + levels - 1], levels, from > before ? from - before : 0, to - before);
 		before += span;
 		span <<= sb->ptrs_shift;
 	}
@@ -103,9 +123,9 @@ static int shrink_all(struct inode *i, u64 from, struct freeing *f)
 	return f->err;
 }
 
-static int reserve_spares(struct ext2_meta *spares[3])
+static int reserve_spares(struct ext2_meta *spares[NR_SPARES])
 {
-	for (unsigned n = 0; n < 3; n++)
+	for (unsigned n = 0; n < NR_SPARES; n++)
 		if (!(spares[n] = ext2_meta_alloc())) {
 			while (n)
 				ext2_meta_free(spares[--n]);
@@ -114,29 +134,77 @@ static int reserve_spares(struct ext2_meta *spares[3])
 	return 0;
 }
 
-int ext2_truncate_blocks(struct inode *i, u64 size)
+/* Blocks [from, to); map_lock is held for writing. *nr: how many were given back. */
+static int free_range(struct inode *i, u64 from, u64 to, u64 *nr)
 {
-	struct ext2_sb *sb = ext2_sb_of(i);
-	struct ext2_inode *e = ext2_i(i);
 	struct freeing f = { .i = i };
-	rwlock_write(&e->map_lock);
-	ext2_window_discard(i);
-	ext2_extent_forget(&e->extent);
-	e->next_phys = 0;
+	bool keeps_indirect = to > EXT2_NDIR && (from > EXT2_NDIR || to != ~0ull);
+	ext2_extent_forget(&ext2_i(i)->extent);
 	ext2_dirty(i, EXT2_DIRTY_META); /* first: a commit that begins from now on writes what follows */
-	u64 from = ext2_blocks_of(sb, size);
-	int err = from > EXT2_NDIR ? reserve_spares(f.spares) : 0;
+	int err = keeps_indirect ? reserve_spares(f.spares) : 0;
 	if (!err) {
-		err = shrink_all(i, from, &f);
-		for (unsigned n = 0; n < 3; n++)
+		err = cut_all(i, from, to, &f);
+		for (unsigned n = 0; n < NR_SPARES; n++)
 			ext2_meta_free(f.spares[n]);
 	}
-	u64 freed = f.nr_total << (sb->shift - 9);
+	u64 freed = f.nr_total << (ext2_sb_of(i)->shift - 9);
 	i->blocks -= min(freed, i->blocks);
-	rwlock_write_unlock(&e->map_lock);
-	if (f.nr_total)
-		ext2_commit_soon(sb);
+	*nr = f.nr_total;
 	return err;
+}
+
+int ext2_truncate_blocks(struct inode *i, u64 size)
+{
+	struct ext2_inode *e = ext2_i(i);
+	u64 nr;
+	rwlock_write(&e->map_lock);
+	ext2_window_discard(i);
+	e->next_phys = 0;
+	int err = free_range(i, ext2_blocks_of(ext2_sb_of(i), size), ~0ull, &nr);
+	rwlock_write_unlock(&e->map_lock);
+	if (nr)
+		ext2_commit_soon(ext2_sb_of(i));
+	return err;
+}
+
+/* Hole punch. */
+
+static int release(struct mapping *m, u64 block, u64 end)
+{
+	struct inode *i = container_of(m, struct inode, mapping);
+	u64 nr;
+	rwlock_write(&ext2_i(i)->map_lock);
+	int err = free_range(i, block, end, &nr);
+	rwlock_write_unlock(&ext2_i(i)->map_lock);
+	if (nr)
+		ext2_commit_soon(ext2_sb_of(i));
+	return err;
+}
+
+/* The last block goes whole when the hole reaches to the end of the file. */
+static int punch_hole(struct inode *i, u64 offset, u64 len)
+{
+	u64 end = offset + len;
+	if (offset >= i->size)
+		return 0;
+	if (end >= i->size)
+		end = ext2_blocks_of(ext2_sb_of(i), i->size) << ext2_sb_of(i)->shift;
+	if (i->mode & SETID_MASK)
+		inode_drop_setid(i);
+	int err = cache_punch(&i->mapping, offset, end, release);
+	inode_touch_mtime(i);
+	return err;
+}
+
+int ext2_fallocate(struct file *f, u32 mode, u64 offset, u64 len)
+{
+	struct inode *i = f->inode;
+	if (mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)) /* nothing on the disk tells an unwritten block */
+		return -EOPNOTSUPP;
+	mutex_lock(&i->lock);
+	int err = punch_hole(i, offset, len);
+	mutex_unlock(&i->lock);
+	return err ? err : (i->flags & INODE_SYNC) || (i->super->flags & MS_SYNCHRONOUS) ? ext2_fsync(f, false) : 0;
 }
 
 /* What the last block holds behind the new end becomes zeros, on the disk too. */

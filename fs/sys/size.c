@@ -40,7 +40,7 @@ SYSCALL2(ftruncate, fd, len)
 	return err;
 }
 
-static long do_fallocate(struct file *f, u32 mode, s64 offset, s64 len)
+long file_fallocate(struct file *f, u32 mode, s64 offset, s64 len)
 {
 	u32 mode_type = f->inode->mode;
 	if (offset < 0 || len <= 0)
@@ -57,6 +57,8 @@ static long do_fallocate(struct file *f, u32 mode, s64 offset, s64 len)
 		return -EINVAL;
 	if (!FMODE_CAN_WRITE(f))
 		return -EBADF;
+	if ((f->inode->flags & INODE_IMMUTABLE) || ((f->inode->flags & INODE_APPEND) && (mode & ~(u32)FALLOC_FL_KEEP_SIZE)))
+		return -EPERM;
 	if (f->inode->flags & INODE_SWAP)
 		return -ETXTBSY;
 	if (S_ISFIFO(mode_type))
@@ -75,7 +77,7 @@ SYSCALL4(fallocate, fd, mode, offset, len)
 	struct file *f = fd_get((int)fd);
 	if (!f)
 		return -EBADF;
-	long err = do_fallocate(f, (u32)mode, (s64)offset, (s64)len);
+	long err = file_fallocate(f, (u32)mode, (s64)offset, (s64)len);
 	file_put(f);
 	return err;
 }

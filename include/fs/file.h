@@ -100,6 +100,9 @@ long file_write(struct file *f, struct iov *iov);
 long file_pread(struct file *f, struct iov *iov, u64 pos);
 long file_pwrite(struct file *f, struct iov *iov, u64 pos);
 
+/* fallocate(2) below the descriptor; mode is FALLOC_FL_*. 0 or -errno. */
+long file_fallocate(struct file *f, u32 mode, s64 offset, s64 len);
+
 /* Fills mapping, file and rights of a mapping request (prot, flags, offset are set). 0, -ENODEV,
  * -EACCES, -EPERM. */
 int file_prepare_mmap(struct file *f, struct mmap_request *req);
@@ -109,7 +112,10 @@ void vfs_mapping_get(void *file);
 void vfs_mapping_put(void *file);
 struct readahead *vfs_mapping_readahead(void *file);
 int vfs_mapping_fsync(void *file, u64 start, u64 end);
-#define VFS_MAPPING_OPS .file_get = vfs_mapping_get, .file_put = vfs_mapping_put, .readahead = vfs_mapping_readahead, .fsync = vfs_mapping_fsync
+int vfs_mapping_punch(void *file, u64 start, u64 end);
+#define VFS_MAPPING_OPS                                                                                            \
+	.file_get = vfs_mapping_get, .file_put = vfs_mapping_put, .readahead = vfs_mapping_readahead, .fsync = vfs_mapping_fsync, \
+	.punch = vfs_mapping_punch
 
 /* Kernel-side I/O on an open file, kernel buffers. Bytes or -errno. */
 long file_read_at(struct file *f, void *buf, size_t len, u64 pos);

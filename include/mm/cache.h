@@ -35,6 +35,11 @@ int cache_zero_tail(struct mapping *m, u64 old_size);
  * the size is the old one. 0, -EIO, -ENOMEM. Write lock held. */
 int cache_zero_range(struct mapping *m, u64 from, u64 to);
 
+/* Bytes [start, end) become zeros, and the whole blocks among them a hole: release(m, block, end) is called for
+ * stretches of blocks, whose pages are busy meanwhile. start lies within the size; end too, or at the end of its last
+ * block. 0; -EIO, -ENOMEM, -EINTR (fatal signal), what release returned: then a part is done. Write lock held. */
+int cache_punch(struct mapping *m, u64 start, u64 end, int (*release)(struct mapping *m, u64 block, u64 end));
+
 /* Drops clean pages that nobody maps, holds or writes. Pages dropped: drop_caches, POSIX_FADV_DONTNEED.
  * Page numbers [first, last]. */
 u64 mapping_drop_clean(struct mapping *m, u64 first, u64 last);

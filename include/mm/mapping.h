@@ -58,6 +58,9 @@ struct mapping_ops {
 	void (*file_put)(void *file);
 	/* As fsync(2) of bytes [start, end): msync(MS_SYNC). NULL: nothing to do. May sleep. */
 	int (*fsync)(void *file, u64 start, u64 end);
+	/* As fallocate(2) with FALLOC_FL_PUNCH_HOLE of bytes [start, end): madvise(MADV_REMOVE). NULL: a file with a
+	 * store has no holes. No locks are held; may sleep. */
+	int (*punch)(void *file, u64 start, u64 end);
 };
 
 #define MAPPING_SHMEM  (1u << 0) /* pages have no backing file: never dropped, counted as Shmem */

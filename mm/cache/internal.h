@@ -55,6 +55,9 @@ static inline unsigned mapping_find_many(struct mapping *m, u64 index, u64 want,
 	return n;
 }
 
+/* Unmaps pages [first, last) wherever the file's own pages are mapped; a fault may map them again. May sleep. */
+void mapping_unmap_range(struct mapping *m, u64 first, u64 last);
+
 #define TRANSFER_PAGES 64
 
 /* Reads nr (1..TRANSFER_PAGES) pages with neighbouring indexes, busy and in the index. Each becomes up to

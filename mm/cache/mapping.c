@@ -184,8 +184,9 @@ bool mapping_detach_locked(struct mapping *m, struct frame *f)
 	bool was_in = f->mapping == m;
 	if (was_in) {
 		if (m->store && (frame_flags(f) & FRAME_DIRTY) && radix_tag(&m->pages, f->index, RADIX_DIRTY, false)) {
-			m->store->nr_dirty--;
+			WRITE_ONCE(m->store->nr_dirty, m->store->nr_dirty - 1);
 			stat_add(STAT_NR_FILE_DIRTY, -1);
+			host_count_io(HOST_IO_CANCELLED, PAGE_SIZE);
 		}
 		if (m->flags & MAPPING_SHMEM)
 			shmem_forget_locked(m, f);

@@ -62,7 +62,7 @@ static void end_pages_write(struct mapping *m, struct frame *const *pages, unsig
 {
 	spin_lock(&m->tree_lock);
 	radix_tag_many(&m->pages, pages[0]->index, ~0ull >> (64 - nr), RADIX_WRITEBACK, false);
-	m->store->nr_writeback -= nr;
+	WRITE_ONCE(m->store->nr_writeback, m->store->nr_writeback - nr);
 	stat_add(STAT_NR_WRITEBACK, -(s64)nr);
 	for (unsigned i = 0; i < nr; i++)
 		frame_end_writeback(pages[i]);
@@ -297,7 +297,7 @@ int transfer_read_wait(struct mapping *m, struct frame *f)
 		return -ENOMEM;
 	t->is_waited = true;
 	transfer_run(t);
-	host_wait(q, is_done, t, 0);
+	host_wait_io(q, is_done, t, 0);
 	int err = t->failed ? t->err : 0;
 	kfree(t);
 	u64 size = m->ops->size(m), start = f->index << PAGE_SHIFT;

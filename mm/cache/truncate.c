@@ -60,6 +60,12 @@ static void unmap_everywhere(struct mapping *m, u64 first, u64 last, bool only_f
 		zap_in_space(s, m, first, last, stamp, only_file);
 }
 
+void mapping_unmap_range(struct mapping *m, u64 first, u64 last)
+{
+	if (first < last && !list_is_empty(&m->regions))
+		unmap_everywhere(m, first, last, true);
+}
+
 /* Drops pages [first, last) from the index. */
 static void remove_pages(struct mapping *m, u64 first, u64 last)
 {

@@ -50,10 +50,12 @@ static __attribute__((noinline)) void tag_dirty(struct mapping *m, struct frame 
 	else if (marked)
 		radix_tag_many(&m->pages, index, marked, RADIX_DIRTY, true);
 	bool is_first = nr_marked && !b->nr_dirty;
-	b->nr_dirty += nr_marked;
+	WRITE_ONCE(b->nr_dirty, b->nr_dirty + nr_marked); /* looked at without the lock */
 	stat_add(STAT_NR_FILE_DIRTY, (s64)nr_marked);
 	stat_add(STAT_NR_DIRTIED, (s64)nr_marked);
 	spin_unlock(&m->tree_lock);
+	if (nr_marked)
+		host_count_io(HOST_IO_WRITE, nr_marked * PAGE_SIZE);
 	if (is_first)
 		flusher_add(b);
 }
@@ -94,8 +96,8 @@ bool page_has_tail(struct mapping *m, const struct frame *f, u64 size)
 /* Pages that were dirty are on their way now; the tree lock is held. */
 static void count_started_locked(struct backing_store *b, unsigned nr)
 {
-	b->nr_dirty -= nr;
-	b->nr_writeback += nr;
+	WRITE_ONCE(b->nr_dirty, b->nr_dirty - nr);
+	WRITE_ONCE(b->nr_writeback, b->nr_writeback + nr);
 	stat_add(STAT_NR_FILE_DIRTY, -(s64)nr);
 	stat_add(STAT_NR_WRITEBACK, nr);
 	stat_add(STAT_NR_WRITTEN, nr);

@@ -110,18 +110,23 @@ static int advise_remove(struct space *s, struct region *r, uaddr_t at, uaddr_t 
 		return -EINVAL;
 	if ((r->flags & (REGION_SHARED | REGION_MAYWRITE)) != (REGION_SHARED | REGION_MAYWRITE))
 		return -EACCES;
-	if (m->store)
-		return -EOPNOTSUPP; /* no file system on a disk here punches holes */
 	void *file = r->file;
 	u64 start = region_index(r, at) << PAGE_SHIFT, end = start + (to - at);
+	bool has_way = file && m->ops->punch;
+	int err = 0;
+	if (m->store && !has_way)
+		return -EOPNOTSUPP;
 	if (file && m->ops->file_get)
 		m->ops->file_get(file);
 	rwlock_read_unlock(&s->lock);
-	mapping_punch(m, start, end);
+	if (has_way)
+		err = m->ops->punch(file, start, end);
+	else
+		mapping_punch(m, start, end);
 	if (file && m->ops->file_put)
 		m->ops->file_put(file);
 	rwlock_read(&s->lock);
-	return 0;
+	return err;
 }
 
 /* Starts reading what is not in memory yet. */

@@ -29,6 +29,7 @@ void vfs_mapping_get(void *file) {}
 void vfs_mapping_put(void *file) {}
 struct readahead *vfs_mapping_readahead(void *file) { return NULL; }
 int vfs_mapping_fsync(void *file, u64 start, u64 end) { return 0; }
+int vfs_mapping_punch(void *file, u64 start, u64 end) { return 0; }
 void seq_puts(struct seq *s, const char *text) {}
 void seq_printf(struct seq *s, const char *fmt, ...) {}
 size_t copy_from_user(void *dst, uaddr_t src, size_t len) { return len; }
@@ -48,10 +49,12 @@ void fs_start(void)
 	task = (struct task){ .cred = &cred, .process = &process };
 	for (unsigned n = 0; n < ARRAY_SIZE(process.rlimits); n++)
 		process.rlimits[n].cur = process.rlimits[n].max = ~0ull;
-	host_task = &task;
+	fs_thread();
 	inode_init_cache();
 	ext2_init_caches();
 }
+
+void fs_thread(void) { host_task = &task; }
 
 /* Supers. */
 

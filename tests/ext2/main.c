@@ -126,6 +126,57 @@ static void seek_finds_data_and_holes(void **state)
 	image_down();
 }
 
+/* Holes give their blocks back, and indirect blocks with nothing left in them go too. */
+static void holes_free_blocks_and_the_trees_above(void **state)
+{
+	(void)state;
+	enum { HOLE = 3 }; /* FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE */
+	struct inode *root, *i;
+	struct fs_stat st;
+	static char x[20000], got[20000];
+	memset(x, 'x', sizeof(x));
+	image_up(8192, "-b 1024", NULL);
+	image_mount(false);
+	root = fs_root(image_super);
+	assert_int_equal(fs_create(root, "holes", S_IFREG | 0644, 0, NULL, &i), 0);
+	assert_int_equal(fs_write(i, x, sizeof(x), 0), sizeof(x)); /* 12 direct, 8 behind an indirect block */
+	fs_stat(i, &st);
+	assert_int_equal(st.blocks, 2 * 21);
+	assert_int_equal(fs_fallocate(i, HOLE, 1500, 100), 0); /* inside a block */
+	assert_int_equal(fs_fallocate(i, HOLE, 2000, 1100), 0); /* 2048..3071, and parts of its neighbours */
+	assert_int_equal(fs_fallocate(i, HOLE, 13 * 1024, 1024), 0);
+	fs_stat(i, &st);
+	assert_int_equal(st.blocks, 2 * 19);
+	memset(x + 1500, 0, 100), memset(x + 2000, 0, 1100), memset(x + 13 * 1024, 0, 1024);
+	assert_int_equal(fs_read(i, got, sizeof(got), 0), sizeof(x));
+	assert_memory_equal(got, x, sizeof(x));
+	assert_int_equal(fs_fallocate(i, HOLE, 12 * 1024, 1 << 20), 0); /* beyond the end: the last block whole */
+	fs_stat(i, &st);
+	assert_int_equal(st.blocks, 2 * 11);
+	assert_int_equal(st.size, sizeof(x));
+	assert_int_equal(fs_write(i, "y", 1, 400 << 10), 1);  /* two levels */
+	assert_int_equal(fs_write(i, "z", 1, 100 << 20), 1);  /* three */
+	fs_stat(i, &st);
+	assert_int_equal(st.blocks, 2 * (11 + 3 + 4));
+	assert_int_equal(fs_fallocate(i, HOLE, 50 << 10, 99 << 20), 0); /* the two-level tree, on the way to the other */
+	fs_stat(i, &st);
+	assert_int_equal(st.blocks, 2 * (11 + 4));
+	assert_int_equal(fs_fallocate(i, HOLE, 100 << 20, 1), 0); /* the end of the file is in that block */
+	fs_stat(i, &st);
+	assert_int_equal(st.blocks, 2 * 11);
+	assert_int_equal(fs_fallocate(i, HOLE, 0, 1 << 30), 0);
+	fs_stat(i, &st);
+	assert_int_equal(st.blocks, 0);
+	assert_int_equal(fs_fallocate(i, HOLE, 1 << 30, 4096), 0);
+	assert_int_equal(fs_fallocate(i, 0, 0, 4096), -EOPNOTSUPP);
+	fs_put(i);
+	fs_put(root);
+	image_remount();
+	image_unmount();
+	image_check();
+	image_down();
+}
+
 /* Attributes: set, replaced, removed, listed, in the record as mke2fs -d leaves them and in a block; freed with
  * their file; e2fsck agrees with hashes and counts. */
 static void attributes_are_kept(void **state)
@@ -343,7 +394,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(populated_image_reads_back),
 		cmocka_unit_test(seek_finds_data_and_holes),
-		cmocka_unit_test(attributes_are_kept),
+		cmocka_unit_test(holes_free_blocks_and_the_trees_above),
+	cmocka_unit_test(attributes_are_kept),
 		cmocka_unit_test(crashes_keep_what_fsync_promised),
 		cmocka_unit_test(promised_holes_stay_zero),
 		cmocka_unit_test(random_operations_keep_to_the_model),

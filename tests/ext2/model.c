@@ -6,6 +6,7 @@
 #include "model.h"
 #include "image.h"
 #include <asm/errno.h>
+#include <linux/falloc.h>
 #include <linux/fs.h>
 #include <mm/block.h>
 #include <stdio.h>
@@ -352,6 +353,24 @@ static void op_truncate(void)
 	resize(n, size);
 }
 
+static void op_punch(void)
+{
+	int k = random_name(is_reg);
+	if (k < 0)
+		return;
+	struct node *n = &nodes[names[k].node];
+	u64 pos = rnd(2) && n->size ? rnd((unsigned)n->size) : rnd(FILE_LIMIT), len = 1 + rnd(rnd(2) ? 9000 : FILE_LIMIT);
+	struct inode *i = open_node(names[k].node);
+	struct fs_stat before, after;
+	fs_stat(i, &before);
+	assert_int_equal(fs_fallocate(i, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, pos, len), 0);
+	fs_stat(i, &after);
+	assert_true(after.size == before.size && after.blocks <= before.blocks);
+	fs_put(i);
+	if (pos < n->size)
+		memset(n->bytes + pos, 0, min(len, n->size - pos));
+}
+
 static void compare_file(struct inode *i, const struct node *n, u64 from, u64 len)
 {
 	static u8 data[FILE_LIMIT + 1];
@@ -518,8 +537,10 @@ void model_run(unsigned nr_ops)
 			op_rename();
 		else if (what < 74)
 			op_write();
-		else if (what < 82)
+		else if (what < 80)
 			op_truncate();
+		else if (what < 86)
+			op_punch();
 		else if (what < 92)
 			op_read();
 		else if (what < 95)

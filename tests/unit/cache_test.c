@@ -32,6 +32,8 @@ static struct stored {
 	struct readahead ra;
 } file;
 
+static u8 is_freed[8192]; /* device blocks that a hole gave back: nothing may be written there any more */
+
 static u64 stored_size(struct mapping *m) { return file.size; }
 
 static int stored_map(struct mapping *m, u64 block, u32 max, bool create, struct block_extent *out)
@@ -83,6 +85,7 @@ static void up_with(unsigned shift, unsigned nr_cpus)
 	dev = host_disk_device(disk);
 	memset(host_disk_bytes(disk), 0xdd, 8192 * 512); /* old bytes that must never be seen */
 	memset(&file, 0, sizeof(file));
+	memset(is_freed, 0, sizeof(is_freed));
 	mapping_init(&file.mapping, &stored_ops, 0);
 	backing_store_init(&file.store, &file.mapping, dev, shift);
 	readahead_init(&file.ra, READAHEAD_DEFAULT_PAGES);
@@ -165,6 +168,35 @@ static void truncate_to(u64 size)
 	}
 }
 
+/* Blocks [block, end) go: all their pages are busy meanwhile. */
+static int stored_release(struct mapping *m, u64 block, u64 end)
+{
+	unsigned shift = file.store.block_shift;
+	for (u64 b = block; b < end; b++) {
+		struct frame *f = mapping_find(m, b << shift >> PAGE_SHIFT);
+		assert_non_null(f);
+		assert_true((f->flags & FRAME_BUSY) && !(f->flags & FRAME_WRITEBACK));
+		frame_put(f);
+		if (file.blocks[b]) {
+			memset(host_disk_bytes(disk) + (file.blocks[b] << shift), 0xdd, 1u << shift);
+			is_freed[file.blocks[b]] = 1;
+			file.left++;
+		}
+		file.blocks[b] = 0;
+	}
+	return 0;
+}
+
+static void check_freed(void)
+{
+	unsigned shift = file.store.block_shift;
+	for (u64 b = 0; b < 8192u >> (shift - SECTOR_SHIFT); b++)
+		for (u64 i = 0; is_freed[b] && i < 1u << shift; i++)
+			assert_int_equal(host_disk_bytes(disk)[(b << shift) + i], 0xdd);
+}
+
+static void punch(u64 start, u64 end) { assert_int_equal(cache_punch(&file.mapping, start, end, stored_release), 0); }
+
 static void sync_file(void) { assert_int_equal(mapping_writeback(&file.mapping, 0, ~0ull, WRITEBACK_WAIT), 0); }
 
 static void assert_file_valid(void)
@@ -187,6 +219,22 @@ static void disk_content(u8 *out)
 /* ---- random calls ---- */
 
 static u8 model[FILE_MAX], scratch[FILE_MAX];
+
+static void random_punch(void)
+{
+	if (!file.size)
+		return;
+	u64 mask = (1u << file.store.block_shift) - 1, last = (file.size + mask) & ~mask;
+	u64 start = (u64)rand() % file.size, end = start + 1 + (u64)rand() % (rand() % 2 ? 3000 : FILE_MAX);
+	if (end >= file.size)
+		end = last;
+	if (rand() % 3 == 0)
+		start &= ~mask;
+	punch(start, end);
+	memset(model + start, 0, end - start);
+	for (u64 b = (start + mask) >> file.store.block_shift; b < end >> file.store.block_shift; b++)
+		assert_int_equal(file.blocks[b], 0);
+}
 
 static void random_write(void)
 {
@@ -254,6 +302,7 @@ static void random_touch(struct space *s, uaddr_t at)
 static void check_disk(void)
 {
 	sync_file();
+	check_freed();
 	disk_content(scratch);
 	for (u64 i = 0; i < file.size; i++)
 		if (scratch[i] != model[i])
@@ -278,7 +327,7 @@ static void random_calls(unsigned shift, unsigned seed, unsigned nr)
 		                      .mapping = &file.mapping, .file = &file, .file_readable = true, .file_writable = true };
 	assert_int_equal(space_mmap(s, &q, &at), 0);
 	for (unsigned i = 0; i < nr; i++) {
-		switch (rand() % 16) {
+		switch (rand() % 18) {
 		case 0: case 1: case 2: case 3: random_write(); break;
 		case 4: case 5: case 6: random_read(); break;
 		case 7: random_truncate(); break;
@@ -288,6 +337,7 @@ static void random_calls(unsigned shift, unsigned seed, unsigned nr)
 		case 13: flusher_round(&dev->flusher, hal_clock_ns() + (rand() % 2 ? 40000000000ull : 0)); break;
 		case 14: sync_file(); assert_int_equal(space_madvise(s, at, FILE_MAX, MADV_DONTNEED), 0); mapping_drop_clean(&file.mapping, 0, ~0ull); break;
 		case 15: assert_int_equal(mapping_invalidate(&file.mapping, 0, (u64)rand() % FILE_MAX + 1), 0); break;
+		case 16: case 17: random_punch(); break;
 		}
 		assert_file_valid();
 		assert_valid(s);
@@ -491,6 +541,57 @@ static void a_mark_of_another_cpu_is_written_too(void **state)
 	}
 }
 
+/* The part of a page that stays mapped after a hole asks for its block again. */
+static void a_write_into_a_hole_of_a_mapped_page_gets_a_block(void **state)
+{
+	(void)state;
+	up(10);
+	fill_file(2 * PAGE_SIZE);
+	struct space *s = space_create();
+	uaddr_t at = 0x10000000;
+	struct mmap_request q = { .addr = at, .len = FILE_MAX, .prot = PROT_READ | PROT_WRITE, .flags = MAP_SHARED | MAP_FIXED,
+		                      .mapping = &file.mapping, .file = &file, .file_readable = true, .file_writable = true };
+	assert_int_equal(space_mmap(s, &q, &at), 0);
+	host_switch(s);
+	put_byte(at + 1500, 7); /* the page is writable, all its blocks are there */
+	punch(1024, 3072);
+	assert_int_equal(file.blocks[1] | file.blocks[2], 0);
+	assert_int_equal(get_byte(at + 1500), 0);
+	put_byte(at + 2500, 9);
+	assert_true(file.blocks[1] && file.blocks[2]);
+	host_switch(NULL);
+	sync_file();
+	assert_int_equal(host_disk_bytes(disk)[(file.blocks[2] << 10) + 2500 - 2048], 9);
+	assert_int_equal(host_disk_bytes(disk)[(file.blocks[1] << 10) + 500], 0);
+	space_put(s);
+	down();
+}
+
+/* /proc/PID/io: pages made dirty, once each; bytes asked of the disk; what never had to be written. */
+static void io_counts_for_who_causes_it(void **state)
+{
+	(void)state;
+	u64 before[HOST_NR_IO];
+	u8 page[PAGE_SIZE];
+	up(12);
+	for (unsigned n = 0; n < HOST_NR_IO; n++)
+		before[n] = host_io_bytes(n);
+	memset(page, 1, sizeof(page));
+	for (unsigned round = 0; round < 2; round++)
+		for (u64 i = 0; i < 5; i++)
+			assert_int_equal(write_at(i * PAGE_SIZE, PAGE_SIZE, page, PAGE_SIZE), PAGE_SIZE);
+	assert_int_equal(host_io_bytes(HOST_IO_WRITE) - before[HOST_IO_WRITE], 5 * PAGE_SIZE);
+	truncate_to(3 * PAGE_SIZE);
+	assert_int_equal(host_io_bytes(HOST_IO_CANCELLED) - before[HOST_IO_CANCELLED], 2 * PAGE_SIZE);
+	sync_file();
+	mapping_drop_clean(&file.mapping, 0, ~0ull);
+	assert_int_equal(host_io_bytes(HOST_IO_READ), before[HOST_IO_READ]);
+	assert_int_equal(read_at(PAGE_SIZE, PAGE_SIZE, page), PAGE_SIZE);
+	assert_in_range(host_io_bytes(HOST_IO_READ) - before[HOST_IO_READ], PAGE_SIZE, 3 * PAGE_SIZE);
+	assert_int_equal(host_io_bytes(HOST_IO_WRITE) - before[HOST_IO_WRITE], 5 * PAGE_SIZE);
+	down();
+}
+
 /* A file larger than memory is read through; what is used again stays, and nothing dirty is dropped. */
 static void reading_more_than_memory_reclaims_what_is_cold(void **state)
 {
@@ -545,6 +646,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(sync_waits_for_what_the_flusher_began),
 	cmocka_unit_test(write_back_without_memory_says_so),
 	cmocka_unit_test(a_mark_of_another_cpu_is_written_too),
+	cmocka_unit_test(a_write_into_a_hole_of_a_mapped_page_gets_a_block),
+	cmocka_unit_test(io_counts_for_who_causes_it),
 };
 
 int run_cache_tests(void) { return run_group("cache", tests, sizeof(tests) / sizeof(tests[0])); }
