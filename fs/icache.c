@@ -55,7 +55,7 @@ static void get_locked(struct icache *c, struct inode *i)
 {
 	if (__atomic_fetch_add(&i->refs, 1, __ATOMIC_RELAXED) == 0) {
 		list_del(&i->unused_link);
-		c->nr_unused--;
+		WRITE_ONCE(c->nr_unused, c->nr_unused - 1);
 	}
 }
 
@@ -90,7 +90,7 @@ static void find(struct icache *c, u64 ino, struct inode **out)
 		spin_lock(&c->lock);
 		struct inode *i = radix_lookup(&c->tree, ino);
 		bool unsettled = i && (i->state & (INODE_EVICTING | INODE_LOADING));
-		u64 seen = c->nr_changes;
+		u64 seen = READ_ONCE(c->nr_changes);
 		if (i && !unsettled)
 			get_locked(c, i);
 		spin_unlock(&c->lock);
@@ -211,7 +211,7 @@ bool icache_put(struct inode *i)
 	bool last = __atomic_sub_fetch(&i->refs, 1, __ATOMIC_ACQ_REL) == 0, keep = i->nlink && !c->is_closing;
 	if (last && keep) {
 		list_add_tail(&i->unused_link, &c->unused);
-		c->nr_unused++;
+		WRITE_ONCE(c->nr_unused, c->nr_unused + 1);
 	} else if (last) {
 		i->state |= INODE_EVICTING;
 	}
@@ -238,7 +238,7 @@ static unsigned pick_unused(struct icache *c, struct inode **out, unsigned max, 
 		list_del(&i->unused_link);
 		--*budget;
 		if (is_clean(i)) {
-			c->nr_unused--;
+			WRITE_ONCE(c->nr_unused, c->nr_unused - 1);
 			i->state |= INODE_EVICTING;
 			out[nr++] = i;
 		} else {
@@ -299,10 +299,10 @@ void icache_evict_all(struct super *s)
 		bool unused = i && !list_is_empty(&i->unused_link);
 		if (unused) {
 			list_del(&i->unused_link);
-			c->nr_unused--;
+			WRITE_ONCE(c->nr_unused, c->nr_unused - 1);
 			i->state |= INODE_EVICTING;
 		}
-		u64 seen = c->nr_changes;
+		u64 seen = READ_ONCE(c->nr_changes);
 		spin_unlock(&c->lock);
 		if (!i)
 			return;

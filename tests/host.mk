@@ -64,8 +64,9 @@ check: $(B)/unit $(B)/unit-small
 check-turns: check-turns-unit check-turns-unit-small
 check-turns-unit check-turns-unit-small: check-turns-%: $(B)/%
 	@QUIRE_TURNS=$${QUIRE_TURNS:-10000} $< turns
-check-tsan: $(B)/unit-tsan
+check-tsan: $(B)/unit-tsan $(B)/ext2-tsan
 	@$(B)/unit-tsan threads conformance block
+	@$(B)/ext2-tsan
 FUZZ_ARGS ?= -max_total_time=60 -seed=$(or $(QUIRE_SEED),0)
 fuzz: $(B)/fuzz
 	@mkdir -p $(B)/fuzz-corpus

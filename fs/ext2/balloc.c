@@ -147,7 +147,7 @@ static void mark_locked(struct ext2_sb *sb, u32 group, struct buffer *bitmap, u3
 	struct buffer *descs;
 	struct ext2_disk_group *d = ext2_desc(sb, group, &descs);
 	bitmap_fill(bitmap->data, start, nr, used);
-	d->free_blocks_count = (u16)(used ? d->free_blocks_count - min(nr, (u32)d->free_blocks_count) : d->free_blocks_count + nr);
+	WRITE_ONCE(d->free_blocks_count, (u16)(used ? d->free_blocks_count - min(nr, (u32)d->free_blocks_count) : d->free_blocks_count + nr));
 	buffer_dirty(bitmap);
 	buffer_dirty(descs);
 }

@@ -36,7 +36,7 @@ static u64 *note_map(u64 **map, u32 nr_bits)
 
 static void count_freed(struct ext2_sb *sb, struct ext2_group *g, u32 nr)
 {
-	g->nr_freed[g->side] += nr;
+	WRITE_ONCE(g->nr_freed[g->side], g->nr_freed[g->side] + nr);
 	__atomic_fetch_add(&sb->nr_freed, nr, __ATOMIC_RELAXED);
 }
 
@@ -131,7 +131,7 @@ static void finish(struct ext2_sb *sb)
 			continue;
 		mutex_lock(&g->lock);
 		__atomic_fetch_sub(&sb->nr_freed, g->nr_freed[side], __ATOMIC_RELAXED);
-		g->nr_freed[side] = 0;
+		WRITE_ONCE(g->nr_freed[side], 0);
 		g->is_closed[side] = false;
 		kfree(g->freed_blocks[side]);
 		kfree(g->freed_inodes[side]);

@@ -105,7 +105,7 @@ static u8 type_of(const struct ext2_sb *sb, u32 mode)
 static void dir_changed(struct inode *dir, struct buffer *b)
 {
 	buffer_dirty(b);
-	ext2_i(dir)->flags &= ~EXT2_FL_INDEX;
+	WRITE_ONCE(ext2_i(dir)->flags, ext2_i(dir)->flags & ~EXT2_FL_INDEX);
 	inode_touch_mtime(dir);
 	ext2_dirty(dir, EXT2_DIRTY_META);
 }

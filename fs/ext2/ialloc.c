@@ -10,17 +10,20 @@
 static bool may_hold_dir(struct ext2_sb *sb, u32 group, u64 min_inodes, u64 min_blocks)
 {
 	const struct ext2_disk_group *d = ext2_desc(sb, group, NULL);
-	return d->free_inodes_count && d->free_inodes_count >= min_inodes && d->free_blocks_count >= min_blocks;
+	u64 inodes = READ_ONCE(d->free_inodes_count);
+	return inodes && inodes >= min_inodes && READ_ONCE(d->free_blocks_count) >= min_blocks;
 }
+
+static u64 average(const struct ext2_sb *sb, const s64 *count) { return (u64)max(READ_ONCE(*count), (s64)0) / sb->nr_groups; }
 
 /* A directory under the root: the group with the fewest directories of those with at least average room. */
 static u32 group_for_top_dir(struct ext2_sb *sb)
 {
-	u64 avg_inodes = (u64)max(sb->free_inodes, (s64)0) / sb->nr_groups, avg_blocks = (u64)max(sb->free_blocks, (s64)0) / sb->nr_groups;
+	u64 avg_inodes = average(sb, &sb->free_inodes), avg_blocks = average(sb, &sb->free_blocks);
 	u32 start = READ_ONCE(sb->last_dir_group), best = ~0u, best_dirs = ~0u;
 	for (u32 n = 0; n < sb->nr_groups; n++) {
 		u32 group = (start + n) % sb->nr_groups;
-		u32 dirs = ext2_desc(sb, group, NULL)->used_dirs_count;
+		u32 dirs = READ_ONCE(ext2_desc(sb, group, NULL)->used_dirs_count);
 		if (dirs < best_dirs && may_hold_dir(sb, group, avg_inodes, avg_blocks)) {
 			best = group;
 			best_dirs = dirs;
@@ -28,14 +31,14 @@ static u32 group_for_top_dir(struct ext2_sb *sb)
 	}
 	if (best == ~0u)
 		return start;
-	sb->last_dir_group = (best + 1) % sb->nr_groups;
+	WRITE_ONCE(sb->last_dir_group, (best + 1) % sb->nr_groups);
 	return best;
 }
 
 /* Further down: the parent's group while it has a fair share of room. */
 static u32 group_for_dir(struct ext2_sb *sb, u32 parent)
 {
-	u64 avg_inodes = (u64)max(sb->free_inodes, (s64)0) / sb->nr_groups, avg_blocks = (u64)max(sb->free_blocks, (s64)0) / sb->nr_groups;
+	u64 avg_inodes = average(sb, &sb->free_inodes), avg_blocks = average(sb, &sb->free_blocks);
 	for (u32 n = 0; n < sb->nr_groups; n++) {
 		u32 group = (u32)(((u64)parent + n) % sb->nr_groups);
 		if (may_hold_dir(sb, group, avg_inodes - min(avg_inodes, (u64)sb->inodes_per_group / 4), avg_blocks - min(avg_blocks, (u64)sb->blocks_per_group / 4)))
@@ -77,8 +80,8 @@ static u32 take_in_group(struct ext2_sb *sb, u32 group, bool is_dir, int *err)
 			found = at;
 			bitmap_set(bitmap.data, at);
 			if (d->free_inodes_count)
-				d->free_inodes_count--;
-			d->used_dirs_count = (u16)(d->used_dirs_count + is_dir);
+				WRITE_ONCE(d->free_inodes_count, d->free_inodes_count - 1);
+			WRITE_ONCE(d->used_dirs_count, (u16)(d->used_dirs_count + is_dir));
 			buffer_dirty(&bitmap);
 			buffer_dirty(descs);
 		}
@@ -126,9 +129,9 @@ static void give_back(struct ext2_sb *sb, u32 ino, bool is_dir, bool freed)
 			if (freed)
 				ext2_note_freed_inode(sb, group, index);
 			bitmap_clear(bitmap.data, index);
-			d->free_inodes_count++;
+			WRITE_ONCE(d->free_inodes_count, d->free_inodes_count + 1);
 			if (is_dir && d->used_dirs_count)
-				d->used_dirs_count--;
+				WRITE_ONCE(d->used_dirs_count, d->used_dirs_count - 1);
 			buffer_dirty(&bitmap);
 			buffer_dirty(descs);
 		}

@@ -112,7 +112,7 @@ void ext2_dirty(struct inode *i, u32 what)
 	if ((READ_ONCE(e->dirty) & what) == what && READ_ONCE(e->store.is_meta_dirty))
 		return;
 	spin_lock(&sb->dirty_lock);
-	e->dirty |= what;
+	WRITE_ONCE(e->dirty, e->dirty | what);
 	if (list_is_empty(&e->dirty_link))
 		list_add_tail(&e->dirty_link, &sb->dirty_inodes);
 	spin_unlock(&sb->dirty_lock);
@@ -125,7 +125,7 @@ static u32 take_dirty(struct inode *i)
 	struct ext2_inode *e = ext2_i(i);
 	spin_lock(&sb->dirty_lock);
 	u32 was = e->dirty;
-	e->dirty = 0;
+	WRITE_ONCE(e->dirty, 0);
 	list_del(&e->dirty_link);
 	spin_unlock(&sb->dirty_lock);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -271,7 +271,7 @@ int ext2_iget(struct super *s, u32 ino, struct inode **out)
 	return err;
 }
 
-static void to_record(const struct inode *i, struct ext2_disk_inode *d)
+static void to_record(const struct inode *i, u32 nlink, struct ext2_disk_inode *d)
 {
 	const struct ext2_inode *e = ext2_i(i);
 	struct ext2_disk_inode_more *m = more_of(ext2_sb_of(i), d);
@@ -281,7 +281,7 @@ static void to_record(const struct inode *i, struct ext2_disk_inode *d)
 	d->uid_high = (u16)(i->uid >> 16);
 	d->gid = (u16)i->gid;
 	d->gid_high = (u16)(i->gid >> 16);
-	d->links_count = (u16)i->nlink;
+	d->links_count = (u16)nlink;
 	d->size = (u32)size;
 	d->size_high = S_ISREG(i->mode) ? (u32)(size >> 32) : e->dir_acl;
 	d->blocks = (u32)i->blocks;
@@ -289,7 +289,7 @@ static void to_record(const struct inode *i, struct ext2_disk_inode *d)
 	d->mtime = seconds_of(i->mtime_ns);
 	d->ctime = seconds_of(i->ctime_ns);
 	d->dtime = 0;
-	d->flags = e->flags;
+	d->flags = READ_ONCE(e->flags);
 	d->generation = e->generation;
 	d->file_acl = e->file_acl;
 	memcpy(&d->faddr, e->faddr, sizeof(e->faddr));
@@ -314,7 +314,7 @@ static void clear_record(const struct inode *i, struct ext2_disk_inode *d)
 	m->crtime_extra = extra_of(i->ctime_ns);
 }
 
-static int copy_to_record(struct inode *i, struct buffer *b)
+static int copy_to_record(struct inode *i, u32 nlink, struct buffer *b)
 {
 	struct ext2_sb *sb = ext2_sb_of(i);
 	struct ext2_inode *e = ext2_i(i);
@@ -326,7 +326,7 @@ static int copy_to_record(struct inode *i, struct buffer *b)
 		clear_record(i, d);
 	e->is_new_record = false;
 	e->record_size = READ_ONCE(i->size);
-	to_record(i, d);
+	to_record(i, nlink, d);
 	buffer_dirty(b);
 	return 0;
 }
@@ -336,21 +336,21 @@ int ext2_write_inode(struct inode *i, bool wait)
 	struct ext2_sb *sb = ext2_sb_of(i);
 	struct ext2_inode *e = ext2_i(i);
 	struct buffer b;
-	if (!i->nlink) { /* until its removal is final the disk shows it as it was: rule C3 of commit.c */
-		take_dirty(i);
-		return 0;
-	}
 	if (S_ISREG(i->mode) && READ_ONCE(i->size) > 0x7fffffff)
 		ext2_use_feature(sb, 0, EXT2_RO_LARGE_FILE);
 	rwlock_write(&e->map_lock);
-	u32 was = take_dirty(i);
+	u32 was = take_dirty(i), nlink = READ_ONCE(i->nlink); /* once: an unlink may be under way */
+	if (!nlink) { /* until its removal is final the disk shows it as it was: rule C3 of commit.c */
+		rwlock_write_unlock(&e->map_lock);
+		return 0;
+	}
 	int err = e->has_zeroed ? block_flush(sb->dev) : 0; /* rule C4 */
 	if (!err) {
 		e->has_zeroed = false;
 		err = ext2_meta_write(e);
 	}
 	if (!err)
-		err = copy_to_record(i, &b);
+		err = copy_to_record(i, nlink, &b);
 	rwlock_write_unlock(&e->map_lock);
 	if (err) {
 		ext2_dirty(i, was | EXT2_DIRTY_META);

@@ -121,12 +121,12 @@ static void drop_link(struct inode *dir, struct inode *victim)
 {
 	inode_touch_ctime(victim);
 	if (S_ISDIR(victim->mode)) {
-		victim->nlink = 0;
+		WRITE_ONCE(victim->nlink, 0);
 		if (dir->nlink)
-			dir->nlink--;
+			WRITE_ONCE(dir->nlink, dir->nlink - 1);
 		ext2_dirty(dir, EXT2_DIRTY_META);
 	} else {
-		victim->nlink--;
+		WRITE_ONCE(victim->nlink, victim->nlink - 1);
 	}
 	ext2_dirty(victim, EXT2_DIRTY_META);
 	if (!victim->nlink)

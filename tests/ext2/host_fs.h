@@ -13,6 +13,7 @@ struct inode;
 struct super;
 
 void fs_start(void); /* once per machine, after machine_up */
+void fs_thread(void); /* the calling thread is going to use it too */
 int fs_mount(struct block_device *dev, bool read_only, const char *options, struct super **out);
 void fs_unmount(struct super *s);
 int fs_remount(struct super *s, bool read_only);

@@ -12,6 +12,7 @@
 
 struct host_disk *image_disk;
 struct super *image_super;
+unsigned image_nr_cpus = 1;
 
 static char folder[64];
 static u64 disk_bytes;
@@ -68,7 +69,7 @@ void image_up_with(struct host_disk_config *c, const char *mke2fs_args, const ch
 	assert_int_equal(system(command), 0);
 	u8 *bytes = image_read(path, disk_bytes);
 	hal_debug_checks = true;
-	struct host_config m = { .ram_bytes = 64ul << 20, .nr_cpus = 1, .nr_nodes = 1, .seed = 1 };
+	struct host_config m = { .ram_bytes = 64ul << 20, .nr_cpus = image_nr_cpus, .nr_nodes = 1, .seed = 1, .threads = image_nr_cpus > 1 };
 	host_machine_create(&m);
 	fs_start();
 	c->content = bytes;

@@ -25,6 +25,7 @@ void image_down(void);
 const char *image_path(const char *name); /* in the test's own folder */
 
 extern struct host_disk *image_disk;
+extern unsigned image_nr_cpus; /* of machines to come; more than 1: threads that run freely */
 extern struct super *image_super;
 void image_mount(bool read_only);
 void image_unmount(void);
