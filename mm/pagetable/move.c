@@ -144,13 +144,18 @@ static void move_entries(struct space *s, uaddr_t at, uaddr_t target, u64 len)
 		struct leaf from, to;
 		if (!leaf_lock(s, at, &from))
 			return;
-		struct frame *dst = pte_frame(hal_entry_load(&table_entries(upper_find(s, target))[table_index(target, 2)]));
+		if (!from.table->nr_entries) { /* perhaps it was made as a target of what comes later: then `target` has none */
+			leaf_unlock(&from);
+			return;
+		}
+		pte_t up = hal_entry_load(&table_entries(upper_find(s, target))[table_index(target, 2)]);
+		ASSERT(!pte_is_none(up));
+		struct frame *dst = pte_frame(up);
 		if (dst != from.table)
 			table_lock_leaf_nested(dst);
 		to.table = dst;
 		to.index = table_index(target, 1);
-		if (from.table->nr_entries)
-			move_stretch(from.table, from.index, to.table, to.index, (unsigned)(part >> PAGE_SHIFT));
+		move_stretch(from.table, from.index, to.table, to.index, (unsigned)(part >> PAGE_SHIFT));
 		if (dst != from.table)
 			table_unlock_leaf(dst);
 		leaf_unlock(&from);

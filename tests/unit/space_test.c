@@ -260,6 +260,22 @@ static void mremap_moves_tables_whole_and_pages_singly(void **state)
 	}
 }
 
+/* The part of the source without a table was passed by; then its table was made, as one of the target's, and
+ * when everything moved it had no target. */
+static void mremap_down_onto_a_table_of_its_own_source(void **state)
+{
+	(void)state;
+	struct space *s = up();
+	uaddr_t base = 0x40000000, from = base + LEAF_SPAN + LEAF_SPAN / 2, to = base + LEAF_SPAN / 2, out;
+	u64 len = LEAF_SPAN / 4 * 3;
+	map(s, from, len, RW, MAP_PRIVATE, NULL, 0);
+	put_byte(base + 2 * LEAF_SPAN + PAGE_SIZE, 7);
+	assert_int_equal(space_mremap(s, from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to, &out), 0);
+	assert_valid(s);
+	assert_int_equal(get_byte(base + LEAF_SPAN + PAGE_SIZE), 7);
+	down(s);
+}
+
 static void mremap_grows_in_place_or_moves(void **state)
 {
 	(void)state;
@@ -344,6 +360,35 @@ static void mlock_and_populate_bring_pages_in(void **state)
 	down(s);
 }
 
+/* Asked for by name, pages come also where locking waits for faults, and behind a hole too: Linux 6.1 goes on. */
+static void populate_by_advice_minds_no_lock_on_fault(void **state)
+{
+	(void)state;
+	struct space *s = up();
+	map(s, AT, 4 * PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
+	assert_int_equal(space_mlock(s, AT, 4 * PAGE_SIZE, true), 0);
+	assert_int_equal(s->rss[RSS_ANON], 0);
+	assert_int_equal(space_madvise(s, AT, 2 * PAGE_SIZE, MADV_POPULATE_WRITE), 0);
+	assert_int_equal(s->rss[RSS_ANON], 2);
+	map(s, AT + 8 * PAGE_SIZE, 2 * PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
+	assert_int_equal(space_madvise(s, AT + 3 * PAGE_SIZE, 7 * PAGE_SIZE, MADV_POPULATE_WRITE), -ENOMEM);
+	assert_int_equal(s->rss[RSS_ANON], 5);
+	down(s);
+}
+
+/* Locked pages that become writable are copied at once. */
+static void mprotect_makes_locked_pages_its_own(void **state)
+{
+	(void)state;
+	struct space *s = up();
+	map(s, AT, 4 * PAGE_SIZE, PROT_READ, MAP_PRIVATE, NULL, 0);
+	assert_int_equal(space_mlock(s, AT, 2 * PAGE_SIZE, false), 0);
+	assert_int_equal(s->rss[RSS_ANON], 0); /* the zero page */
+	assert_int_equal(space_mprotect(s, AT, 4 * PAGE_SIZE, RW), 0);
+	assert_int_equal(s->rss[RSS_ANON], 2);
+	down(s);
+}
+
 static void brk_grows_and_shrinks(void **state)
 {
 	(void)state;
@@ -372,10 +417,13 @@ int run_space_tests(void)
 		cmocka_unit_test(ends_move_without_memory),
 		cmocka_unit_test(stack_grows_down_to_its_limit),
 		cmocka_unit_test(mremap_moves_tables_whole_and_pages_singly),
+		cmocka_unit_test(mremap_down_onto_a_table_of_its_own_source),
 		cmocka_unit_test(mremap_grows_in_place_or_moves),
 		cmocka_unit_test(truncate_takes_shared_pages_and_private_copies),
 		cmocka_unit_test(madvise_dontneed_reads_zeros_again),
 		cmocka_unit_test(mlock_and_populate_bring_pages_in),
+		cmocka_unit_test(populate_by_advice_minds_no_lock_on_fault),
+		cmocka_unit_test(mprotect_makes_locked_pages_its_own),
 		cmocka_unit_test(brk_grows_and_shrinks),
 	};
 	return run_group("space", tests, ARRAY_SIZE(tests));
