@@ -19,6 +19,10 @@ void message_free(struct message *m)
 	message_uncount(m);
 	for (u32 n = 0; n < m->nr_files; n++)
 		file_put(m->files[n]);
+	if (m->sender) { /* who need not be the receiver's peer */
+		wake_all(&m->sender->waitq);
+		sock_put(m->sender);
+	}
 	kfree(m->files);
 	kfree(m->from);
 	kfree(m);
@@ -89,6 +93,10 @@ static int try_queue(struct unix_sock *s, struct unix_sock *to, struct message *
 	else if (!has_room(to))
 		err = -EAGAIN;
 	if (!err) {
+		if (!sock_is_connected_type(s)) {
+			sock_get(s);
+			m->sender = s;
+		}
 		list_add_tail(&m->link, &to->queue);
 		message_count_locked(m);
 		to->queued_bytes += m->len;

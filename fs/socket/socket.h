@@ -51,6 +51,7 @@ struct message {
 	u32 nr_files;
 	struct file **files; /* with references; NULL: none */
 	struct ucred_k cred;
+	struct unix_sock *sender; /* of a queued datagram, with a reference: told when there is room again */
 	struct sock_addr *from; /* datagrams of a named sender; NULL: unnamed */
 	bool is_counted;     /* its sockets are counted in nr_in_flight */
 	u8 data[];
