@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Unmodified Debian programs, brought in from this machine: what they print in Quire is what they print under Linux.
+"""Unmodified Debian programs, brought in from this machine or on the Debian image, and a Go program: what they print
+in Quire is what they print under Linux.
 
-    programs_test.py [NAME...]
+    programs_test.py [NAME...]     bash, python, pmap, net, database, libc, locks, many
 """
 import difflib
 import os
@@ -31,6 +32,10 @@ kill $pid
 """
 
 
+# On the Debian image, with its python3.
+SCRIPTS = {"database": "database.py", "libc": "shared_libc.py", "locks": "record_locks.py", "many": "python_many.py"}
+
+
 def find(program):
     path = next((p for p in (f"/usr/bin/{program}", f"/bin/{program}") if os.path.exists(p)), None)
     return os.path.realpath(path) if path else None
@@ -52,6 +57,13 @@ def python_tree(folder):
 
 def words_for(name, folder):
     """(what is brought in, the program and its arguments)"""
+    if name in SCRIPTS:
+        return [(os.path.join(HERE, SCRIPTS[name]), "/root/" + SCRIPTS[name])], ["python3", "/root/" + SCRIPTS[name]]
+    if name == "net":
+        built = os.path.join(folder, "unix_net")
+        subprocess.run(["go", "build", "-trimpath", "-o", built, os.path.join(HERE, "unix_net.go")], check=True, cwd=folder,
+                       env=dict(os.environ, CGO_ENABLED="0", GOFLAGS="-mod=mod", GO111MODULE="off"))
+        return [(built, "/unix_net")], ["/unix_net"]
     add = [("/usr/bin/bash", "/bin/bash")] + [(find(p), f"/usr/bin/{p}") for p in COREUTILS if find(p)]
     if name == "bash":
         return add + [(os.path.join(HERE, "shell.sh"), "/shell.sh")], ["bash", "/shell.sh"]
@@ -62,19 +74,20 @@ def words_for(name, folder):
     return add + [(find("pmap"), "/usr/bin/pmap")], ["bash", "-c", PMAP]
 
 
-def run(kernel, add, program):
+def run(kernel, add, program, image):
     words = [w for host, guest in add for w in ("--add", f"{host}:{guest}")]
-    done = subprocess.run([QUIRE, "run", "--kernel", kernel, "--timeout", "240", "--env", "LC_ALL=C", *words, "--", *program],
+    done = subprocess.run([QUIRE, "run", "--kernel", kernel, "--image", image, "--cpus", "2", "--timeout", "240", "--env", "LC_ALL=C", *words, "--", *program],
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT)
     return done.stdout.decode(errors="replace").split("\n") + [f"(status {done.returncode})"]
 
 
 def main():
     passed = failed = 0
-    for name in sys.argv[1:] or ["bash", "python", "pmap"]:
+    for name in sys.argv[1:] or ["bash", "python", "pmap", "net", *SCRIPTS]:
         with tempfile.TemporaryDirectory() as folder:
             add, program = words_for(name, folder)
-            want, got = run("linux", add, program), run("quire", add, program)
+            image = "debian" if name in SCRIPTS else "busybox"
+            want, got = run("linux", add, program, image), run("quire", add, program, image)
         lines = list(difflib.unified_diff(want, got, "linux", "quire", lineterm="", n=1))
         good = not lines and want[-1] == "(status 0)" and len(want) > 5
         passed += good
