@@ -156,8 +156,10 @@ int process_io(struct seq *s, struct pseudo_node *n)
 	struct io_figures io = { 0 };
 	struct task *t;
 	spin_lock(&tasklist_lock);
-	if (!n->tid)
-		io = n->process->io; /* of threads that have exited */
+	if (!n->tid) { /* with those of threads that have exited and children that were waited for */
+		io = n->process->io;
+		io_figures_add(&io, &n->process->child_io);
+	}
 	list_for_each_entry(t, &n->process->threads, thread_link)
 		if (n->tid ? n->tid == t->tid : t->state != TASK_ZOMBIE)
 			io_figures_add(&io, &t->io);

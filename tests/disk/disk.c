@@ -8,10 +8,13 @@
 #include <linux/fs.h>
 #include <linux/hdreg.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 
 #define SECTOR 512
 #define CHUNK  (64 * 1024)
@@ -540,6 +543,110 @@ static int faults(const char *dev)
 	return 0;
 }
 
+/* ---- the figures of a process ---- */
+
+static void io_since(const char *what)
+{
+	static long long before[4];
+	static const char *const names[] = { "read_bytes", "write_bytes", "inblock", "oublock" };
+	long long now[4] = { 0 };
+	char line[100];
+	struct rusage r;
+	FILE *f = fopen("/proc/self/io", "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "read_bytes: %lld", &now[0]) != 1)
+			sscanf(line, "write_bytes: %lld", &now[1]);
+	if (f)
+		fclose(f);
+	getrusage(RUSAGE_SELF, &r);
+	now[2] = r.ru_inblock;
+	now[3] = r.ru_oublock;
+	if (what)
+		out("%s:", what);
+	for (int i = 0; i < 4 && what; i++)
+		out(" %s %lld", names[i], now[i] - before[i]);
+	if (what)
+		out("\n");
+	memcpy(before, now, sizeof(now));
+}
+
+static void *read_in_thread(void *dev)
+{
+	int fd = open(dev, O_RDONLY | O_DIRECT);
+	pread(fd, buf, 8192, 5 << 20);
+	close(fd);
+	return NULL;
+}
+
+/* What a load of known size counts as. */
+static int io(const char *dev)
+{
+	int fd = open_or_die(dev, O_RDWR), raw = open_or_die(dev, O_RDWR | O_DIRECT);
+	pthread_t t;
+	posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
+	io_since(NULL);
+	for (int i = 0; i < 8; i++)
+		pread(fd, buf, 4096, (1 << 20) + i * 65536);
+	io_since("read of 8 pages apart");
+	pread(fd, buf, 4096, 1 << 20);
+	io_since("read of one of them again");
+	for (int round = 0; round < 3; round++)
+		pwrite(fd, buf, 40960, 2 << 20);
+	io_since("write of 10 pages, three times");
+	fsync(fd);
+	io_since("fsync");
+	pwrite(fd, buf, 40960, 2 << 20);
+	io_since("write of 10 pages");
+	pread(raw, buf, 16384, 3 << 20);
+	io_since("direct read of 16 KiB");
+	pwrite(raw, buf, 8192, 4 << 20);
+	io_since("direct write of 8 KiB");
+	pthread_create(&t, NULL, read_in_thread, (void *)dev);
+	pthread_join(t, NULL);
+	io_since("direct read of 8 KiB by a thread that ended");
+	pid_t child = fork();
+	if (!child) {
+		read_in_thread((void *)dev);
+		_exit(0);
+	}
+	waitpid(child, NULL, 0);
+	io_since("direct read of 8 KiB by a child that was waited for");
+	struct rusage r;
+	getrusage(RUSAGE_CHILDREN, &r);
+	out("children: inblock %ld\n", r.ru_inblock);
+	return 0;
+}
+
+static long long ticks_of(const char *text, int n)
+{
+	long long v[10] = { 0 };
+	sscanf(strstr(text, "cpu "), "cpu %lld %lld %lld %lld %lld %lld", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5]);
+	return v[n];
+}
+
+/* Of the time that no CPU has work, how much counts as iowait: while this process sleeps, and while it reads. */
+static int iowait(const char *dev)
+{
+	static char text[2][4096];
+	static const char *const what[] = { "asleep", "reading" };
+	int fd = open_or_die(dev, O_RDONLY | O_DIRECT);
+	for (int round = 0; round < 2; round++) {
+		for (int at = 0; at < 2; at++) {
+			int stat = open("/proc/stat", O_RDONLY);
+			text[at][read(stat, text[at], sizeof(text[0]) - 1)] = 0;
+			close(stat);
+			if (!at && round)
+				for (int i = 0; i < 32; i++)
+					pread(fd, buf, CHUNK, i * CHUNK);
+			else if (!at)
+				usleep(1000000);
+		}
+		long long idle = ticks_of(text[1], 3) - ticks_of(text[0], 3), wait = ticks_of(text[1], 4) - ticks_of(text[0], 4);
+		out("%s: iowait is %s of the rest\n", what[round], wait * 10 < idle ? "little" : wait > idle * 2 ? "most" : "some");
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : "", *dev = argc > 2 ? argv[2] : "/dev/vda";
@@ -551,6 +658,10 @@ int main(int argc, char **argv)
 		return check(dev, (unsigned)atoi(argv[3]));
 	else if (!strcmp(word, "many"))
 		return many(dev);
+	else if (!strcmp(word, "io"))
+		return io(dev);
+	else if (!strcmp(word, "iowait"))
+		return iowait(dev);
 	else if (!strcmp(word, "faults"))
 		return faults(dev);
 	return 0;

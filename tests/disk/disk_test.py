@@ -224,6 +224,24 @@ def test_mbr(where):
            "\n".join(difflib.unified_diff(texts["linux"], texts["quire"], "linux", "quire", lineterm="")) or run.all())
 
 
+def test_io_figures(where):
+    """A load of known size in /proc/PID/io and getrusage; waiting for a slow disk is iowait."""
+    disk, other, texts = os.path.join(where, "disk"), os.path.join(where, "slow"), {}
+    for path in (disk, other):
+        with open(path, "wb") as f:
+            f.truncate(8 << 20)
+    slow = ["-drive", f"file={other},format=raw,if=none,id=slow,throttling.bps-total=1048576,throttling.bps-total-max=1048576", "-device",
+            "virtio-blk-pci,drive=slow"]
+    for kernel in ("linux", "quire"):
+        run = Run("/disk io /dev/vda", [disk], kernel=kernel)
+        late = Run("/disk iowait /dev/vdb", [disk], qemu=slow, kernel=kernel, cpus=1)
+        texts[kernel] = [run.lines, late.lines, run.all() + late.all()]
+    report("figures of a process's I/O as on Linux", texts["linux"][0] == texts["quire"][0] and "fsync: read_bytes 0 write_bytes 0 inblock 0 oublock 0" in
+           texts["quire"][0], "\n".join(difflib.unified_diff(texts["linux"][0], texts["quire"][0], "linux", "quire", lineterm="")) or texts["quire"][2])
+    want = ["asleep: iowait is little of the rest", "reading: iowait is most of the rest"]
+    report("waiting for a disk is iowait", texts["quire"][1] == want == texts["linux"][1], texts["linux"][2] + texts["quire"][2])
+
+
 def test_memory_disk(where):
     run = Run("/disk fill /dev/pmem0 && /disk check /dev/pmem0 1 && cat /sys/block/pmem0/size && grep Persistent /proc/iomem; ls -l /dev/pmem0",
               words="memmap=8M!64M")
@@ -318,7 +336,7 @@ def test_faults(where):
     report("late answers are noticed", "not answered in time" in log and "all requests given up have been answered" in log, run.all())
 
 
-TESTS = {"calls": test_calls, "bytes": test_bytes, "mbr": test_mbr, "large": test_large_blocks, "many": test_many, "read-only": test_read_only,
+TESTS = {"calls": test_calls, "bytes": test_bytes, "mbr": test_mbr, "io": test_io_figures, "large": test_large_blocks, "many": test_many, "read-only": test_read_only,
          "tables": test_broken_tables, "memory": test_memory_disk, "resize": test_resize, "tools": test_tools, "faults": test_faults}
 
 
