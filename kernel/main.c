@@ -22,6 +22,7 @@
 #include <kernel/entry.h>
 #include <kernel/exec.h>
 #include <kernel/init.h>
+#include <kernel/psi.h>
 #include <kernel/sched.h>
 #include <kernel/time.h>
 #include <kernel/vdso.h>
@@ -61,6 +62,7 @@ void kernel_main(void)
 	        (unsigned long long)hal_ram_total() / 1024);
 	hal_selftest();
 	task_cache_init();
+	psi_start();
 	clock_set_realtime(hal_boot_time_s() * (s64)NSEC_PER_SEC);
 	if (cmdline_get("norandmaps"))
 		randomize_va_space = 0;

@@ -123,6 +123,27 @@ void host_wake_all(struct host_waitq *q)
 	pthread_mutex_unlock(&mutex);
 }
 
+struct host_stalls host_stalls;
+static __thread bool is_stalled;
+static __thread u64 stalled_since;
+
+bool host_stall_begin(void)
+{
+	if (is_stalled)
+		return false;
+	stalled_since = hal_clock_ns();
+	return is_stalled = true;
+}
+
+void host_stall_end(bool began)
+{
+	if (!began)
+		return;
+	is_stalled = false;
+	__atomic_fetch_add(&host_stalls.nr, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&host_stalls.ns, hal_clock_ns() - stalled_since, __ATOMIC_RELAXED);
+}
+
 /* Without threads there is nothing that could run beside the caller. */
 bool host_has_workers(void) { return false; }
 int host_worker_start(const char *name, void (*fn)(void *arg), void *arg) { return 0; }

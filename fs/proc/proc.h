@@ -122,7 +122,7 @@ int process_mountstats(struct seq *s, struct pseudo_node *n);
 extern const struct file_ops process_mem_fops, process_pagemap_fops;
 
 /* the machine and the kernel */
-extern const struct pseudo_entry proc_sys_dir, proc_quire_dir, proc_sysvipc_dir;
+extern const struct pseudo_entry proc_sys_dir, proc_quire_dir, proc_sysvipc_dir, proc_pressure_dir;
 int show_meminfo(struct seq *s, struct pseudo_node *n);
 int show_vmstat(struct seq *s, struct pseudo_node *n);
 int show_buddyinfo(struct seq *s, struct pseudo_node *n);

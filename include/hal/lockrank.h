@@ -47,6 +47,7 @@ enum lock_rank {
 	 * holds, so they rank behind all others, and nothing is allocated under them */
 	RANK_TTY,         /* terminal buffers */
 	RANK_SIGNAL,      /* one process's signal state */
+	RANK_PSI,         /* sums and averages of pressure: collected from run queues, wakes who polls */
 	RANK_TIMER,       /* per-CPU timer queues */
 	RANK_WAITQ,       /* a wait queue; wake-ups happen under nearly everything */
 	RANK_EPOLL,       /* an epoll instance: marked ready from wake-ups of the files it watches; inner before outer */

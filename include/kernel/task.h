@@ -105,6 +105,7 @@ struct task {
 	u32 weight;               /* share of the CPU, from nice */
 	u32 rt_slice_ns;
 	bool on_rq, on_cpu, reset_on_fork;
+	u8 stall;                 /* (c) STALL_* below: what it waits for; (r) when it changes where that is counted */
 	const char *wait_name;    /* for wchan */
 
 	/* signals */
@@ -142,9 +143,12 @@ struct task {
 	u8 mempolicy_nodes;
 	u16 ioprio;               /* IOPRIO_*, inherited; 0: never set */
 	bool in_syscall;          /* in kernel mode on its own behalf: for the tick */
-	bool in_iowait;           /* (c) what it sleeps for is a device's answer */
 	struct io_figures io;     /* (c) */
 };
+
+/* task->stall: see kernel/sched/psi.c */
+#define STALL_MEMORY (1u << 0)
+#define STALL_IO     (1u << 1)
 
 #define TASK_KTHREAD  (1u << 0)
 #define TASK_EXITING  (1u << 1)

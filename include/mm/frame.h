@@ -51,6 +51,8 @@ enum frame_kind {
 #define FRAME_MLOCKED   (1u << 10) /* a locked region maps it: lru_lock */
 #define FRAME_READAHEAD (1u << 8) /* whoever comes here first starts the next read-ahead */
 #define FRAME_SWAPCACHE (1u << 11) /* (busy) its page has a swap slot too: see mm/swap.h */
+#define FRAME_WAS_ACTIVE (1u << 12) /* (lru lock) was on an active list once */
+#define FRAME_REFAULT   (1u << 13) /* comes back although it belongs to the working set: waiting for it is a stall */
 /* bits 16..31: the page's replacement list, and its policy's own (mm/policy.h) */
 
 /* A slot: which entry (bits 22..30) of which table (its number, bits 0..21) maps something. 0 is "none":

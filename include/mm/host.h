@@ -25,6 +25,12 @@ void host_wake_all(struct host_waitq *q);
 /* The same, for what a device has to do: while nothing else runs, that is time spent waiting for I/O. */
 int host_wait_io(struct host_waitq *q, bool (*ready)(void *arg), void *arg, u64 timeout_ns);
 
+/* From here to the end the running task loses time, at work or asleep, because memory is short: counted as pressure
+ * (mm/psi.h). Nests: host_stall_end is given what host_stall_begin returned. May be called under spin locks that
+ * interrupt handlers do not take. */
+bool host_stall_begin(void);
+void host_stall_end(bool began);
+
 /* Sleeping reader/writer lock, writers first, one word when uncontended. */
 struct rwlock {
 	u32 state; /* bit 31: a writer holds it; bit 30: somebody waits; else: readers */

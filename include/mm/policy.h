@@ -47,6 +47,7 @@ struct lru {
 	struct spinlock lock; /* RANK_LRU */
 	u8 type;              /* enum lru_type */
 	u8 gauge[LRU_NR_LISTS]; /* enum mm_counter of each list */
+	bool has_active;      /* the policy calls lists active at all */
 	u32 epoch;            /* changes with the policy */
 	const struct policy *policy;
 	struct lru_group *group;
@@ -59,6 +60,7 @@ struct lru {
 struct refault {
 	u64 distance;  /* how far the group's clock went since then: lru_clock */
 	unsigned word; /* what evict() returned; 0 if another policy evicted it */
+	bool was_active; /* it had been on an active list */
 };
 
 /* What is known of a page's use since it was last asked. */

@@ -70,9 +70,13 @@ bool balance_pull(struct runqueue *rq, u32 min_lead)
 	struct task *t = movable(from, rq->id);
 	if (t) {
 		rq_dequeue(from, t);
+		rq_psi_moved(from, t);
 		t->vruntime += rq->min_vruntime - from->min_vruntime;
 		t->cpu = rq->id;
 		rq_enqueue(rq, t);
+		u64 now = hal_clock_ns();
+		psi_cpu_wanted(&rq->psi, now);
+		rq_psi_enter(rq, t, now);
 	}
 	spin_unlock(&from->lock);
 	return t != NULL;
@@ -100,6 +104,7 @@ int sched_set_affinity(struct task *t, cpumask_t mask)
 		rq_resched(rq);
 	} else if (must_move && t->on_rq) {
 		rq_dequeue(rq, t);
+		rq_psi_moved(rq, t);
 		t->vruntime -= rq->min_vruntime;
 		spin_unlock(&rq->lock);
 		task_place(t);

@@ -58,7 +58,7 @@ void cputime_idle_enter(struct runqueue *rq, u64 now, struct task *prev)
 static void credit_idle(struct runqueue *rq, u64 now)
 {
 	u64 ns = now > rq->idle_since_ns ? now - rq->idle_since_ns : 0;
-	if (rq->nr_iowait)
+	if (rq->psi.nr_io)
 		rq->times.iowait_ns += ns;
 	else
 		rq->times.idle_ns += ns;
@@ -72,11 +72,10 @@ void cputime_idle_leave(struct runqueue *rq, u64 now)
 	rq->last_sample_ns = now;
 }
 
-void cputime_iowait_end(struct runqueue *rq, u64 now)
+void cputime_io_ends(struct runqueue *rq, u64 now)
 {
 	if (rq->idle_since_ns)
 		credit_idle(rq, now);
-	rq->nr_iowait--;
 }
 
 void sched_cpu_times(unsigned cpu, struct cpu_times *out)
@@ -143,7 +142,7 @@ unsigned sched_nr_blocked(void)
 {
 	unsigned n = 0;
 	for (unsigned cpu = 0; cpu < hal_nr_cpus(); cpu++)
-		n += READ_ONCE(runqueues[cpu].nr_iowait);
+		n += READ_ONCE(runqueues[cpu].psi.nr_io);
 	return n;
 }
 

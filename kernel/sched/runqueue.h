@@ -15,6 +15,7 @@
 #include <kernel/task.h>
 #include <kernel/time.h>
 #include <linux/sched.h>
+#include <mm/psi.h>
 
 #define RT_PRIORITIES  100         /* 1..99 are used */
 #define SLICE_LATENCY  24000000ull /* ns in which each of a few fair tasks runs once */
@@ -45,13 +46,18 @@ struct runqueue {
 	u64 nr_switches;
 	u64 next_tick_ns, last_sample_ns, next_balance_ns;
 	u64 idle_since_ns;       /* 0: not idle */
-	u32 nr_iowait;           /* tasks that went to sleep here for a device's answer, and sleep yet */
 	u64 unsplit_ns;          /* exact busy time not yet divided */
 	struct cpu_times times;
+	struct psi_cpu psi;      /* of the whole machine: psi.c */
 } __attribute__((aligned(64)));
 
 extern struct runqueue runqueues[HAL_MAX_CPUS];
-static inline struct runqueue *this_rq(void) { return &runqueues[hal_cpu_id()]; }
+static inline struct runqueue *this_rq(void)
+{
+	struct runqueue *rq = &runqueues[hal_cpu_id()];
+	__asm__("" : "+r"(rq)); /* one register, instead of the address computed anew for every field */
+	return rq;
+}
 
 static inline bool task_is_rt(const struct task *t) { return t->sched_policy == SCHED_FIFO || t->sched_policy == SCHED_RR; }
 
@@ -79,12 +85,21 @@ void task_place(struct task *t);       /* queues a RUNNING task that is on no qu
 unsigned balance_select_cpu(const struct task *t);
 bool balance_pull(struct runqueue *rq, u32 min_lead); /* took a task from another CPU? */
 
+/* psi.c; rq->lock held. All but rq_psi_moved and rq_psi_update only for tasks with task->stall */
+void rq_psi_update(struct runqueue *rq, const struct task *curr, u64 now); /* after any change, while rq->psi.is_watched */
+void rq_psi_enter(struct runqueue *rq, struct task *t, u64 now); /* t has become runnable here */
+void rq_psi_leave(struct runqueue *rq, struct task *t); /* t is not runnable here any more: it sleeps, or goes elsewhere */
+void rq_psi_wake(struct runqueue *rq, struct task *t);  /* t, asleep here, is being woken */
+void rq_psi_moved(struct runqueue *rq, struct task *t); /* t, not running, is taken to another CPU */
+/* In the timer interrupt: when the next one has to come, at the latest. */
+u64 psi_tick(u64 now, u64 next);
+
 /* load.c */
 void load_update(u64 now);
 void cputime_sample(struct runqueue *rq, u64 now, bool user);
 void cputime_idle_enter(struct runqueue *rq, u64 now, struct task *prev);
 void cputime_idle_leave(struct runqueue *rq, u64 now);
-void cputime_iowait_end(struct runqueue *rq, u64 now); /* one of nr_iowait is being woken */
+void cputime_io_ends(struct runqueue *rq, u64 now); /* one of psi.nr_io is about to be woken */
 
 /* kernel/time/timer.c */
 void timer_run_expired(u64 now);       /* this CPU's; interrupts off */

@@ -104,12 +104,13 @@ static void put_prev(struct runqueue *rq, struct task *prev)
 	}
 	rq_count(rq, prev, -1);
 	prev->on_rq = false;
+	if (unlikely(prev->stall))
+		rq_psi_leave(rq, prev);
 	if (prev->state == TASK_RUNNING) {
 		prev->vruntime -= rq->min_vruntime;
 		rq->push = prev;
 	} else {
 		prev->nr_switches_voluntary++;
-		rq->nr_iowait += prev->in_iowait;
 		if (prev->state == TASK_DEAD || prev->state == TASK_ZOMBIE)
 			rq->dead = prev;
 	}
@@ -136,6 +137,9 @@ void schedule(void)
 	} else {
 		next = rq->idle;
 	}
+	psi_cpu_switched(&rq->psi, rq->nr_running, now);
+	if (unlikely(rq->psi.is_watched))
+		rq_psi_update(rq, next, now);
 	if (next != prev) {
 		if (prev->state == TASK_RUNNING && prev != rq->idle)
 			prev->nr_switches_involuntary++;
@@ -176,9 +180,13 @@ void sched_yield_current(void)
 /* rq is t's, locked; t is RUNNING, on no queue, with a vruntime that fits rq. */
 static void activate(struct runqueue *rq, struct task *t)
 {
-	rq_account(rq, hal_clock_ns());
+	u64 now = hal_clock_ns();
+	rq_account(rq, now);
 	rq_place_woken(rq, t);
 	rq_enqueue(rq, t);
+	psi_cpu_wanted(&rq->psi, now);
+	if (unlikely(t->stall || rq->psi.is_watched))
+		rq_psi_enter(rq, t, now);
 	if (rq_preempts(rq, t))
 		rq_resched(rq);
 	else if (rq->nr_running == 2 && rq->id == hal_cpu_id())
@@ -208,10 +216,10 @@ void task_wake(struct task *t)
 	if (!is_asleep(t))
 		goto out;
 	t->state = TASK_RUNNING;
+	if (unlikely(t->stall) && !t->on_rq)
+		rq_psi_wake(rq, t);
 	if (t->on_rq) /* it has not left the CPU yet, and will not now */
 		goto out;
-	if (t->in_iowait)
-		cputime_iowait_end(rq, hal_clock_ns());
 	unsigned cpu = balance_select_cpu(t);
 	if (cpu == rq->id) {
 		activate(rq, t);
@@ -288,7 +296,7 @@ void kernel_timer(void)
 {
 	u64 now = hal_clock_ns();
 	timer_run_expired(now);
-	u64 next = tick(this_rq(), now);
+	u64 next = psi_tick(now, tick(this_rq(), now));
 	load_update(now);
 	timer_rearm(next);
 }

@@ -170,10 +170,10 @@ int host_wait(struct host_waitq *q, bool (*ready)(void *arg), void *arg, u64 tim
 int host_wait_io(struct host_waitq *q, bool (*ready)(void *arg), void *arg, u64 timeout_ns)
 {
 	struct task *t = current;
-	bool before = t->in_iowait;
-	t->in_iowait = true;
+	u8 before = t->stall & STALL_IO;
+	t->stall |= STALL_IO;
 	int err = host_wait(q, ready, arg, timeout_ns);
-	t->in_iowait = before;
+	t->stall = (u8)((t->stall & ~STALL_IO) | before);
 	return err;
 }
 

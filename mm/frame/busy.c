@@ -28,10 +28,16 @@ static bool try_or_wait(void *arg)
 	return frame_busy_trylock(f);
 }
 
+/* Whoever waits for a page of the working set to be read again waits for lack of memory. */
+static bool is_missed(const struct frame *f) { return (frame_flags(f) & (FRAME_REFAULT | FRAME_UPTODATE)) == FRAME_REFAULT; }
+
 void frame_busy_lock(struct frame *f)
 {
-	if (!frame_busy_trylock(f))
-		host_wait_io(queue_of(f), try_or_wait, f, 0);
+	if (likely(frame_busy_trylock(f)))
+		return;
+	bool stalls = is_missed(f) && host_stall_begin();
+	host_wait_io(queue_of(f), try_or_wait, f, 0);
+	host_stall_end(stalls);
 }
 
 /* Called under the queue's lock: true, or leaves word that somebody waits. */

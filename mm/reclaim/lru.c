@@ -76,6 +76,13 @@ static inline u32 flags_on_list(const struct lru *l, unsigned list)
 	return FRAME_LRU | list << LRU_LIST_SHIFT | (l->epoch & 1 ? LRU_EPOCH : 0);
 }
 
+/* New pages that begin on an active list are only noted when they leave it, or go over to another one. */
+static void note_active(struct frame *f)
+{
+	if (!(frame_flags(f) & FRAME_WAS_ACTIVE))
+		frame_set_flags(f, FRAME_WAS_ACTIVE);
+}
+
 static void move(struct lru *l, struct frame *f, unsigned from, unsigned to)
 {
 	list_del(&f->lru);
@@ -88,6 +95,8 @@ static void move(struct lru *l, struct frame *f, unsigned from, unsigned to)
 	if (l->gauge[from] != l->gauge[to]) {
 		stat_add(l->gauge[from], -1);
 		stat_add(l->gauge[to], 1);
+		if (is_active(l, from) || is_active(l, to))
+			note_active(f);
 	}
 }
 
@@ -149,17 +158,40 @@ static inline enum mm_counter insert(struct lru *l, struct frame *f, const struc
 	return gauge;
 }
 
+static u64 nr_evictable(const struct lru_group *g)
+{
+	u64 nr = 0;
+	for (unsigned t = 0; t < LRU_NR_TYPES; t++)
+		for (unsigned i = LRU_FIRST_LIST; i < LRU_NR_LISTS; i++)
+			nr += READ_ONCE(g->lru[t].nr[i]);
+	return nr;
+}
+
+/* A page came back that was evicted: does it belong to the working set? It does if its policy makes it active at
+ * once and it was active before. A policy that tells no active pages is asked for nothing: then it is the distance, to
+ * as many evictions as there are pages, that says so. */
+static void count_refault(struct lru *l, struct frame *f, const struct refault *r, bool is_active_now)
+{
+	bool is_wanted = is_active_now && r->was_active;
+	stat_add(STAT_WORKINGSET_REFAULT_ANON + l->type, 1);
+	if (is_active_now) {
+		stat_add(STAT_WORKINGSET_ACTIVATE_ANON + l->type, 1);
+		note_active(f);
+	}
+	if (is_wanted)
+		stat_add(STAT_WORKINGSET_RESTORE_ANON + l->type, 1);
+	if (is_wanted || (!l->has_active && r->distance <= nr_evictable(l->group)))
+		frame_set_flags(f, FRAME_REFAULT);
+}
+
 /* It may have been evicted. */
 static __attribute__((noinline)) void insert_again(struct lru *l, struct frame *f)
 {
 	struct refault r;
 	bool is_refault = workingset_refault(l, f, &r);
 	enum mm_counter gauge = insert(l, f, is_refault ? &r : NULL);
-	if (is_refault) {
-		stat_add(STAT_WORKINGSET_REFAULT_ANON + l->type, 1);
-		if (gauge == active_gauge(l))
-			stat_add(STAT_WORKINGSET_ACTIVATE_ANON + l->type, 1);
-	}
+	if (is_refault)
+		count_refault(l, f, &r, gauge == active_gauge(l));
 }
 
 void lru_insert(struct lru *l, struct frame *f)
@@ -172,7 +204,7 @@ void lru_insert(struct lru *l, struct frame *f)
 
 void lru_add(struct frame *f) { lru_insert(lru_of(f), f); }
 
-#define FLAGS_OF_LISTS (FRAME_LRU | LRU_LIST_MASK | LRU_EPOCH | LRU_POLICY_MASK)
+#define FLAGS_OF_LISTS (FRAME_LRU | FRAME_WAS_ACTIVE | FRAME_REFAULT | LRU_LIST_MASK | LRU_EPOCH | LRU_POLICY_MASK)
 
 /* The page is not locked any more. False: it was not. */
 static bool forget_lock(struct frame *f)
@@ -484,6 +516,9 @@ static void adopt_policy(struct lru *l, const struct policy *p)
 		l->words[i] = 0;
 	if (p->init)
 		p->init(l);
+	l->has_active = false;
+	for (unsigned i = LRU_FIRST_LIST; i < LRU_NR_LISTS; i++)
+		l->has_active |= is_active(l, i);
 }
 
 void lru_group_init(struct lru_group *g, u32 number, const struct policy *p)

@@ -202,7 +202,10 @@ static u64 reclaim(u64 nr, unsigned alloc, bool is_worker)
 {
 	struct scan s = { .alloc = alloc, .is_worker = is_worker, .nr_freed = shrink_slab(nr) };
 	u64 since = READ_ONCE(progress);
+	bool stalls = host_stall_begin();
 	shrink_lists(&s, nr);
+	if (is_worker)
+		host_stall_end(stalls); /* nobody loses what the worker waits */
 	if (s.is_dirty && s.nr_freed + s.nr_started < nr)
 		flusher_kick_all();
 	if (s.nr_started && s.nr_freed < nr)
@@ -213,6 +216,7 @@ static u64 reclaim(u64 nr, unsigned alloc, bool is_worker)
 		host_wait(&pause_queue, has_progressed, &since, PAUSE_NS);
 		shrink_batch(&s, LRU_FILE);
 	}
+	host_stall_end(stalls && !is_worker);
 	return s.nr_freed + s.nr_started;
 }
 

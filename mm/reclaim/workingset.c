@@ -3,10 +3,11 @@
  * What is remembered of evicted pages, so that policies can tell how soon they came back (the refault distance).
  *
  * A ghost is one 64-bit word in a table of as many words as the machine has pages, in sets of one cache
- * line: the clock of its group when the page went, five bits of its policy, which policy that was, and a tag.
+ * line: the clock of its group when the page went, five bits of its policy, which policy that was, whether the page
+ * had been active, and a tag.
  * Set and tag come from a hash of the page's place: the number of its file and the index there, or its swap
  * entry. A full set loses its oldest ghost. Words are read and written atomically, without locks: what is lost
- * in a race, or taken for another page's by an equal tag (one in 2^20), is a hint and not a page.
+ * in a race, or taken for another page's by an equal tag (one in 2^19), is a hint and not a page.
  *
  * Nothing is allocated after boot. Linux keeps the same in the slots of the file's index; there, ghosts
  * need memory and a shrinker.
@@ -20,8 +21,9 @@
 #define CHUNK_WORDS ((PAGE_SIZE << FRAME_MAX_ORDER) / sizeof(u64))
 #define MAX_CHUNKS  1024u /* for 2 TiB of RAM; beyond, the table stays as large */
 
-/* 63..32 clock | 31..27 word | 26..24 policy | 23..0 tag, never 0 */
-#define TAG_MASK     0xffffffull
+/* 63..32 clock | 31..27 word | 26..24 policy | 23 was active | 22..0 tag, never 0 */
+#define TAG_MASK     0x7fffffull
+#define WAS_ACTIVE   (1ull << 23)
 #define POLICY_SHIFT 24
 #define WORD_SHIFT   27
 #define CLOCK_SHIFT  32
@@ -72,18 +74,18 @@ static u64 tag_of(u64 place) { return (place & TAG_MASK) | 1; }
 
 static u32 clock_of(u64 ghost) { return (u32)(ghost >> CLOCK_SHIFT); }
 
-/* The empty word of the set, or the oldest. */
-static u64 *room_in(u64 *set, u32 now)
+/* The word of the same place from before, which it has left unseen; else an empty one of the set, or the oldest. */
+static u64 *room_in(u64 *set, u64 tag, u32 now)
 {
-	u64 *oldest = set;
+	u64 *room = set;
 	for (unsigned i = 0; i < SET_WORDS; i++) {
-		u64 w = READ_ONCE(set[i]);
-		if (!w)
+		u64 w = READ_ONCE(set[i]), r = READ_ONCE(*room);
+		if ((w & TAG_MASK) == tag)
 			return &set[i];
-		if (now - clock_of(w) > now - clock_of(READ_ONCE(*oldest)))
-			oldest = &set[i];
+		if (r && (!w || now - clock_of(w) > now - clock_of(r)))
+			room = &set[i];
 	}
-	return oldest;
+	return room;
 }
 
 void workingset_remember(struct lru *l, const struct frame *f, const struct policy *p, unsigned word)
@@ -92,12 +94,14 @@ void workingset_remember(struct lru *l, const struct frame *f, const struct poli
 	if (!nr_words || !place_of(l, f, &place))
 		return;
 	u32 now = (u32)lru_clock(l);
-	u64 *room = room_in(set_of(place), now);
-	u64 ghost = (u64)now << CLOCK_SHIFT | (u64)(word & 31) << WORD_SHIFT | (u64)policy_number(p) << POLICY_SHIFT | tag_of(place);
-	if (__atomic_exchange_n(room, ghost, __ATOMIC_RELAXED))
-		stat_add(STAT_WORKINGSET_NODERECLAIM, 1);
-	else
+	u64 *room = room_in(set_of(place), tag_of(place), now);
+	u64 ghost = (u64)now << CLOCK_SHIFT | (u64)(word & 31) << WORD_SHIFT | (u64)policy_number(p) << POLICY_SHIFT |
+	            (frame_flags(f) & FRAME_WAS_ACTIVE ? WAS_ACTIVE : 0) | tag_of(place);
+	u64 old = __atomic_exchange_n(room, ghost, __ATOMIC_RELAXED);
+	if (!old)
 		__atomic_fetch_add(&workingset_nr_ghosts, 1, __ATOMIC_RELAXED);
+	else if ((old & TAG_MASK) != tag_of(place))
+		stat_add(STAT_WORKINGSET_NODERECLAIM, 1);
 }
 
 bool workingset_refault(struct lru *l, const struct frame *f, struct refault *out)
@@ -112,6 +116,7 @@ bool workingset_refault(struct lru *l, const struct frame *f, struct refault *ou
 			continue;
 		__atomic_fetch_sub(&workingset_nr_ghosts, 1, __ATOMIC_RELAXED);
 		out->distance = (u32)lru_clock(l) - clock_of(w);
+		out->was_active = w & WAS_ACTIVE;
 		bool is_own = (w >> POLICY_SHIFT & 7) == policy_number(READ_ONCE(l->policy));
 		out->word = is_own ? (unsigned)(w >> WORD_SHIFT & 31) : 0;
 		return true;

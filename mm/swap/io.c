@@ -71,7 +71,7 @@ static bool take_io(void *arg)
 static struct swap_io *io_get(void)
 {
 	struct swap_io *io = NULL;
-	host_wait(&pool_queue, take_io, &io, 0);
+	host_wait_io(&pool_queue, take_io, &io, 0);
 	io->nr = 0;
 	return io;
 }
@@ -163,8 +163,10 @@ static void transfer(struct frame *const *frames, unsigned nr, enum block_op op)
 
 void swap_read(struct frame *const *frames, unsigned nr)
 {
+	bool stalls = frame_flags(frames[0]) & FRAME_REFAULT && host_stall_begin();
 	stat_add(STAT_PSWPIN, nr);
 	transfer(frames, nr, BLOCK_READ);
+	host_stall_end(stalls);
 }
 
 void swap_write(struct frame *const *frames, unsigned nr)

@@ -77,5 +77,6 @@ int run_cache_tests(void);
 int run_policy_tests(void);
 int run_swap_tests(void);
 int run_oom_tests(void);
+int run_psi_tests(void);
 
 #endif

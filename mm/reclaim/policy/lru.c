@@ -12,11 +12,8 @@
  */
 #include <mm/lru.h>
 #include <mm/reclaim.h>
-#include <mm/stat.h>
 
 enum { INACTIVE = LRU_FIRST_LIST, ACTIVE };
-
-#define WORKINGSET LRU_POLICY_BIT(0) /* was active once */
 
 static u64 square_root(u64 x)
 {
@@ -54,10 +51,6 @@ static unsigned add(struct lru *l, struct frame *f, const struct refault *r)
 	if (!r || r->distance > workingset_size(l))
 		return INACTIVE;
 	lru_clock_pass(l, 1);
-	if (r->word) {
-		frame_set_flags(f, WORKINGSET);
-		stat_add(STAT_WORKINGSET_RESTORE_ANON + l->type, 1);
-	}
 	return ACTIVE;
 }
 
@@ -78,16 +71,10 @@ static struct frame *select(struct lru *l)
 	return f ? f : lru_coldest(l, ACTIVE);
 }
 
-static unsigned deactivate(struct frame *f)
-{
-	frame_set_flags(f, WORKINGSET);
-	return INACTIVE;
-}
-
 static unsigned judge(struct lru *l, struct frame *f, unsigned from, unsigned used)
 {
 	if (from == ACTIVE)
-		return deactivate(f);
+		return INACTIVE;
 	if (!(used & USED_MAPPED))
 		return LRU_EVICT;
 	if (l->type == LRU_FILE && !(used & (USED_CALL | USED_TWICE | USED_EXEC))) {
@@ -103,10 +90,8 @@ static struct frame *age(struct lru *l) { return inactive_is_low(l) ? lru_coldes
 /* Programs' code stays active as long as it is used. */
 static unsigned aged(struct lru *l, struct frame *f, unsigned from, unsigned used)
 {
-	return l->type == LRU_FILE && used & USED_EXEC ? ACTIVE : deactivate(f);
+	return l->type == LRU_FILE && used & USED_EXEC ? ACTIVE : INACTIVE;
 }
-
-static unsigned evict(struct lru *l, struct frame *f) { return (frame_flags(f) & WORKINGSET) != 0; }
 
 const struct policy policy_lru = {
 	.name = "lru",
@@ -118,5 +103,4 @@ const struct policy policy_lru = {
 	.judge = judge,
 	.age = age,
 	.aged = aged,
-	.evict = evict,
 };

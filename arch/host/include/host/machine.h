@@ -72,6 +72,11 @@ void host_processes_forget(void);
 /* The one that runs: 0, of no process. */
 extern u32 host_running_pid;
 
+/* How often somebody lost time for lack of memory (host_stall_begin), and how much, since the program began. */
+extern struct host_stalls {
+	u64 nr, ns; /* atomic */
+} host_stalls;
+
 /* What host_current() and host_rlimits() answer; tests set it. */
 extern struct host_context host_context;
 extern struct rlimit_pair host_limits[];
