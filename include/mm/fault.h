@@ -15,7 +15,7 @@ struct space;
 
 enum fault_kind {
 	FAULT_MAPPED, /* done: repeat the access */
-	FAULT_RETRY,  /* nothing decided (killed while waiting): check signals, then repeat */
+	FAULT_RETRY,  /* nothing decided (the page was being migrated, or killed while waiting): check signals, then repeat */
 	FAULT_SIGNAL, /* send sig with code and the address */
 	FAULT_OOM,    /* no memory */
 };

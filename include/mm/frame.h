@@ -188,6 +188,17 @@ static inline bool frame_busy_trylock(struct frame *f)
 }
 void frame_busy_unlock(struct frame *f);
 
+/* Waiting for the busy bit to go without a reference, which would keep the frame from being migrated: begun
+ * under a lock that keeps f what it is, ended without any. It may end too early: what was to be done is tried
+ * again. False: f is not busy, there is nothing to wait for. */
+struct frame_queue;
+struct frame_wait {
+	struct frame_queue *queue;
+	u64 nr_wakes;
+};
+bool frame_wait_begin(struct frame *f, struct frame_wait *w);
+void frame_wait_end(struct frame_wait *w);
+
 /* FRAME_WRITEBACK, set by whoever starts the write with the busy bit held, ends. */
 void frame_wait_writeback(struct frame *f);
 void frame_end_writeback(struct frame *f);

@@ -167,11 +167,23 @@ void tlb_batch_flush(struct tlb_batch *b);
  * left to the caller. False: an entry of a locked region stays. */
 bool walk_back_swap_out(struct frame *f, struct tlb_batch *b);
 /* Makes the entry (table, index) map f again, which is what its swap slot holds, with these bits and for all
- * sharers; takes over a reference. Returns how many entries still name the slot. */
-u32 entry_swap_in(struct frame *table, unsigned index, struct frame *f, u64 bits);
+ * sharers; takes over a reference. *nr_left: entries that name the slot still. False, and nothing is done: f is
+ * busy, and perhaps on its way to another frame. */
+bool entry_swap_in(struct frame *table, unsigned index, struct frame *f, u64 bits, u32 *nr_left);
 /* Makes every entry that names the slot map f, without access: the next touch gives it its region's rights.
  * f is in the slot's swap cache, up to date and busy. */
 void swapped_bring_back(u64 entry, struct frame *f);
+
+/* ---- migrating (migrate.c): the frame is busy, with a reference of the caller's ---- */
+
+/* Turns every entry that maps f, in all sharers, into a migrating one, and flushes. Whoever may map f anew looks at
+ * its busy bit first. */
+void walk_back_suspend(struct frame *f);
+/* Does nobody hold f but its slots, and `others` beside them? While all entries are migrating no new reference
+ * comes from them that is used for the content. */
+bool frame_is_quiet(struct frame *f, u32 others);
+/* Makes every migrating entry of f map `to` as it mapped f; chain and references go over. to == f: as before. */
+void walk_back_resume(struct frame *f, struct frame *to);
 
 /* ---- walking down (walk.c) ---- */
 

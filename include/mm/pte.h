@@ -8,6 +8,8 @@
  * An entry is empty (0), maps a frame with access (P), maps a frame without any access (P = 0, bit 8:
  * PROT_NONE keeps the frame), or names a page in swap. "Special" entries map frames that have no slots and
  * no counts (zero page, vDSO); those that name a page in swap have that bit too, since they map no frame.
+ * An entry whose frame is being migrated keeps all it says but grants nothing: it maps the frame without access,
+ * with bit 11, and with bit 3 if P comes back.
  * W in an entry of an upper table is off exactly when the table below is shared.
  *
  *   in swap:  57..12 swap entry (area, slot; see mm/swap.h) | 10 swap | 9 special
@@ -27,6 +29,8 @@
 #define PTE_SPECIAL  (1ull << 9)
 #define PTE_SWAP     (1ull << 10) /* only with P = 0, no access off, special */
 #define PTE_LOCKED   (1ull << 52) /* of a region locked in memory: reclaim leaves the page alone */
+#define PTE_MIGRATING (1ull << 11) /* only with PTE_NOACCESS */
+#define PTE_HAD_ACCESS (1ull << 3) /* only with PTE_MIGRATING: P comes back */
 #define PTE_NX       (1ull << 63)
 #define PTE_PFN      0x000ffffffffff000ull
 
@@ -53,6 +57,19 @@ static inline pte_t pte_make(pfn_t pfn, u64 rights) { return (pte_t){ (pfn << PA
 static inline pte_t pte_with_rights(pte_t e, u64 rights) { return (pte_t){ (e.bits & ~PTE_RIGHTS) | rights }; }
 static inline pte_t pte_set(pte_t e, u64 bits) { return (pte_t){ e.bits | bits }; }
 static inline pte_t pte_clear(pte_t e, u64 bits) { return (pte_t){ e.bits & ~bits }; }
+
+static inline bool pte_is_migrating(pte_t e) { return e.bits & PTE_MIGRATING; }
+static inline pte_t pte_to_migrating(pte_t e)
+{
+	u64 had = e.bits & PTE_PRESENT ? PTE_HAD_ACCESS : 0;
+	return (pte_t){ (e.bits & ~PTE_PRESENT) | PTE_NOACCESS | PTE_MIGRATING | had };
+}
+/* As it was, of another frame. */
+static inline pte_t pte_from_migrating(pte_t e, pfn_t pfn)
+{
+	u64 access = e.bits & PTE_HAD_ACCESS ? PTE_PRESENT : PTE_NOACCESS;
+	return pte_make(pfn, (e.bits & ~(PTE_PFN | PTE_NOACCESS | PTE_MIGRATING | PTE_HAD_ACCESS)) | access);
+}
 
 /* Entry of an upper table. */
 static inline pte_t pte_make_table(pfn_t table) { return pte_make(table, PTE_PRESENT | PTE_WRITE | PTE_USER); }

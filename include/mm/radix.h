@@ -37,6 +37,8 @@ void radix_release(struct radix_reserve *r); /* gives back what was not used */
 /* 0; -EEXIST when taken; -EAGAIN when the tree changed and r holds too few nodes (nothing was done). */
 int radix_insert(struct radix_tree *t, u64 index, void *item, struct radix_reserve *r);
 void *radix_lookup(const struct radix_tree *t, u64 index);
+/* Puts another item at index, where one is; the tags stay. */
+void radix_replace(struct radix_tree *t, u64 index, void *item);
 void *radix_remove(struct radix_tree *t, u64 index); /* what was there, or NULL; frees empty nodes */
 
 /* The first item with *index >= the given one: sets *index, returns it; NULL when there is none. */

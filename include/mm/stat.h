@@ -73,6 +73,8 @@
 	X(WORKINGSET_RESTORE_ANON, "workingset_restore_anon", "those that had been active before")               \
 	X(WORKINGSET_RESTORE_FILE, "workingset_restore_file", "those that had been active before")               \
 	X(SLABS_SCANNED, "slabs_scanned", "reclaimable objects looked at")                                       \
+	X(PGMIGRATE_SUCCESS, "pgmigrate_success", "pages moved to another frame")                                \
+	X(PGMIGRATE_FAIL, "pgmigrate_fail", "pages that were to be moved and stayed")                            \
 	X(DROP_PAGECACHE, "drop_pagecache", "times the page cache was dropped on request")                       \
 	X(DROP_SLAB, "drop_slab", "times reclaimable slab was dropped on request")
 

@@ -75,6 +75,11 @@ void swap_cache_release(struct frame *f);
 void swap_cache_give_up(struct frame *f);
 /* Takes the busy f out if no entry names its slot (mapped or not). */
 void swap_cache_release_busy(struct frame *f);
+/* Migration: passes through the lock of f's slot, if f is in the cache. Who finds it there later sees that it is busy. */
+bool swap_cache_pass(struct frame *f);
+/* Lets the page of the busy f, which is in the cache, move to `to` by calling move(f, to), if nobody holds f but its slots
+ * and nr_others (the cache, the caller, an index). */
+bool swap_cache_move(struct frame *f, struct frame *to, u32 nr_others, void (*move)(struct frame *f, struct frame *to));
 /* A write to f, which one entry maps and FRAME_SWAPCACHE is set on: takes it out if no other entry names its
  * slot and nobody else holds it. True: the page is the writer's own. Leaf table lock held. */
 bool swap_cache_reuse(struct frame *f);

@@ -165,6 +165,14 @@ void *radix_lookup(const struct radix_tree *t, u64 index)
 	return leaf ? leaf->children[way(index, 1)] : NULL;
 }
 
+void radix_replace(struct radix_tree *t, u64 index, void *item)
+{
+	struct radix_node *leaf = leaf_of(t, index);
+	void **place = t->height ? &leaf->children[way(index, 1)] : &t->top;
+	ASSERT(*place);
+	*place = item;
+}
+
 unsigned radix_stretch(const struct radix_tree *t, u64 index, unsigned max, void *const **items)
 {
 	unsigned first = index & (WAYS - 1), nr = min(max, WAYS - first);

@@ -39,7 +39,7 @@ static struct fault_verdict write_shared(struct space *s, struct region *r, uadd
 	int err = m->ops->make_writable(m, f->index, f);
 	if (!err && leaf_lock_exclusive(s, addr, l) == 0) {
 		e = hal_entry_load(l->entry);
-		if (pte_maps(e, f)) {
+		if (pte_is_present(e) && pte_maps(e, f)) { /* and is not being migrated */
 			mark_written(m, f);
 			write_in_place(l, e, addr, r);
 		} else {

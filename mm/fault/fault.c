@@ -46,6 +46,16 @@ static inline int lock_entry(struct space *s, uaddr_t addr, struct leaf *l)
 	return leaf_lock_exclusive(s, addr, l);
 }
 
+struct fault_verdict fault_wait(struct leaf *l, struct frame *f)
+{
+	struct frame_wait w;
+	bool must_wait = frame_wait_begin(f, &w);
+	leaf_unlock(l);
+	if (must_wait)
+		frame_wait_end(&w);
+	return VERDICT_RETRY;
+}
+
 static inline struct fault_verdict fault_in(struct space *s, struct region *r, uaddr_t addr, unsigned access)
 {
 	struct leaf l;
@@ -66,6 +76,8 @@ static inline struct fault_verdict fault_in(struct space *s, struct region *r, u
 	}
 	if (unlikely(pte_is_swap(e)))
 		return fault_swap(s, r, addr, access, &l);
+	if (unlikely(pte_is_migrating(e)))
+		return fault_wait(&l, pte_frame(e));
 	if ((access & FAULT_WRITE) && !pte_is_writable(e))
 		return fault_write_present(s, r, addr, &l, e);
 	if (unlikely(!pte_is_present(e)))

@@ -89,12 +89,15 @@ static struct fault_verdict map_cache(struct space *s, struct region *r, uaddr_t
 		frame_put(f);
 		return VERDICT_OOM;
 	}
-	bool used = false; /* f's reference */
+	bool used = false, must_wait = false; /* used: f's reference */
+	struct frame_wait w;
 	u64 bits = cache_rights(r, m, access);
 	if (pte_is_none(hal_entry_load(l.entry))) {
 		spin_lock(&m->tree_lock);
 		u64 nr_pages = mapping_nr_pages(m);
-		if (f->mapping == m && f->index < nr_pages) { /* else truncated meanwhile */
+		/* While it may be being migrated, nothing is mapped behind its back. */
+		must_wait = unlikely(frame_flags(f) & FRAME_BUSY) && frame_wait_begin(f, &w);
+		if (!must_wait && f->mapping == m && f->index < nr_pages) { /* else truncated meanwhile */
 			if (!(access & FAULT_WRITE) && !(r->flags & REGION_RAND_READ))
 				map_around_locked(s, r, addr, &l, bits, nr_pages);
 			used = !was_mapped_around(&l);
@@ -103,7 +106,7 @@ static struct fault_verdict map_cache(struct space *s, struct region *r, uaddr_t
 				         m->flags & MAPPING_SHMEM ? RSS_SHMEM : RSS_FILE);
 		}
 		spin_unlock(&m->tree_lock);
-		if (access & FAULT_WRITE)
+		if ((access & FAULT_WRITE) && !must_wait)
 			mark_written(m, f);
 	}
 	leaf_unlock(&l);
@@ -111,7 +114,10 @@ static struct fault_verdict map_cache(struct space *s, struct region *r, uaddr_t
 		frame_put(f); /* mapped with others; or truncated, or another CPU was faster: the access is repeated */
 	else if (m->store && (access & FAULT_WRITE))
 		writeback_throttle(m, 1);
-	return VERDICT_MAPPED;
+	if (likely(!must_wait))
+		return VERDICT_MAPPED;
+	frame_wait_end(&w);
+	return VERDICT_RETRY;
 }
 
 /* Maps a private copy of the cache's frame f, whose reference is used up. */

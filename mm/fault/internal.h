@@ -13,6 +13,7 @@
 #include <mm/writeback.h>
 
 #define VERDICT_MAPPED ((struct fault_verdict){ .kind = FAULT_MAPPED })
+#define VERDICT_RETRY ((struct fault_verdict){ .kind = FAULT_RETRY })
 #define VERDICT_OOM    ((struct fault_verdict){ .kind = FAULT_OOM })
 #define VERDICT_SIGNAL(s, c) ((struct fault_verdict){ .kind = FAULT_SIGNAL, .sig = (s), .code = (c) })
 
@@ -43,6 +44,8 @@ struct fault_verdict fault_anon(struct space *s, struct region *r, uaddr_t addr,
 struct fault_verdict fault_file(struct space *s, struct region *r, uaddr_t addr, unsigned access);
 /* An entry that names a page in swap (swap.c). The leaf is locked, shared or not; unlocks it. */
 struct fault_verdict fault_swap(struct space *s, struct region *r, uaddr_t addr, unsigned access, struct leaf *l);
+/* The frame is being migrated: waits for that, after which the access is repeated. The leaf is locked; unlocks it. */
+struct fault_verdict fault_wait(struct leaf *l, struct frame *f);
 /* A write to a present entry without W (copy.c). The leaf is exclusive and locked; unlocks it. */
 struct fault_verdict fault_write_present(struct space *s, struct region *r, uaddr_t addr, struct leaf *l, pte_t e);
 

@@ -22,7 +22,16 @@ static struct fault_verdict map_swapped(struct space *s, struct region *r, uaddr
 		frame_put_user(f);
 		return VERDICT_MAPPED;
 	}
-	u32 nr_left = entry_swap_in(l.table, l.index, f, bits_of(r));
+	u32 nr_left;
+	if (unlikely(!entry_swap_in(l.table, l.index, f, bits_of(r), &nr_left))) {
+		struct frame_wait w;
+		bool must_wait = frame_wait_begin(f, &w);
+		leaf_unlock(&l);
+		frame_put(f); /* it would be in the way of who migrates it */
+		if (must_wait)
+			frame_wait_end(&w);
+		return VERDICT_RETRY;
+	}
 	if (!nr_left && swap_is_tight())
 		swap_cache_give_up(f);
 	if (access & FAULT_WRITE && !l.is_shared)

@@ -3,9 +3,12 @@
  * Changes to every entry that maps a frame, for all sharers: W and D taken away before a file's page is
  * written back, so that the next write faults and is noticed; A read and cleared by reclaim.
  *
- * A slot that is missed would lose data, so chains longer than one batch go on from the last slot
- * visited as long as that one still maps the frame, else from the head. New slots come in at the head;
- * whoever sets W there marks the page dirty under the same table lock.
+ * A slot that is missed would lose data. Chains longer than one batch go on from the last slot visited as long
+ * as that one still maps the frame, else from the head. Meanwhile entries are copied (a table is unshared) and
+ * moved (mremap); a copy may stand where the walk has been, as the entry was before it was changed. So the
+ * chain is walked again until nothing had to be changed and no slot was lost on the way: an entry that was missed
+ * then would be the copy of one that this last walk found as it should be. Whoever sets W meanwhile marks the
+ * page dirty under the same table lock.
  */
 #include "internal.h"
 #include <mm/policy.h>
@@ -30,7 +33,7 @@ static unsigned clean_entry(struct frame *t, unsigned index, pte_t e)
 		if (hal_entry_cmpxchg(entry, &e, changed)) {
 			struct clean c = { (uaddr_t)index << PAGE_SHIFT };
 			table_for_each_space(t, flush_entry, &c);
-			break;
+			return VISIT_CHANGED;
 		}
 	}
 	return 0;
@@ -47,12 +50,9 @@ static unsigned harvest_entry(struct frame *t, unsigned index, pte_t e)
 	return used;
 }
 
-/* What to do with an entry of the locked table t; returns USED_*. */
-typedef unsigned (*entry_fn)(struct frame *t, unsigned index, pte_t e);
-
 static unsigned visit_slot(struct frame *f, struct pinned *p, entry_fn fn)
 {
-	unsigned used = 0;
+	unsigned used = VISIT_LOST;
 	table_lock_leaf(p->table);
 	pte_t e = hal_entry_load(&table_entries(p->table)[p->index]);
 	if (pte_maps(e, f))
@@ -80,7 +80,7 @@ static unsigned batch_after(struct frame *f, struct pinned *p, struct pinned *ou
 	return n;
 }
 
-static unsigned for_each_slot(struct frame *f, entry_fn fn)
+unsigned slots_visit(struct frame *f, entry_fn fn)
 {
 	struct pinned slots[WALK_BATCH];
 	unsigned n = chain_batch(f, 0, slots);
@@ -96,12 +96,20 @@ static unsigned for_each_slot(struct frame *f, entry_fn fn)
 		bool lost = false;
 		n = n < WALK_BATCH ? 0 : batch_after(f, &last, slots, &lost);
 		table_put(last.table);
-		if (lost)
+		if (lost) {
 			n = chain_batch(f, 0, slots);
+			all |= VISIT_LOST;
+		}
 	}
 	return all;
 }
 
-void walk_back_clean(struct frame *f) { for_each_slot(f, clean_entry); }
-unsigned walk_back_harvest(struct frame *f) { return for_each_slot(f, harvest_entry); }
+void slots_change(struct frame *f, entry_fn fn)
+{
+	while (slots_visit(f, fn) & (VISIT_CHANGED | VISIT_LOST))
+		;
+}
+
+void walk_back_clean(struct frame *f) { slots_change(f, clean_entry); }
+unsigned walk_back_harvest(struct frame *f) { return slots_visit(f, harvest_entry) & ~VISIT_LOST; }
 bool walk_back_test_accessed(struct frame *f) { return walk_back_harvest(f) & USED_MAPPED; }

@@ -188,6 +188,17 @@ struct pinned {
 	unsigned index;
 };
 
+/* What to do with an entry of the locked table t, which maps the frame that is visited; returns bits, of which
+ * these say that it was changed, and (slots_visit) that a slot had gone elsewhere. The others are USED_*. */
+typedef unsigned (*entry_fn)(struct frame *t, unsigned index, pte_t e);
+#define VISIT_CHANGED (1u << 30)
+#define VISIT_LOST    (1u << 31)
+
+/* Visits every slot of f that is not linked meanwhile; returns all bits together (clean.c). */
+unsigned slots_visit(struct frame *f, entry_fn fn);
+/* The same until each is changed, those included that are copies of others. */
+void slots_change(struct frame *f, entry_fn fn);
+
 /* Copies up to WALK_BATCH slots of f's chain, after skipping `skip`, and pins their tables. */
 unsigned chain_batch(struct frame *f, u32 skip, struct pinned *out);
 

@@ -25,12 +25,24 @@ static inline bool protect_entry(pte_t *entry, pte_t *e, u64 now)
 	return true;
 }
 
+/* The same for any mapped entry: one whose frame is being migrated gets its rights when that is done. */
+static __attribute__((noinline)) bool protect_any(pte_t *entry, pte_t *e, u64 now)
+{
+	if (!pte_is_migrating(*e))
+		return protect_entry(entry, e, now);
+	pte_t changed = pte_to_migrating(pte_with_rights(pte_from_migrating(*e, pte_pfn(*e)), now));
+	if (changed.bits == e->bits)
+		return false;
+	hal_entry_store(entry, changed); /* the walker does not look at it */
+	return true;
+}
+
 static void protect_stretch(pte_t *entry, unsigned nr, u64 rights, struct before *b)
 {
 	u64 any = b->any, all = b->all;
 	for (pte_t *end = entry + nr; entry < end; entry++) {
 		pte_t e = hal_entry_load(entry);
-		if (pte_is_mapped(e) && protect_entry(entry, &e, rights)) {
+		if (pte_is_present(e) ? protect_entry(entry, &e, rights) : pte_is_mapped(e) && protect_any(entry, &e, rights)) {
 			any |= e.bits;
 			all &= e.bits;
 		} else if (unlikely(pte_is_swap(e))) { /* a flush may still be owed for what it was */
@@ -42,7 +54,8 @@ static void protect_stretch(pte_t *entry, unsigned nr, u64 rights, struct before
 	b->all = all;
 }
 
-/* A private frame that nobody else maps or holds: a mapped frame has one slot and one reference at least. */
+/* A private frame that nobody else maps or holds: a mapped frame has one slot and one reference at least. Who migrates
+ * it holds one more. */
 static inline bool is_own(const struct frame *f)
 {
 	return f->kind == FRAME_ANON && (READ_ONCE(f->nr_slots) | (u32)__atomic_load_n(&f->refs, __ATOMIC_ACQUIRE)) == 1;
@@ -60,7 +73,7 @@ static bool was_written(pte_t e, u32 flags)
 static __attribute__((noinline)) void protect_other(pte_t *entry, pte_t e, u64 rights, u32 flags, struct before *b)
 {
 	bool give = was_written(e, flags);
-	if (!protect_entry(entry, &e, give ? rights | PTE_WRITE : rights))
+	if (!protect_any(entry, &e, give ? rights | PTE_WRITE : rights))
 		return;
 	b->all &= e.bits;
 	if (give)

@@ -172,11 +172,11 @@ bool walk_back_swap_out(struct frame *f, struct tlb_batch *b)
 
 /* ---- in ---- */
 
-u32 entry_swap_in(struct frame *table, unsigned index, struct frame *f, u64 bits)
+/* The slot s of f is locked, with this chain; unlocks it. Returns how many entries still name it. */
+static u32 swap_in_locked(struct frame *table, unsigned index, struct frame *f, u64 bits, struct swap_slot *s, u64 swapped)
 {
 	u64 entry = frame_swap_entry(f);
-	struct swap_slot *s = swap_slot(entry);
-	u64 swapped = chain_without(swap_slot_lock(s), table, index);
+	swapped = chain_without(swapped, table, index);
 	chain_lock(f);
 	u64 mapped = chain_of(f);
 	if (!mapped)
@@ -189,6 +189,18 @@ u32 entry_swap_in(struct frame *table, unsigned index, struct frame *f, u64 bits
 	return (u32)(swapped >> 32);
 }
 
+bool entry_swap_in(struct frame *table, unsigned index, struct frame *f, u64 bits, u32 *nr_left)
+{
+	struct swap_slot *s = swap_slot(frame_swap_entry(f));
+	u64 swapped = swap_slot_lock(s);
+	bool is_free = !(frame_flags(f) & FRAME_BUSY);
+	if (likely(is_free))
+		*nr_left = swap_in_locked(table, index, f, bits, s, swapped);
+	else
+		swap_slot_unlock(s, frame_swap_entry(f), swapped);
+	return is_free;
+}
+
 void swapped_bring_back(u64 entry, struct frame *f)
 {
 	struct pinned slots[WALK_BATCH];
@@ -197,7 +209,8 @@ void swapped_bring_back(u64 entry, struct frame *f)
 			table_lock_leaf(slots[i].table);
 			if (names(&slots[i], entry)) {
 				frame_get(f);
-				entry_swap_in(slots[i].table, slots[i].index, f, PTE_NOACCESS | PTE_USER | PTE_NX);
+				struct swap_slot *s = swap_slot(entry);
+				swap_in_locked(slots[i].table, slots[i].index, f, PTE_NOACCESS | PTE_USER | PTE_NX, s, swap_slot_lock(s));
 			}
 			table_unlock_leaf(slots[i].table);
 			table_put(slots[i].table);

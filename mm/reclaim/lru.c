@@ -451,6 +451,35 @@ bool lru_isolate(struct frame *f)
 	return ok;
 }
 
+bool lru_get(struct frame *f)
+{
+	if (!(frame_flags(f) & FRAME_LRU))
+		return false;
+	struct lru *l = lru_of(f);
+	spin_lock(&l->lock);
+	/* Without a reference it may have become another page meanwhile; one of l's stays that while l is locked. */
+	u32 flags = frame_flags(f);
+	bool ok = (flags & FRAME_LRU) && lru_of(f) == l && list_in_flags(l, flags) != LRU_ISOLATED && try_get(f);
+	spin_unlock(&l->lock);
+	return ok;
+}
+
+void lru_replace(struct frame *f, struct frame *to)
+{
+	if (!(frame_flags(f) & FRAME_LRU))
+		return;
+	struct lru *l = lru_of(f);
+	spin_lock(&l->lock);
+	u32 flags = frame_flags(f) & FLAGS_OF_LISTS;
+	if (flags & FRAME_LRU) {
+		list_add(&to->lru, &f->lru);
+		list_del(&f->lru);
+		frame_clear_flags(f, FLAGS_OF_LISTS);
+		frame_set_flags(to, flags);
+	}
+	spin_unlock(&l->lock);
+}
+
 void lru_putback(struct frame *f)
 {
 	if (!(frame_flags(f) & FRAME_LRU))

@@ -21,6 +21,8 @@ static int populate(struct space *s, uaddr_t start, uaddr_t end, bool want_write
 			if (host_current()->is_being_killed)
 				return -EINTR;
 			struct fault_verdict v = fault_region(s, r, at, access);
+			if (v.kind == FAULT_RETRY)
+				at -= PAGE_SIZE; /* this one again */
 			if (v.kind == FAULT_OOM)
 				return -ENOMEM;
 			if (v.kind == FAULT_SIGNAL)
@@ -57,7 +59,7 @@ static struct frame *frame_at(struct space *s, uaddr_t addr, bool own, bool writ
 	if (!leaf_lock(s, addr, &l))
 		return NULL;
 	pte_t e = hal_entry_load(l.entry);
-	if (pte_is_mapped(e) && !(own && l.is_shared) && (!write || pte_is_writable(e))) {
+	if (pte_is_mapped(e) && !pte_is_migrating(e) && !(own && l.is_shared) && (!write || pte_is_writable(e))) {
 		f = pte_frame(e);
 		if (!pte_is_special(e))
 			frame_get(f);

@@ -136,6 +136,34 @@ bool swap_cache_reuse(struct frame *f)
 	return is_own;
 }
 
+bool swap_cache_pass(struct frame *f)
+{
+	if (!(frame_flags(f) & FRAME_SWAPCACHE))
+		return false;
+	u64 entry = frame_swap_entry(f);
+	struct swap_slot *s = swap_slot(entry);
+	swap_slot_unlock(s, entry, swap_slot_lock(s));
+	return true;
+}
+
+bool swap_cache_move(struct frame *f, struct frame *to, u32 nr_others, void (*move)(struct frame *f, struct frame *to))
+{
+	u64 entry = frame_swap_entry(f);
+	struct swap_slot *s = swap_slot(entry);
+	u64 chain = swap_slot_lock(s);
+	bool ok = frame_is_quiet(f, nr_others);
+	if (ok) {
+		frame_get(to); /* the cache's */
+		move(f, to);
+		s->pfn = (u32)frame_pfn(to);
+		frame_clear_flags(f, FRAME_SWAPCACHE);
+	}
+	swap_slot_unlock(s, entry, chain);
+	if (ok)
+		frame_put(f);
+	return ok;
+}
+
 bool swap_cache_drop(struct frame *f)
 {
 	return !(frame_flags(f) & FRAME_DIRTY) && remove_if(f, 2, 0, false);

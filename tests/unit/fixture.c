@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What the tests share: the machine, a file, bytes through the MMU. */
 #include "tests.h"
+#include <asm/errno.h>
 #include <hal/log.h>
 #include <mm/commit.h>
+#include <mm/migrate.h>
 #include <mm/pagetable.h>
 #include <mm/slab.h>
 #include <mm/stat.h>
@@ -170,4 +172,31 @@ void push_out(struct host_disk *disk, struct space *s, uaddr_t at, unsigned nr)
 		swap_out(&f, 1, &started);
 	}
 	host_disk_run(disk);
+}
+
+struct frame *mapped_frame(struct space *s, uaddr_t addr)
+{
+	struct frame *f = NULL;
+	struct leaf l;
+	rwlock_read(&s->lock);
+	if (leaf_lock(s, addr, &l)) {
+		pte_t e = hal_entry_load(l.entry);
+		if (pte_is_mapped(e) && !pte_is_special(e) && !pte_is_migrating(e)) {
+			f = pte_frame(e);
+			frame_get(f);
+		}
+		leaf_unlock(&l);
+	}
+	rwlock_read_unlock(&s->lock);
+	return f;
+}
+
+int move_page_of(struct frame *f)
+{
+	struct frame *to = frame_alloc(0, ALLOC_USER, FRAME_ANON);
+	int err = to ? frame_migrate(f, to) : -ENOMEM;
+	if (err && to)
+		frame_put(to);
+	frame_put(f);
+	return err;
 }

@@ -11,6 +11,7 @@
  *   |slot 0|slot 1|slot 2|slot 3|file, shared|file, private and read-only|
  */
 #include "live.h"
+#include <mm/inspect.h>
 #include <mm/pagetable.h>
 #include <mm/slab.h>
 #include <mm/swap.h>
@@ -94,14 +95,25 @@ static void op_move(struct live_cpu *c, struct space *s)
 	c->pages[from] = (struct live_page){ false, false, 0 };
 }
 
-static void touch_own(struct live_cpu *c)
+/* Of a slot: often one of the first, which are being moved often too. */
+static unsigned some_page(struct live_cpu *c) { return rnd(c, rnd(c, 2) ? 3 : LIVE_SLOT_PAGES); }
+
+/* A byte through the MMU, or as ptrace does it: with a reference to the frame in hand. */
+static bool access_byte(struct live_cpu *c, struct space *s, uaddr_t at, u8 *b, bool write)
+{
+	struct fault_verdict v;
+	if (rnd(c, 3) == 0)
+		return space_access(s, at, b, 1, write, false) == 1;
+	return (write ? host_store(at, b, 1, &v) : host_load(at, b, 1, &v)) == 1;
+}
+
+static void touch_own(struct live_cpu *c, struct space *s)
 {
 	for (unsigned n = 0; n < 20; n++) {
-		unsigned i = rnd(c, LIVE_SLOT_PAGES), write = rnd(c, 2);
+		unsigned i = some_page(c), write = rnd(c, 2);
 		struct live_page *p = &c->pages[i];
 		u8 b = write ? (u8)rnd(c, 256) : 0;
-		struct fault_verdict v;
-		bool done = (write ? host_store(page_addr(c, i), &b, 1, &v) : host_load(page_addr(c, i), &b, 1, &v)) == 1;
+		bool done = access_byte(c, s, page_addr(c, i), &b, write);
 		CHECK(done == (p->is_mapped && (!write || p->is_writable)));
 		if (done && write)
 			p->value = b;
@@ -140,6 +152,20 @@ static bool count_place(struct space *s, uaddr_t addr, pte_t e, void *arg)
 	CHECK(addr >= FILE_AT && addr < VIEW_AT + LIVE_FILE_PAGES * PAGE_SIZE);
 	++*(unsigned *)arg;
 	return true;
+}
+
+/* Pages of the space and of the file move to other frames, whoever uses them meanwhile. */
+static void move_frames(struct live_cpu *c)
+{
+	for (unsigned n = 0; n < 6; n++) {
+		unsigned slot = rnd(c, LIVE_MAX_CPUS);
+		struct frame *f = mapped_frame(live_space, AT + (slot * LIVE_SLOT_PAGES + some_page(c)) * PAGE_SIZE);
+		if (f)
+			move_page_of(f);
+		f = mapping_find(&live_file.mapping, rnd(c, LIVE_FILE_PAGES));
+		if (f)
+			move_page_of(f);
+	}
 }
 
 static void look_around(struct live_cpu *c)
@@ -184,7 +210,7 @@ static void live_in(struct live_cpu *c, struct orphan *o)
 	o->model.seed = c->seed;
 	host_switch(o->space);
 	for (unsigned round = 0; round < 3; round++) {
-		touch_own(&o->model);
+		touch_own(&o->model, o->space);
 		ops[rnd(&o->model, ARRAY_SIZE(ops))](&o->model, o->space);
 		look_at_others(&o->model);
 		touch_file(c);
@@ -273,7 +299,7 @@ void live_rounds(struct live_cpu *c, unsigned nr)
 	host_switch(live_space);
 	for (unsigned round = 0; round < nr; round++) {
 		ops[rnd(c, ARRAY_SIZE(ops))](c, live_space);
-		touch_own(c);
+		touch_own(c, live_space);
 		look_at_others(c);
 		touch_file(c);
 		if (rnd(c, 4) == 0)
@@ -284,6 +310,8 @@ void live_rounds(struct live_cpu *c, unsigned nr)
 			CHECK(swap_area_remove(live_area) == 0);
 			CHECK(swap_on(live_disk, SWAP_PAGES, -1, &live_area) == 0);
 		}
+		if (rnd(c, 3) == 0)
+			move_frames(c);
 		if (rnd(c, 6) == 0)
 			fork_and_leave(c);
 		if (rnd(c, 6) == 0)

@@ -259,6 +259,21 @@ static void op_swapoff(void)
 	assert_int_equal(swap_on(disk, SWAP_PAGES, (int)rnd(3), &area), 0);
 }
 
+/* Pages of whatever space move to other frames; nobody uses them just now, so each can. */
+static void op_move_frames(void)
+{
+	unsigned p = rnd(NR_SPACES);
+	for (unsigned n = 0; n < 8 && procs[p].space; n++) {
+		struct frame *f = mapped_frame(procs[p].space, ARENA + hot_page() * PAGE_SIZE);
+		if (f)
+			assert_int_equal(move_page_of(f), 0);
+		f = mapping_find(&file.mapping, rnd(FILE_PAGES));
+		if (f)
+			assert_int_equal(move_page_of(f), 0);
+	}
+	assert_null(mapping_validate(&file.mapping));
+}
+
 static void check_all(void)
 {
 	assert_null(swap_validate());
@@ -271,7 +286,7 @@ void sequence_run(unsigned (*random)(unsigned n), unsigned nr_ops)
 {
 	static void (*const ops[])(void) = { op_map, op_map, op_unmap, op_protect, op_write, op_write, op_write, op_read,
 		                                 op_read, op_discard, op_truncate, op_punch, op_remap, op_remap, op_fork, op_fork,
-		                                 op_exit, op_swap_out, op_swap_out, op_swap_out, op_swapoff, op_switch, op_migrate, op_migrate, op_migrate, op_migrate };
+		                                 op_exit, op_swap_out, op_swap_out, op_swap_out, op_swapoff, op_move_frames, op_switch, op_migrate, op_migrate, op_migrate, op_migrate };
 	rnd = random;
 	memset(procs, 0, sizeof(procs));
 	memset(file_bytes, 0, sizeof(file_bytes));

@@ -49,6 +49,10 @@ struct host_disk *swap_disk(u64 pages, u64 delay_ns);
 int swap_on(struct host_disk *d, u64 pages, int priority, unsigned *area);
 /* Every page, anonymous or shared, that s maps in the range goes out, shared or not. */
 void push_out(struct host_disk *disk, struct space *s, uaddr_t at, unsigned nr);
+/* The frame that addr maps, with a reference, or NULL: none, special, or being migrated. */
+struct frame *mapped_frame(struct space *s, uaddr_t addr);
+/* Migrates the page in f, whose reference is used up, to a new frame. 0, -EBUSY, -EINVAL, -ENOMEM. */
+int move_page_of(struct frame *f);
 
 /* A sequence of memory calls against a model (sequence.c). random(n) decides: a number below n. */
 void sequence_run(unsigned (*random)(unsigned n), unsigned nr_ops);
@@ -59,6 +63,7 @@ int run_group(const char *name, const struct CMUnitTest *tests, size_t nr);
 int run_format_tests(void);
 int run_frame_tests(void);
 int run_mobility_tests(void);
+int run_migrate_tests(void);
 int run_lib_tests(void);
 int run_space_tests(void);
 int run_fork_tests(void);
