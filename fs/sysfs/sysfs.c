@@ -6,6 +6,7 @@
 #include "sysfs.h"
 #include <fs/pseudo.h>
 #include <kernel/sched.h>
+#include <mm/compact.h>
 #include <mm/frame.h>
 #include <mm/policy.h>
 #include <mm/stat.h>
@@ -237,7 +238,31 @@ static const struct pseudo_entry mm_entries[] = {
 	DIR_ENTRY("transparent_hugepage", thp_entries),
 	DIR_ENTRY("hugepages", no_entries),
 };
-static const struct pseudo_entry kernel_entries[] = { DIR_ENTRY("mm", mm_entries) };
+
+/* ---- kernel/debug: there without debugfs being mounted ---- */
+
+static int show_by_order(struct seq *s, int (*figure)(unsigned node, unsigned order))
+{
+	for (unsigned i = 0; i < frame_nr_nodes(); i++) {
+		seq_printf(s, "Node %u, zone %8s ", i, "Normal");
+		for (unsigned k = 0; k <= FRAME_MAX_ORDER; k++) {
+			int v = figure(i, k), thousandths = v < 0 ? -v : v;
+			seq_printf(s, "%s%d.%03d ", v < 0 ? "-" : "", thousandths / 1000, thousandths % 1000);
+		}
+		seq_putc(s, '\n');
+	}
+	return 0;
+}
+
+static int show_extfrag_index(struct seq *s, struct pseudo_node *n) { return show_by_order(s, compact_fragmentation_index); }
+static int show_unusable_index(struct seq *s, struct pseudo_node *n) { return show_by_order(s, compact_unusable_index); }
+
+static const struct pseudo_entry extfrag_entries[] = {
+	FILE_ENTRY("extfrag_index", show_extfrag_index),
+	FILE_ENTRY("unusable_index", show_unusable_index),
+};
+static const struct pseudo_entry debug_entries[] = { DIR_ENTRY("extfrag", extfrag_entries) };
+static const struct pseudo_entry kernel_entries[] = { DIR_ENTRY("mm", mm_entries), DIR_ENTRY("debug", debug_entries) };
 
 /* ---- class/tty ---- */
 

@@ -75,6 +75,12 @@
 	X(SLABS_SCANNED, "slabs_scanned", "reclaimable objects looked at")                                       \
 	X(PGMIGRATE_SUCCESS, "pgmigrate_success", "pages moved to another frame")                                \
 	X(PGMIGRATE_FAIL, "pgmigrate_fail", "pages that were to be moved and stayed")                            \
+	X(COMPACT_MIGRATE_SCANNED, "compact_migrate_scanned", "frames that compaction looked at for pages to move") \
+	X(COMPACT_FREE_SCANNED, "compact_free_scanned", "frames that compaction looked at for free ones")        \
+	X(COMPACT_ISOLATED, "compact_isolated", "pages and free frames that compaction took up")                 \
+	X(COMPACT_STALL, "compact_stall", "allocations that had memory compacted for them")                      \
+	X(COMPACT_FAIL, "compact_fail", "those that got no block even so")                                       \
+	X(COMPACT_SUCCESS, "compact_success", "those that got one")                                              \
 	X(DROP_PAGECACHE, "drop_pagecache", "times the page cache was dropped on request")                       \
 	X(DROP_SLAB, "drop_slab", "times reclaimable slab was dropped on request")
 

@@ -13,6 +13,7 @@
  */
 #include "internal.h"
 #include <lib/string.h>
+#include <mm/compact.h>
 #include <mm/host.h>
 #include <mm/inject.h>
 #include <mm/oom.h>
@@ -36,15 +37,6 @@ static __attribute__((noinline)) void count_kind(enum frame_kind kind, s64 pages
 		stat_add(STAT_NR_COMPANION, pages);
 	else
 		stat_add(STAT_NR_KERNEL_MISC, pages);
-}
-
-static inline void prepare(struct frame *f, unsigned order, enum frame_kind kind)
-{
-	WRITE_ONCE(f->kind, kind);
-	f->order = (u8)order;
-	f->flags = 0;
-	f->refs = 1;
-	f->chain = 0;
 }
 
 static inline void pcp_push(struct pcp *p, struct frame *f)
@@ -177,6 +169,15 @@ static struct frame *drain_and_take(unsigned order, unsigned alloc)
 	return take(order, alloc);
 }
 
+static struct frame *compact_and_take(unsigned order, unsigned alloc)
+{
+	if (!compact_for(order))
+		return NULL;
+	struct frame *f = take(order, alloc);
+	stat_add(f ? STAT_COMPACT_SUCCESS : STAT_COMPACT_FAIL, 1);
+	return f;
+}
+
 #define RECLAIM_ROUNDS 16 /* without a page to show for it */
 
 /* Nothing is free for it: takes memory back until something is. */
@@ -186,6 +187,8 @@ static struct frame *take_hard(unsigned order, unsigned alloc)
 		u64 freed = reclaim_pages(max(1ul << order, (u64)PCP_BATCH), alloc);
 		bool is_victim = host_current()->may_use_reserves;
 		struct frame *f = drain_and_take(order, is_victim ? alloc | ALLOC_VICTIM : alloc);
+		if (!f && order)
+			f = compact_and_take(order, alloc);
 		if (f || is_victim)
 			return f;
 		if (order > OOM_MAX_ORDER) { /* what was freed need not make a block */
@@ -210,6 +213,8 @@ static __attribute__((noinline)) struct frame *alloc_slow(unsigned order, unsign
 		f = take(order, alloc);
 		if (!f)
 			f = drain_and_take(order, alloc);
+		if (!f && order && (alloc & ALLOC_WAIT))
+			f = compact_and_take(order, alloc);
 		if (!f && (alloc & ALLOC_WAIT))
 			f = take_hard(order, alloc);
 	}
@@ -219,7 +224,7 @@ static __attribute__((noinline)) struct frame *alloc_slow(unsigned order, unsign
 	}
 	enum frame_kind tail = kind == FRAME_SLAB ? FRAME_SLAB_TAIL : kind;
 	for (u64 i = 0; i < 1ul << order; i++) {
-		prepare(&f[i], i ? 0 : order, i ? tail : kind);
+		frame_prepare(&f[i], i ? 0 : order, i ? tail : kind);
 		if (i)
 			f[i].refs = 0;
 		if (alloc & ALLOC_ZERO)
@@ -240,7 +245,7 @@ struct frame *frame_alloc(unsigned order, unsigned alloc, enum frame_kind kind)
 		return alloc_slow(order, alloc, kind);
 	p->top = f->next_free;
 	p->nr--;
-	prepare(f, 0, kind);
+	frame_prepare(f, 0, kind);
 	mm_stat_cpus[cpu].count[STAT_PGALLOC]++;
 	if (unlikely(COUNTED_KINDS & 1u << kind))
 		count_kind(kind, 1);
@@ -281,6 +286,15 @@ void frame_put_last(struct frame *f)
 	ASSERT(f->kind != FRAME_TABLE); /* table_put gives its number back */
 	lru_remove(f);
 	frame_free(f, 0);
+}
+
+void frame_put_to_buddy(struct frame *f)
+{
+	if (__atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL) != 0)
+		return;
+	ASSERT((f->kind == FRAME_ANON || f->kind == FRAME_CACHE) && f->nr_slots == 0);
+	lru_remove(f);
+	free_block(f, 0);
 }
 
 /* One of a page block that is not for movable frames. */

@@ -51,6 +51,19 @@ unsigned mobility_fall_back(struct node *n, unsigned order, enum frame_mobility 
 /* New frames [start, end): for whatever the rest of their page blocks is for. */
 void mobility_of_new(pfn_t start, pfn_t end);
 
+/* A free frame becomes one in use, with one reference. */
+static inline void frame_prepare(struct frame *f, unsigned order, enum frame_kind kind)
+{
+	WRITE_ONCE(f->kind, kind);
+	f->order = (u8)order;
+	f->flags = 0;
+	f->refs = 1;
+	f->chain = 0;
+}
+
+/* As frame_put of a user page, but a frame that becomes free goes to the buddy lists at once. */
+void frame_put_to_buddy(struct frame *f);
+
 /* watermark.c */
 void watermark_init(void);
 extern u32 frame_pcp_high; /* frames that a CPU's stack holds at most */

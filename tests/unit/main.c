@@ -16,7 +16,7 @@ static const struct {
 	const char *name;
 	int (*run)(void);
 } groups[] = {
-	{ "format", run_format_tests },   { "lib", run_lib_tests },         { "frame", run_frame_tests },     { "space", run_space_tests }, { "mobility", run_mobility_tests }, { "migrate", run_migrate_tests },
+	{ "format", run_format_tests },   { "lib", run_lib_tests },         { "frame", run_frame_tests },     { "space", run_space_tests }, { "mobility", run_mobility_tests }, { "migrate", run_migrate_tests }, { "compact", run_compact_tests },
 	{ "fork", run_fork_tests },       { "chain", run_chain_tests },
 	{ "sequence", run_sequence_tests }, { "failure", run_failure_tests },
 	{ "threads", run_thread_tests },  { "turns", run_turns_tests },   { "conformance", run_conformance_tests },

@@ -64,6 +64,7 @@ int run_format_tests(void);
 int run_frame_tests(void);
 int run_mobility_tests(void);
 int run_migrate_tests(void);
+int run_compact_tests(void);
 int run_lib_tests(void);
 int run_space_tests(void);
 int run_fork_tests(void);

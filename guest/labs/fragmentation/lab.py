@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: MIT
+import lab
+
+TITLE = "fragmentation: outside (free memory in small pieces, and compaction), inside (pages that are not full)"
+TEACHES = "the sum of free memory says nothing about the largest block; pages can be moved, since programs know addresses only"
+
+
+def once(program, cpus):
+    lab.say(f"\n---- {cpus} CPU" + "s" * (cpus > 1))
+    seen = lab.run(program, options=["--ram", "128M", "--cpus", str(cpus)])
+    scattered = int(seen["scattered: free in blocks of 2 MiB, percent"])
+    compacted = int(seen["compacted: free in blocks of 2 MiB, percent"])
+    lab.check(scattered < 5, f"{scattered} % are free in large blocks before compaction")
+    lab.check(compacted >= 80, f"only {compacted} % are free in large blocks after compaction")
+    lab.check(int(seen["pages moved"]) > 1000, "hardly a page was moved")
+    lab.check(seen["pages with wrong content"] == "0", "a page has lost its content")
+    held, taken = int(seen["kB in 1000 files of 3300 bytes"]), int(seen["kB that they take"])
+    lab.near(taken, 4000, 200, "kB that 1000 files take")
+    lab.say(f"\nfree in blocks of 2 MiB, scattered {scattered:3} % {lab.bar(scattered, 100)}")
+    lab.say(f"free in blocks of 2 MiB, compacted {compacted:3} % {lab.bar(compacted, 100)}")
+    lab.say(f"lost inside pages: {(taken - held) * 100 // taken} %")
+
+
+def run():
+    program = lab.build(__file__, "fragmentation.c", "-static")
+    once(program, 1)
+    once(program, 2)
+    lab.say("\nOutside: while free memory is scattered a request for 2 MiB would fail although a hundred times as much is free.\n"
+            "Inside: what is allocated is larger than what is asked for. /proc/slabinfo shows objsize for the kernel's own objects.")
