@@ -20,8 +20,8 @@ void lru_add(struct frame *f);
 void lru_remove(struct frame *f);
 /* The same for several that nobody refers to any more. */
 void lru_remove_many(struct frame *const *frames, unsigned nr);
-/* The page moves from f to the frame `to`, whose flags only the caller changes: the list, the place on it and the
- * policy's bits go over. Nothing, if f is on no list. */
+/* The page moves from f to the frame `to`, whose flags only the caller changes: the list, the place on it, the
+ * policy's bits and the mark of a locked page go over. Nothing, if f is on no list. */
 void lru_replace(struct frame *f, struct frame *to);
 /* A reference to a page that is on a list; the page stays there. False: it is on none, is isolated, or just being freed. f
  * may be any frame of RAM: this is how memory is searched for pages that can be moved. */

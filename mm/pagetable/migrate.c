@@ -15,6 +15,7 @@
  * Everything happens in place, in shared tables too, for all sharers.
  */
 #include "internal.h"
+#include <mm/reclaim.h>
 
 struct flush {
 	uaddr_t offset;
@@ -78,6 +79,8 @@ static void hand_over(struct frame *f, struct frame *to, struct frame *t, unsign
 		slot_unlink(f, t, index);
 		slot_link(to, t, index);
 		hal_entry_store(&table_entries(t)[index], pte_from_migrating(e, frame_pfn(to)));
+		if (unlikely(e.bits & PTE_LOCKED)) /* perhaps only since the page left f */
+			lru_lock(to);
 		frame_put(f);
 	}
 	table_unlock_leaf(t);

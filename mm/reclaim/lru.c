@@ -464,18 +464,28 @@ bool lru_get(struct frame *f)
 	return ok;
 }
 
+/* The mark of a locked page goes over, and is counted once. */
+static bool move_lock(struct frame *f, struct frame *to)
+{
+	bool is_locked = __atomic_fetch_and(&f->flags, ~FRAME_MLOCKED, __ATOMIC_RELAXED) & FRAME_MLOCKED;
+	if (is_locked)
+		frame_set_flags(to, FRAME_MLOCKED);
+	return is_locked;
+}
+
 void lru_replace(struct frame *f, struct frame *to)
 {
-	if (!(frame_flags(f) & FRAME_LRU))
-		return;
 	struct lru *l = lru_of(f);
 	spin_lock(&l->lock);
-	u32 flags = frame_flags(f) & FLAGS_OF_LISTS;
+	u32 flags = frame_flags(f);
+	bool is_locked = move_lock(f, to);
 	if (flags & FRAME_LRU) {
 		list_add(&to->lru, &f->lru);
 		list_del(&f->lru);
 		frame_clear_flags(f, FLAGS_OF_LISTS);
-		frame_set_flags(to, flags);
+		frame_set_flags(to, flags & FLAGS_OF_LISTS);
+		if (!is_locked && list_in_flags(l, flags) == LRU_UNEVICTABLE) /* it was unlocked just now */
+			join(l, to, LRU_UNEVICTABLE);
 	}
 	spin_unlock(&l->lock);
 }

@@ -4,6 +4,7 @@
 #include <asm/errno.h>
 #include <mm/migrate.h>
 #include <mm/pagetable.h>
+#include <mm/reclaim.h>
 #include <mm/stat.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +57,31 @@ static void a_page_keeps_what_it_has(void **state)
 	assert_int_equal(get_byte(AT + 2 * PAGE_SIZE), 3);
 	put_byte(AT + 3 * PAGE_SIZE, 9); /* in place: nobody else has it */
 	assert_int_equal(stat_read(STAT_PGMIGRATE_SUCCESS), 4);
+	host_switch(NULL);
+	space_put(s);
+	machine_down();
+}
+
+/* A locked page stays locked, and is counted once. */
+static void a_locked_page_moves(void **state)
+{
+	(void)state;
+	machine_up(16ul << 20, 1);
+	struct space *s = space_create();
+	host_switch(s);
+	map(s, AT, 2 * PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
+	put_byte(AT, 1);
+	put_byte(AT + PAGE_SIZE, 2);
+	assert_int_equal(space_mlock(s, AT, PAGE_SIZE, false), 0);
+	struct frame *f = move_at(s, AT);
+	assert_true(f->flags & FRAME_MLOCKED);
+	assert_int_equal(stat_read(STAT_NR_MLOCK), 1);
+	assert_null(lru_validate());
+	assert_int_equal(space_munlock(s, AT, PAGE_SIZE), 0);
+	f = move_at(s, AT);
+	assert_false(f->flags & FRAME_MLOCKED);
+	assert_int_equal(stat_read(STAT_NR_MLOCK), 0);
+	assert_null(lru_validate());
 	host_switch(NULL);
 	space_put(s);
 	machine_down();
@@ -197,6 +223,7 @@ int run_migrate_tests(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_page_keeps_what_it_has),
+		cmocka_unit_test(a_locked_page_moves),
 		cmocka_unit_test(sharers_move_together),
 		cmocka_unit_test(a_page_of_many_spaces_moves),
 		cmocka_unit_test(a_page_in_use_stays),
