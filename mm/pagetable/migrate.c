@@ -68,22 +68,24 @@ static unsigned restore_entry(struct frame *t, unsigned index, pte_t e)
 	return VISIT_CHANGED;
 }
 
-/* The slot goes over to the other frame, if it is still f's. */
-static void hand_over(struct frame *f, struct frame *to, struct frame *t, unsigned index)
+/* The slot goes over to the other frame, if it is still f's. True: it is one of a locked region. */
+static bool hand_over(struct frame *f, struct frame *to, struct frame *t, unsigned index)
 {
 	table_lock_leaf(t);
 	pte_t e = hal_entry_load(&table_entries(t)[index]);
-	if (pte_is_mapped(e) && !pte_is_special(e) && pte_frame(e) == f) {
+	bool is_f = pte_maps(e, f), is_locked = is_f && e.bits & PTE_LOCKED;
+	if (is_f) {
 		ASSERT(pte_is_migrating(e));
 		frame_get(to);
 		slot_unlink(f, t, index);
 		slot_link(to, t, index);
 		hal_entry_store(&table_entries(t)[index], pte_from_migrating(e, frame_pfn(to)));
-		if (unlikely(e.bits & PTE_LOCKED)) /* perhaps only since the page left f */
+		if (unlikely(is_locked)) /* perhaps only since the page left f */
 			lru_lock(to);
 		frame_put(f);
 	}
 	table_unlock_leaf(t);
+	return is_locked;
 }
 
 void walk_back_resume(struct frame *f, struct frame *to)
@@ -94,11 +96,14 @@ void walk_back_resume(struct frame *f, struct frame *to)
 			slots_change(f, restore_entry);
 		return;
 	}
+	bool is_locked = false;
 	/* Each round shortens the chain, so it ends. */
 	for (unsigned n; (n = chain_batch(f, 0, slots)) != 0;) {
 		for (unsigned i = 0; i < n; i++) {
-			hand_over(f, to, slots[i].table, slots[i].index);
+			is_locked |= hand_over(f, to, slots[i].table, slots[i].index);
 			table_put(slots[i].table);
 		}
 	}
+	if (!is_locked) /* perhaps no longer since the mark left f */
+		lru_unlock(to);
 }

@@ -480,12 +480,14 @@ void lru_replace(struct frame *f, struct frame *to)
 	u32 flags = frame_flags(f);
 	bool is_locked = move_lock(f, to);
 	if (flags & FRAME_LRU) {
+		unsigned list = list_in_flags(l, flags);
 		list_add(&to->lru, &f->lru);
 		list_del(&f->lru);
 		frame_clear_flags(f, FLAGS_OF_LISTS);
 		frame_set_flags(to, flags & FLAGS_OF_LISTS);
-		if (!is_locked && list_in_flags(l, flags) == LRU_UNEVICTABLE) /* it was unlocked just now */
-			join(l, to, LRU_UNEVICTABLE);
+		/* Whoever has just isolated f puts that back, and finds it on no list; or it was unlocked just now. */
+		if (list == LRU_ISOLATED || (list == LRU_UNEVICTABLE && !is_locked))
+			join(l, to, list);
 	}
 	spin_unlock(&l->lock);
 }

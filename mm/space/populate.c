@@ -96,6 +96,7 @@ static bool access_page(struct space *s, struct region *r, uaddr_t addr, void *b
 		struct fault_verdict v = fault_region(s, r, addr & PAGE_MASK, write ? FAULT_WRITE : 0);
 		if (v.kind == FAULT_SIGNAL || v.kind == FAULT_OOM)
 			return false;
+		tries -= v.kind == FAULT_RETRY && !host_current()->is_being_killed; /* migrated just now: decides nothing */
 	}
 	return false;
 }

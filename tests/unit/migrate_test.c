@@ -2,6 +2,7 @@
 /* Pages move to other frames under everything that uses them. */
 #include "tests.h"
 #include <asm/errno.h>
+#include <mm/lru.h>
 #include <mm/migrate.h>
 #include <mm/pagetable.h>
 #include <mm/reclaim.h>
@@ -81,6 +82,84 @@ static void a_locked_page_moves(void **state)
 	f = move_at(s, AT);
 	assert_false(f->flags & FRAME_MLOCKED);
 	assert_int_equal(stat_read(STAT_NR_MLOCK), 0);
+	assert_null(lru_validate());
+	host_switch(NULL);
+	space_put(s);
+	machine_down();
+}
+
+/* Of the steps of a migration: the page at AT is in `to` for the lists, and all entries still lead to f. */
+static struct frame *move_half(struct space *s, struct frame **to)
+{
+	struct frame *f = mapped_frame(s, AT);
+	*to = frame_alloc(0, ALLOC_USER, FRAME_ANON);
+	assert_non_null(*to);
+	frame_busy_lock(f);
+	walk_back_suspend(f);
+	hal_page_copy(frame_pfn(*to), frame_pfn(f));
+	frame_set_flags(*to, FRAME_UPTODATE);
+	lru_replace(f, *to);
+	return f;
+}
+
+static void move_rest(struct frame *f, struct frame *to)
+{
+	walk_back_resume(f, to);
+	frame_busy_unlock(f);
+	frame_put(f);
+	frame_put(to);
+}
+
+/* What a page is unlocked from, or locked by, while it moves, counts. */
+static void a_page_is_unlocked_while_it_moves(void **state)
+{
+	(void)state;
+	machine_up(16ul << 20, 1);
+	struct space *s = space_create();
+	struct frame *to;
+	host_switch(s);
+	map(s, AT, PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
+	put_byte(AT, 1);
+	assert_int_equal(space_mlock(s, AT, PAGE_SIZE, false), 0);
+	struct frame *f = move_half(s, &to);
+	assert_int_equal(space_munlock(s, AT, PAGE_SIZE), 0);
+	move_rest(f, to);
+	assert_false(to->flags & FRAME_MLOCKED);
+	assert_int_equal(stat_read(STAT_NR_MLOCK), 0);
+	assert_null(lru_validate());
+	f = move_half(s, &to);
+	assert_int_equal(space_mlock(s, AT, PAGE_SIZE, true), 0);
+	move_rest(f, to);
+	assert_true(to->flags & FRAME_MLOCKED);
+	assert_int_equal(stat_read(STAT_NR_MLOCK), 1);
+	assert_int_equal(get_byte(AT), 1);
+	assert_valid(s);
+	assert_null(lru_validate());
+	host_switch(NULL);
+	space_put(s);
+	machine_down();
+}
+
+/* A page that reclaim isolates just before it moves stays on the lists: reclaim puts back a frame without a page. */
+static void a_page_is_isolated_while_it_moves(void **state)
+{
+	(void)state;
+	machine_up(16ul << 20, 1);
+	struct space *s = space_create();
+	struct frame *to;
+	host_switch(s);
+	map(s, AT, PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
+	put_byte(AT, 1);
+	struct frame *isolated = mapped_frame(s, AT);
+	assert_true(lru_isolate(isolated));
+	struct frame *f = move_half(s, &to);
+	move_rest(f, to);
+	lru_putback(isolated);
+	frame_put(isolated);
+	frame_put(isolated);
+	assert_true(lru_get(to)); /* on a list, and not isolated */
+	frame_put(to);
+	assert_int_equal(stat_read(STAT_NR_ISOLATED_ANON), 0);
 	assert_null(lru_validate());
 	host_switch(NULL);
 	space_put(s);
@@ -224,6 +303,8 @@ int run_migrate_tests(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_page_keeps_what_it_has),
 		cmocka_unit_test(a_locked_page_moves),
+		cmocka_unit_test(a_page_is_unlocked_while_it_moves),
+		cmocka_unit_test(a_page_is_isolated_while_it_moves),
 		cmocka_unit_test(sharers_move_together),
 		cmocka_unit_test(a_page_of_many_spaces_moves),
 		cmocka_unit_test(a_page_in_use_stays),
