@@ -65,6 +65,7 @@ static void waitids(void)
 		char c;
 		read(p[0], &c, 1);
 		raise(SIGSTOP);
+		read(p[0], &c, 1);
 		_exit(7);
 	}
 	memset(&si, 0xff, sizeof si);
@@ -75,6 +76,7 @@ static void waitids(void)
 	show_si("waitid WSTOPPED only once", waitid(P_PID, pid, &si, WSTOPPED | WNOHANG), &si, pid);
 	kill(pid, SIGCONT);
 	show_si("waitid WCONTINUED", waitid(P_PID, pid, &si, WCONTINUED), &si, pid);
+	write(p[1], "x", 1); /* only now may it end: who has ended cannot be waited for so */
 	show_si("waitid WNOWAIT", waitid(P_PID, pid, &si, WEXITED | WNOWAIT), &si, pid);
 	show_si("waitid again", waitid(P_ALL, 0, &si, WEXITED), &si, pid);
 	pid = fork();
