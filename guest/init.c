@@ -62,6 +62,7 @@ static void mount_rest(bool on_disk)
 	mount_at("devpts", "/dev/pts", "mode=0620,ptmxmode=0666");
 	mount_at("tmpfs", "/dev/shm", "mode=1777");
 	mount_at("tmpfs", "/run", "mode=0755");
+	mount_at("cgroup2", "/sys/fs/cgroup", "");
 	if (!on_disk)
 		mount_at("tmpfs", "/tmp", "mode=1777");
 	symlink("/proc/self/fd", "/dev/fd");

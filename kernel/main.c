@@ -19,6 +19,7 @@
 #include <hal/boot.h>
 #include <hal/irq.h>
 #include <hal/log.h>
+#include <kernel/cgroup.h>
 #include <kernel/entry.h>
 #include <kernel/exec.h>
 #include <kernel/init.h>
@@ -66,6 +67,7 @@ void kernel_main(void)
 	clock_set_realtime(hal_boot_time_s() * (s64)NSEC_PER_SEC);
 	if (cmdline_get("norandmaps"))
 		randomize_va_space = 0;
+	cgroup_init();
 	kthread_init(&init, init_main);
 	sched_task_start(init);
 	sched_start_cpu();

@@ -31,3 +31,18 @@ bool parse_u64(const char *s, unsigned base, u64 *out, const char **end)
 	*out = v;
 	return any;
 }
+
+bool parse_size(const char *s, u64 *out, const char **end)
+{
+	static const char units[] = "kmgtpe";
+	unsigned shift = 0;
+	u64 v;
+	if (!parse_u64(s, 0, &v, &s))
+		return false;
+	for (unsigned i = 0; units[i]; i++)
+		if ((*s | 0x20) == units[i])
+			shift = 10 * (i + 1);
+	*end = shift ? s + 1 : s;
+	*out = v << shift;
+	return *out >> shift == v;
+}

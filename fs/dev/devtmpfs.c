@@ -84,4 +84,5 @@ void fs_pseudo_init(void)
 	tty_init();
 	proc_init();
 	sysfs_init();
+	cgroupfs_init();
 }

@@ -333,8 +333,9 @@ static void drop_absent_children(struct path_node *n)
 
 void node_pin_hashed(struct path_node *n)
 {
-	if (!n->is_hashed && !n->is_deleted && n->parent != n)
-		hash_locked(n);
+	for (; n->parent != n; n = n->parent)
+		if (!n->is_hashed && !n->is_deleted && !node_find_locked(n->parent, n->hash, n->name, n->len))
+			hash_locked(n);
 }
 
 void node_delete(struct path_node *n)

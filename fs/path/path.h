@@ -89,7 +89,7 @@ u64 node_drop_unused(struct super *s, u64 max);
 /* Remembers that parent has no such name; the parent's lock is held, and parent->inode->super->keeps_absent. */
 void node_add_absent(struct path_node *parent, const char *name, size_t len);
 static inline bool node_is_absent(const struct path_node *n) { return !n->inode; }
-void node_pin_hashed(struct path_node *n); /* a mount point must be found again */
+void node_pin_hashed(struct path_node *n); /* a mount point must be found again, and so what it lies in */
 
 /* mount.c */
 extern struct mount *root_mount;

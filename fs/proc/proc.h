@@ -21,6 +21,8 @@ struct pseudo_entry {
 	/* ... or in pieces: appends some from *cursor (0 at first) on and moves it. 1: more; 0: end; -errno. */
 	int (*piece)(struct seq *s, struct pseudo_node *n, u64 *cursor);
 	int (*store)(struct pseudo_node *n, char *text, size_t len); /* one write(2); NUL-terminated */
+	/* Files that change by themselves: woken then, *count being how often so far. Seen by poll (POLLPRI). */
+	struct host_waitq *(*changes)(struct pseudo_node *n, u64 *count);
 	const struct file_ops *fops; /* a file with operations of its own */
 	int (*open)(struct inode *i, struct file *f);
 	/* Symbolic links. */
@@ -31,6 +33,9 @@ struct pseudo_entry {
 	u32 nr_children;
 	int (*lookup)(struct inode *dir, const char *name, size_t len, struct inode **out);
 	int (*list)(struct file *f, struct dir_emit *e); /* f->pos >= PSEUDO_DYNAMIC */
+	/* Directories that people make and remove; NULL: nobody can. */
+	int (*mkdir)(struct inode *dir, const char *name, size_t len, struct inode **out);
+	int (*rmdir)(struct inode *victim);
 	/* Files that show one number or text (value.c). */
 	void *data;
 	s64 min, max;

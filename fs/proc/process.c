@@ -7,7 +7,9 @@
  * a process's insides (memory, environment, descriptors) is for itself, its user, and CAP_SYS_PTRACE.
  */
 #include "proc.h"
+#include <kernel/cgroup.h>
 #include <lib/parse.h>
+#include <mm/slab.h>
 
 /* ---- who is meant, and who may look ---- */
 
@@ -194,8 +196,19 @@ static int show_personality(struct seq *s, struct pseudo_node *n)
 
 static int show_cgroup(struct seq *s, struct pseudo_node *n)
 {
-	seq_puts(s, "0::/\n");
-	return 0;
+	char *path = kmalloc(PAGE_SIZE, ALLOC_KERNEL);
+	if (!path)
+		return -ENOMEM;
+	cgroup_lock();
+	spin_lock(&tasklist_lock);
+	const struct cgroup *g = n->process->cgroup;
+	spin_unlock(&tasklist_lock);
+	long len = cgroup_path(g ? g : &cgroup_root, path, PAGE_SIZE); /* it stays as long as the lock is held */
+	cgroup_unlock();
+	if (len > 0)
+		seq_printf(s, "0::%s\n", path);
+	kfree(path);
+	return len < 0 ? (int)len : 0;
 }
 
 static int show_no_id(struct seq *s, struct pseudo_node *n)

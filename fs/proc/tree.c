@@ -8,6 +8,7 @@
  * Long files (maps) come in pieces: the buffer holds the piece that covers the position.
  */
 #include "proc.h"
+#include <asm/poll.h>
 #include <lib/parse.h>
 #include <lib/hash.h>
 
@@ -20,6 +21,7 @@ struct reader {
 	struct seq seq;    /* text of [base, base + seq.len) */
 	u64 base, cursor;
 	bool is_started, is_complete;
+	u64 nr_changes; /* when it was read last */
 };
 
 static void restart(struct reader *r)
@@ -57,6 +59,8 @@ static int generate_to(struct reader *r, struct pseudo_node *n, u64 pos)
 {
 	if (pos == 0 || pos < r->base)
 		restart(r);
+	if (!r->is_started && n->entry->changes)
+		n->entry->changes(n, &r->nr_changes);
 	while (!r->is_started || (pos >= r->base + r->seq.len && !r->is_complete)) {
 		int err = generate(r, n);
 		if (err)
@@ -125,10 +129,21 @@ static void text_release(struct file *f)
 	kfree(r);
 }
 
+static u32 text_poll(struct file *f, struct poll_table *pt)
+{
+	struct reader *r = f->priv;
+	struct pseudo_node *n = pseudo_node_of(f->inode);
+	u64 now = r->nr_changes;
+	struct host_waitq *q = n->entry->changes ? n->entry->changes(n, &now) : NULL;
+	if (q)
+		poll_add(pt, q);
+	return POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM | (now != r->nr_changes ? POLLERR | POLLPRI : 0);
+}
+
 static s64 text_seek(struct file *f, s64 offset, int whence) { return file_seek_unbounded(f, offset, whence); }
 
 static const struct file_ops text_fops = {
-	.read = text_read, .write = text_write, .seek = text_seek, .release = text_release, .name = "generated text",
+	.read = text_read, .write = text_write, .seek = text_seek, .poll = text_poll, .release = text_release, .name = "generated text",
 };
 
 static int node_open(struct inode *i, struct file *f)
@@ -156,6 +171,8 @@ static int node_open(struct inode *i, struct file *f)
 	if (!r)
 		return -ENOMEM;
 	mutex_init(&r->lock, RANK_INODE);
+	if (e->changes)
+		e->changes(n, &r->nr_changes);
 	f->priv = r;
 	f->ops = &text_fops;
 	return 0;
@@ -231,8 +248,27 @@ static int node_setattr(struct inode *i, const struct attr *a)
 	return a->valid & (ATTR_MODE | ATTR_UID | ATTR_GID) ? -EPERM : 0;
 }
 
+static int node_create(struct inode *dir, const char *name, size_t len, u32 mode, u64 rdev, const char *target, struct inode **out)
+{
+	const struct pseudo_entry *e = pseudo_node_of(dir)->entry;
+	if (!S_ISDIR(mode))
+		return S_ISREG(mode) ? -EACCES : -EPERM;
+	return e->mkdir(dir, name, len, out);
+}
+
+static int node_unlink(struct inode *dir, const char *name, size_t len, struct inode *victim)
+{
+	const struct pseudo_entry *e = pseudo_node_of(victim)->entry;
+	return S_ISDIR(victim->mode) && e->rmdir ? e->rmdir(victim) : -EPERM;
+}
+
 static const struct inode_ops node_ops = {
 	.lookup = node_lookup, .open = node_open, .evict = node_evict, .setattr = node_setattr, .no_cache = true,
+};
+/* A directory where others can be made and removed. */
+static const struct inode_ops tree_ops = {
+	.lookup = node_lookup, .open = node_open, .evict = node_evict, .setattr = node_setattr, .no_cache = true,
+	.create = node_create, .unlink = node_unlink,
 };
 static const struct inode_ops link_ops = { .readlink = node_readlink, .evict = node_evict };
 static const struct inode_ops magic_ops = { .readlink = node_readlink, .follow = node_follow, .evict = node_evict };
@@ -265,7 +301,7 @@ int pseudo_inode_new(struct super *s, const struct pseudo_entry *e, struct proce
 	*n = (struct pseudo_node){ .entry = e, .process = process, .tid = tid, .arg = arg };
 	i->priv = n;
 	i->ino = pseudo_ino(e, process ? process->pid : 0, arg ^ tid);
-	i->ops = S_ISLNK(e->mode) ? (e->follow ? &magic_ops : &link_ops) : &node_ops;
+	i->ops = S_ISLNK(e->mode) ? (e->follow ? &magic_ops : &link_ops) : e->mkdir ? &tree_ops : &node_ops;
 	i->fops = S_ISDIR(e->mode) ? &dir_fops : &text_fops;
 	if (S_ISDIR(e->mode)) {
 		i->nlink = 2;

@@ -280,7 +280,8 @@ static const struct pseudo_entry tty_entries[] = { DIR_ENTRY("console", console_
 static const struct pseudo_entry class_entries[] = { DIR_ENTRY("tty", tty_entries), DYNAMIC_DIR("block", sys_class_block) };
 
 static const struct pseudo_entry dev_entries[] = { DYNAMIC_DIR("block", sys_dev_block) };
-static const struct pseudo_entry fs_entries[0];
+/* Where control groups are mounted. */
+static const struct pseudo_entry fs_entries[] = { DIR_ENTRY("cgroup", no_entries) };
 static const struct pseudo_entry root_entries[] = {
 	{ .name = "devices", .mode = S_IFDIR | 0555, PSEUDO_CHILDREN(devices_entries), .lookup = sys_places_lookup, .list = sys_places_list },
 	DIR_ENTRY("kernel", kernel_entries), DIR_ENTRY("class", class_entries), DIR_ENTRY("fs", fs_entries),

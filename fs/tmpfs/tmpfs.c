@@ -157,29 +157,15 @@ const struct mapping_ops tmpfs_mapping_ops = {
 /* Mount options. */
 
 /* "50%" of RAM, or a number with k, m, g. */
-static bool parse_size(const char *s, u64 *bytes)
+static bool parse_amount(const char *s, u64 *bytes)
 {
 	const char *end;
-	u64 n;
-	if (!parse_u64(s, 0, &n, &end))
+	if (!parse_size(s, bytes, &end))
 		return false;
-	switch (*end) {
-	case '%':
-		n = (frame_total() << PAGE_SHIFT) / 100 * n;
+	if (*end == '%') {
+		*bytes = (frame_total() << PAGE_SHIFT) / 100 * *bytes;
 		end++;
-		break;
-	case 'g': case 'G':
-		n <<= 10;
-		/* fall through */
-	case 'm': case 'M':
-		n <<= 10;
-		/* fall through */
-	case 'k': case 'K':
-		n <<= 10;
-		end++;
-		break;
 	}
-	*bytes = n;
 	return !*end || *end == ',';
 }
 
@@ -206,15 +192,15 @@ static bool parse_option(const char *s, struct tmpfs_super *t)
 {
 	u64 n;
 	if (option_is(&s, "size=")) {
-		if (!parse_size(s, &n))
+		if (!parse_amount(s, &n))
 			return false;
 		t->max_pages = (n + PAGE_SIZE - 1) >> PAGE_SHIFT;
 		return true;
 	}
 	if (option_is(&s, "nr_blocks="))
-		return parse_size(s, &t->max_pages);
+		return parse_amount(s, &t->max_pages);
 	if (option_is(&s, "nr_inodes="))
-		return parse_size(s, &t->max_inodes);
+		return parse_amount(s, &t->max_inodes);
 	if (option_is(&s, "mode="))
 		return parse_number(s, 8, &t->mode);
 	if (option_is(&s, "uid="))

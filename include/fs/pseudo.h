@@ -11,5 +11,6 @@ void fs_pseudo_init(void);
 
 void proc_init(void);
 void sysfs_init(void);
+void cgroupfs_init(void);
 
 #endif

@@ -11,12 +11,13 @@ enum lock_rank {
 	/* sleeping locks, outermost first */
 	RANK_TTY_WRITE,    /* one writer's bytes stay together on a terminal */
 	RANK_TASK_EXEC,    /* execve and ptrace look at one process at a time */
-	RANK_POLICY,       /* one change of the replacement policy at a time */
 	RANK_FS_NAMESPACE, /* mounts and rename across directories */
 	RANK_FLUSH_ROUND,  /* a device's flusher at work: takes whatever writing a file takes */
 	RANK_INODE,        /* directory content, file size; parent before child by nested call */
 	RANK_PIPE,         /* a pipe's buffer; copies from user space while held, so above RANK_SPACE's users */
 	RANK_SWAP_PLACES,  /* which devices and files swap lies on */
+	RANK_CGROUP,       /* the tree of control groups */
+	RANK_POLICY,       /* one change of the replacement policy at a time */
 	RANK_SWAP_CHANGE,  /* one swap area comes or goes at a time */
 	RANK_SPACE,        /* a space's regions: written by mmap & co, read by faults */
 	RANK_MAPPING,      /* a file's list of regions */
@@ -40,6 +41,7 @@ enum lock_rank {
 	RANK_SWAP_SLOT,   /* the entries that name one page in swap, and its frame */
 	RANK_FRAME_CHAIN, /* the slots that map one frame */
 	RANK_LRU,         /* one node's replacement lists */
+	RANK_MEM_GROUP,   /* the tree of memory groups: the last page of one may go anywhere above */
 	RANK_SLAB,        /* one slab cache's lists */
 	RANK_BUDDY,       /* one node's free lists */
 

@@ -139,6 +139,7 @@ struct task {
 	u32 rseq_len, rseq_sig;
 	u32 rseq_cpu;             /* the CPU that its rseq area names */
 	u64 timer_slack_ns;
+	u16 stack_group;          /* the memory group that is charged for its stack */
 	u16 mempolicy;            /* MPOL_*, as set_mempolicy got it */
 	u8 mempolicy_nodes;
 	u16 ioprio;               /* IOPRIO_*, inherited; 0: never set */
@@ -206,6 +207,8 @@ struct process {
 	u64 start_ns;
 	u32 membarrier_registered;      /* MEMBARRIER_CMD_PRIVATE_* */
 	struct file *exe_file;          /* /proc/PID/exe */
+	struct cgroup *cgroup;          /* (t) its control group; NULL: it has ended */
+	struct list_head cgroup_link;   /* (t) */
 };
 
 static inline struct task *current_task(void) { return hal_current(); }

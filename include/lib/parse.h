@@ -9,4 +9,7 @@
  * *end (may be NULL) = the first character not read. */
 bool parse_u64(const char *s, unsigned base, u64 *out, const char **end);
 
+/* The same with K, M, G, T, P or E behind the digits, in either case, for multiples of 1,024; base 0. */
+bool parse_size(const char *s, u64 *out, const char **end);
+
 #endif

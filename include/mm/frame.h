@@ -80,7 +80,10 @@ struct frame {
 	u8 node;
 	u8 table_lock;  /* FRAME_TABLE: guards the 512 entries and the counts below */
 	u8 table_level; /* TABLE: 1 = last level .. HAL_LEVELS = root */
-	u16 nr_entries; /* TABLE (table_lock): entries that are not empty */
+	union {
+		u16 nr_entries; /* TABLE (table_lock): entries that are not empty */
+		u16 group;      /* else: the memory group that it is charged to (mm/group.h); free frames: 0 */
+	};
 	u32 flags;      /* atomic */
 	s32 refs;       /* atomic */
 	union {
@@ -117,7 +120,7 @@ struct frame {
 			void *free_objects;
 		};
 	};
-	u64 owner; /* the owner's own; CACHE of a block device: its dirty sectors, one bit for 512 bytes (atomic).
+	u64 owner; /* the owner's own; TABLE: its memory group; CACHE of a block device: its dirty sectors, one bit for 512 bytes (atomic).
 	            * CACHE of shmem in the swap cache: its entry */
 };
 _Static_assert(sizeof(struct frame) == 64, "frame descriptor is one cache line");
@@ -137,10 +140,17 @@ static inline struct frame *ptr_frame(const void *p) { return pfn_frame(hal_ptr_
 #define ALLOC_MOVABLE (1u << 4) /* user page or page of a file: can be migrated */
 #define ALLOC_RECLAIMABLE (1u << 5) /* kernel memory that a shrinker can free; not with ALLOC_MOVABLE */
 #define ALLOC_VICTIM  (1u << 6) /* may take half of what lies below the minimum watermark: who allocates is ending */
+#define ALLOC_ACCOUNT (1u << 7) /* charged to the running task's memory group (mm/group.h) */
+#define ALLOC_GROUP(number) ((u32)(number) << 16) /* charged to this one, if it is not 0; not with ALLOC_ACCOUNT */
+#define ALLOC_GROUP_MASK 0xffff0000u
 #define ALLOC_KERNEL  (ALLOC_WAIT | ALLOC_IO)
-#define ALLOC_USER    (ALLOC_WAIT | ALLOC_IO | ALLOC_MOVABLE)
+#define ALLOC_PAGE    (ALLOC_MOVABLE | ALLOC_ACCOUNT) /* a user page, without waiting */
+#define ALLOC_USER    (ALLOC_WAIT | ALLOC_IO | ALLOC_PAGE)
 
 /* Which page blocks an allocation comes from. */
+/* The flags for memory of the kernel's own that is needed on the way. */
+static inline unsigned alloc_of_kernel(unsigned alloc) { return alloc & ~(ALLOC_ZERO | ALLOC_PAGE | ALLOC_GROUP_MASK); }
+static inline u32 alloc_group(unsigned alloc) { return alloc >> 16; }
 static inline enum frame_mobility alloc_mobility(unsigned alloc) { return (enum frame_mobility)(alloc >> 4 & 3); }
 
 #define FRAME_MAX_ORDER 10 /* largest block: 2^10 pages = 4 MiB */
@@ -239,6 +249,9 @@ u64 frame_min_free(void);
 /* The distance of the watermarks in 1/10000 of a node: /proc/sys/vm/watermark_scale_factor. */
 void frame_set_watermark_scale(u32 factor);
 u32 frame_watermark_scale(void);
+
+/* Allocations with one of these ALLOC_* have to be charged: none, as long as there are no memory groups. */
+void frame_charge_allocs(unsigned alloc);
 
 void frame_drain_pcp(void); /* returns this CPU's lists to the buddy lists */
 

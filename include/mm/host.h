@@ -103,6 +103,7 @@ struct host_context {
 	bool is_being_killed;   /* a fatal signal is pending: long loops stop early */
 	bool has_ipc_lock;      /* CAP_IPC_LOCK: no RLIMIT_MEMLOCK */
 	bool has_sys_admin;     /* CAP_SYS_ADMIN: what mode 2 of overcommit keeps back for it */
+	u16 group;              /* the memory group that is charged for what it allocates (mm/group.h) */
 };
 const struct host_context *host_current(void);
 /* The running task may use reserves from now on: it is being killed, and gives back more than it takes. */
@@ -113,6 +114,7 @@ struct host_process {
 	u32 pid, uid;
 	char name[16];
 	s16 oom_score_adj;   /* -1000..1000 */
+	u16 group;           /* its memory group */
 	bool is_exempt;      /* init, threads of the kernel's own */
 	bool is_borrower;    /* in its parent's space until it executes a program (vfork): the parent stands for both */
 	bool is_dying;       /* it and all that share its space are on their way out */

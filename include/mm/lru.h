@@ -9,6 +9,10 @@
 struct lru_group {
 	struct lru lru[LRU_NR_TYPES];
 	u64 clock; /* atomic: evictions, and what policies count besides */
+	u64 nr_refaults[LRU_NR_TYPES]; /* atomic: evicted pages that came back */
+	u64 nr_swapped; /* atomic: pages that were written to swap */
+	u64 cost[LRU_NR_TYPES], seen[LRU_NR_TYPES]; /* (the lock of lru[0]) what balance.c has learnt from those */
+	u64 hash;       /* of its evictions: which page of its file or which swap entry, in their order */
 	u32 number;
 	/* Reads and clears what is known of a page's use, USED_*; lru_harvest, or a test's own. */
 	unsigned (*harvest)(struct frame *f);
@@ -18,8 +22,14 @@ void lru_group_init(struct lru_group *g, u32 number, const struct policy *p);
 
 /* The lists on which f is, or would be. */
 struct lru *lru_of(const struct frame *f);
-/* Those of the machine. */
+/* Those of no group. */
 struct lru *lru_of_type(enum lru_type type);
+/* Does the list count as active in /proc/meminfo? */
+bool lru_list_is_active(const struct lru *l, unsigned list);
+/* The pages on its lists that reclaim could look at. */
+u64 lru_nr_evictable(const struct lru *l);
+/* They are being written to swap. */
+void lru_count_swapped(struct frame *const *frames, unsigned nr);
 
 /* What a round of selection looked at. */
 struct lru_look {

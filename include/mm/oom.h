@@ -23,6 +23,10 @@ struct space;
  * reserves are used up: it fails. alloc: ALLOC_*. */
 bool oom_make_room(unsigned order, unsigned alloc);
 
+/* The same for a page that would exceed the limit of a group, out of which nothing can be reclaimed. */
+struct mem_group;
+bool oom_make_room_in(struct mem_group *g, unsigned alloc);
+
 /* The same for a fault that ended without memory. True: repeat the access. */
 bool oom_fault(void);
 

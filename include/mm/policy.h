@@ -139,6 +139,9 @@ const struct policy *policy_at(unsigned i);
 const struct policy *policy_find(const char *name);
 /* The one in use. */
 const struct policy *policy_current(void);
+/* The same; until policy_release() it stays that one. May sleep. */
+const struct policy *policy_hold(void);
+void policy_release(void);
 /* All pages go over to p, coldest first, while others use the lists. May sleep. */
 void policy_switch(const struct policy *p);
 

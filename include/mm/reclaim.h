@@ -53,6 +53,11 @@ void shrinker_register(struct shrinker *s);
 /* Tries to free nr pages; alloc: ALLOC_* of who needs them. Pages freed. May sleep. */
 u64 reclaim_pages(u64 nr, unsigned alloc);
 
+/* The same for pages of a memory group and of those below it. */
+struct mem_group;
+u64 reclaim_group(struct mem_group *g, u64 nr, unsigned alloc);
+u64 reclaim_group_nr_listed(struct mem_group *g);
+
 /* Pages that reclaim could look at, now or once they are idle. */
 u64 reclaim_nr_listed(void);
 

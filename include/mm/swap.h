@@ -40,10 +40,13 @@ struct swap_slot {
 #define SWAP_SLOT_USED (1u << 0)
 #define SWAP_SLOT_BAD  (1u << 1) /* header or bad page: used, but by nobody */
 #define SWAP_SLOT_HELD (1u << 2) /* a shmem object's index holds it */
+#define SWAP_SLOT_GROUP_SHIFT 16 /* bits 31..16: the memory group that is charged for it */
 #define SWAP_SLOT_LOCKED (1ull << 31)
 
 /* The slot of an entry that is in use and stays so meanwhile. */
 struct swap_slot *swap_slot(u64 entry);
+/* ALLOC_* for a frame that shall get the page of such a slot: charged to whom it was charged before. */
+static inline unsigned swap_alloc_group(u64 entry) { return READ_ONCE(swap_slot(entry)->flags) & ALLOC_GROUP_MASK; }
 static inline u64 swap_slot_lock(struct swap_slot *s) /* RANK_SWAP_SLOT; returns the chain */
 {
 	if (unlikely(hal_debug_checks))

@@ -15,6 +15,7 @@
 #include <fs/file.h>
 #include <fs/vfs.h>
 #include <hal/uaccess.h>
+#include <kernel/cgroup.h>
 #include <kernel/futex.h>
 #include <kernel/sched.h>
 #include <kernel/signal.h>
@@ -270,6 +271,7 @@ static void end_process(struct process *p)
 	bool was_connected = parent && parent->pgid != pgid && parent->sid == p->sid;
 	reparent_children_locked(p, &d);
 	p->is_zombie = true;
+	cgroup_leave_locked(p);
 	p->tty = NULL;
 	p->leader->state = TASK_ZOMBIE;
 	if (was_connected && pgrp_is_orphaned_locked(pgid, p) && pgrp_has_stopped_locked(pgid))

@@ -14,6 +14,7 @@
 #include <fs/vfs.h>
 #include <hal/mmu.h>
 #include <hal/uaccess.h>
+#include <kernel/cgroup.h>
 #include <kernel/pidfd.h>
 #include <kernel/random.h>
 #include <kernel/sched.h>
@@ -234,6 +235,7 @@ static long join_tree(struct task *t, struct pid *pid, u64 flags)
 			p->exit_signal = me->exit_signal;
 		}
 		tree_add_process(p, parent);
+		cgroup_join_locked(p, me->cgroup);
 		process_set_session_locked(p, me->sid);
 		process_set_pgrp_locked(p, me->pgid);
 		p->tty = me->tty;

@@ -6,6 +6,7 @@
 #include "task.h"
 #include <fs/file.h>
 #include <fs/vfs.h>
+#include <kernel/cgroup.h>
 #include <kernel/random.h>
 #include <kernel/sched.h>
 #include <kernel/signal.h>
@@ -77,6 +78,7 @@ struct task *kthread_create_process(void (*fn)(void *), void *arg, const char *n
 	spin_lock(&tasklist_lock);
 	tree_add_task(t, pid);
 	tree_add_process(t->process, parent);
+	cgroup_join_locked(t->process, &cgroup_root);
 	process_set_pgrp_locked(t->process, 0);
 	process_set_session_locked(t->process, 0);
 	spin_unlock(&tasklist_lock);

@@ -12,6 +12,7 @@
 #include <kernel/signal.h>
 #include <lib/string.h>
 #include <linux/capability.h>
+#include <mm/group.h>
 #include <mm/reclaim.h>
 #include <kernel/user.h>
 #include <mm/slab.h>
@@ -47,16 +48,22 @@ void task_cache_init(void)
 	threads_max = most < 64 ? 64 : most > 65536 ? 65536 : (u32)most;
 }
 
+#define STACK_ORDER ((unsigned)__builtin_ctz(HAL_STACK_SIZE >> PAGE_SHIFT))
+
 struct task *task_alloc(void)
 {
 	struct task *t = slab_alloc(task_cache, ALLOC_KERNEL | ALLOC_ZERO);
 	if (!t)
 		return NULL;
-	t->ctx.stack_top = hal_stack_alloc();
+	s32 group = mem_group_charge(current ? current->host.group : 0, STACK_ORDER, ALLOC_KERNEL, MEM_GROUP_STACKS);
+	t->ctx.stack_top = group < 0 ? NULL : hal_stack_alloc();
 	if (!t->ctx.stack_top) {
+		if (group > 0)
+			mem_group_uncharge((u32)group, STACK_ORDER, MEM_GROUP_STACKS);
 		slab_free(task_cache, t);
 		return NULL;
 	}
+	t->stack_group = (u16)group;
 	t->refs = 2;
 	t->in_syscall = true;
 	t->weight = 1024;
@@ -75,6 +82,9 @@ void task_release_context(struct task *t)
 	hal_context_release(&t->ctx);
 	if (t->ctx.stack_top)
 		hal_stack_free(t->ctx.stack_top);
+	if (t->stack_group)
+		mem_group_uncharge(t->stack_group, STACK_ORDER, MEM_GROUP_STACKS);
+	t->stack_group = 0;
 	t->ctx.stack_top = NULL;
 }
 

@@ -7,6 +7,7 @@
  * nobody is left who could continue its stopped members (POSIX, 3.286).
  */
 #include "task.h"
+#include <kernel/cgroup.h>
 #include <kernel/sched.h>
 #include <kernel/syscall.h>
 #include <kernel/user.h>
@@ -26,6 +27,7 @@ void tree_add_task(struct task *t, struct pid *pid)
 	list_add_tail(&t->thread_link, &t->process->threads);
 	spin_unlock_irq(&t->process->signal_lock, flags);
 	t->process->nr_threads++;
+	cgroup_join_thread_locked(t);
 	nr_tasks++;
 	forks++;
 	__atomic_fetch_add(&t->cred->user->nr_tasks, 1, __ATOMIC_RELAXED);

@@ -57,6 +57,7 @@ static void describe(struct process *p, struct task *t, struct host_process *out
 		.pid = p->pid,
 		.uid = t->cred->uid,
 		.oom_score_adj = p->oom_score_adj,
+		.group = READ_ONCE(t->host.group),
 		.is_exempt = p == init_process || (t->flags & TASK_KTHREAD),
 		.is_borrower = is_borrower(p, t),
 		.is_dying = t->space && is_space_ending(p, t->space),

@@ -11,6 +11,7 @@
  * I2  nr_pages counts the index and is what ops->charge was asked for; store->nr_dirty and nr_writeback its tags.
  */
 #include "internal.h"
+#include <mm/group.h>
 #include <mm/pagetable.h>
 #include <mm/reclaim.h>
 #include <mm/shmem.h>
@@ -84,7 +85,7 @@ int mapping_insert(struct mapping *m, u64 index, unsigned alloc, struct frame *f
 	unsigned missing = 0;
 	do { /* mostly no node is missing; again when some are, or the tree changed while they were allocated */
 		struct radix_reserve reserve;
-		if (radix_reserve(&reserve, missing, alloc & ~(ALLOC_ZERO | ALLOC_MOVABLE))) {
+		if (radix_reserve(&reserve, missing, alloc_of_kernel(alloc))) {
 			err = -ENOMEM;
 			break;
 		}
@@ -112,6 +113,8 @@ int mapping_insert(struct mapping *m, u64 index, unsigned alloc, struct frame *f
 int mapping_add(struct mapping *m, u64 index, unsigned alloc, struct frame *f)
 {
 	f->flags = FRAME_UPTODATE | FRAME_DIRTY | (m->flags & MAPPING_SHMEM ? FRAME_SHMEM : 0);
+	if (m->flags & MAPPING_SHMEM)
+		mem_group_is_shmem(f);
 	frame_get(f); /* the index's */
 	int err = mapping_insert(m, index, alloc, f, false);
 	if (err)
@@ -126,8 +129,10 @@ static int insert_page(struct mapping *m, u64 index, unsigned alloc, bool is_fil
 	if (!f)
 		return -ENOMEM;
 	f->flags = is_filled ? FRAME_BUSY : FRAME_UPTODATE;
-	if (m->flags & MAPPING_SHMEM)
+	if (m->flags & MAPPING_SHMEM) {
 		f->flags |= FRAME_SHMEM;
+		mem_group_is_shmem(f);
+	}
 	f->refs = 2;
 	int err = mapping_insert(m, index, alloc, f, m->store != NULL);
 	if (err)

@@ -80,7 +80,7 @@ static void read_pages(struct mapping *m, u64 index, u64 nr, u64 mark)
 	u64 size = mapping_size_pages(m), end = min(index + nr, size), present = next_present(m, index);
 	for (; index < end; index++) {
 		struct frame *f;
-		int err = index == present ? -EEXIST : mapping_insert_busy(m, index, ALLOC_WAIT | ALLOC_MOVABLE, &f);
+		int err = index == present ? -EEXIST : mapping_insert_busy(m, index, ALLOC_WAIT | ALLOC_PAGE, &f);
 		if (err == -EEXIST) {
 			present = next_present(m, index + 1);
 			batch_end(&b);

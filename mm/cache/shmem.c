@@ -10,6 +10,7 @@
  * that others wait for it. Then it keeps its slot, so that it need not be written again, while there is room.
  */
 #include "internal.h"
+#include <mm/group.h>
 #include <mm/lru.h>
 #include <mm/pagetable.h>
 #include <mm/reclaim.h>
@@ -104,7 +105,7 @@ static int insert_swapped(struct mapping *m, u64 index, unsigned alloc, struct f
 	int err;
 	do {
 		struct radix_reserve reserve;
-		if (radix_reserve(&reserve, missing, alloc & ~(ALLOC_ZERO | ALLOC_MOVABLE)))
+		if (radix_reserve(&reserve, missing, alloc_of_kernel(alloc)))
 			return -ENOMEM;
 		spin_lock(&m->tree_lock);
 		u64 entry = swapped_entry(m, index);
@@ -122,13 +123,27 @@ static int insert_swapped(struct mapping *m, u64 index, unsigned alloc, struct f
 	return err;
 }
 
+/* Whom the page at `index` was charged to is charged for it again. 0: it is not in swap. */
+static unsigned alloc_as_before(struct mapping *m, u64 index, unsigned alloc)
+{
+	spin_lock(&m->tree_lock);
+	u64 entry = swapped_entry(m, index);
+	unsigned group = entry ? swap_alloc_group(entry) : 0;
+	spin_unlock(&m->tree_lock);
+	return entry ? (alloc & ~ALLOC_ACCOUNT) | group : 0;
+}
+
 /* A new busy page at `index`, with references for the index, the cache and the caller. */
 static int begin_read(struct mapping *m, u64 index, unsigned alloc, struct frame **out)
 {
+	alloc = alloc_as_before(m, index, alloc);
+	if (!alloc)
+		return -ENOENT;
 	struct frame *f = frame_alloc(0, alloc, FRAME_CACHE);
 	if (!f)
 		return -ENOMEM;
 	f->flags = FRAME_BUSY | FRAME_SHMEM;
+	mem_group_is_shmem(f);
 	f->refs = 2;
 	int err = insert_swapped(m, index, alloc, f);
 	if (err)

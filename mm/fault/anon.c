@@ -23,7 +23,7 @@ struct fault_verdict fault_anon(struct space *s, struct region *r, uaddr_t addr,
 		return VERDICT_MAPPED;
 	}
 	/* Without waiting first: the lock need not be dropped then. */
-	struct frame *f = frame_alloc(0, ALLOC_MOVABLE | ALLOC_ZERO, FRAME_ANON);
+	struct frame *f = frame_alloc(0, ALLOC_PAGE | ALLOC_ZERO, FRAME_ANON);
 	if (likely(f))
 		return map_new(s, r, l, f);
 	leaf_unlock(l);

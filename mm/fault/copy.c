@@ -111,7 +111,7 @@ struct fault_verdict fault_write_present(struct space *s, struct region *r, uadd
 			return write_in_place(l, e, addr, r);
 		}
 	}
-	struct frame *copy = frame_alloc(0, ALLOC_MOVABLE, FRAME_ANON);
+	struct frame *copy = frame_alloc(0, ALLOC_PAGE, FRAME_ANON);
 	if (likely(copy))
 		return copy_with(s, r, addr, l, e, copy);
 	leaf_unlock(l);

@@ -14,6 +14,7 @@
 #include "internal.h"
 #include <lib/string.h>
 #include <mm/compact.h>
+#include <mm/group.h>
 #include <mm/host.h>
 #include <mm/inject.h>
 #include <mm/oom.h>
@@ -27,6 +28,9 @@ unsigned frame_node_count;
 struct cpu_pcps frame_pcps[HAL_MAX_CPUS];
 
 static u64 max_pfn, total_pages;
+static unsigned charged_allocs; /* ALLOC_*: those that are for a memory group */
+
+void frame_charge_allocs(unsigned alloc) { WRITE_ONCE(charged_allocs, alloc); }
 
 /* Kinds with a gauge of their own here; the others are counted by their owners. */
 #define COUNTED_KINDS (1u << FRAME_STACK | 1u << FRAME_COMPANION | 1u << FRAME_KERNEL | 1u << FRAME_SPECIAL)
@@ -205,11 +209,12 @@ static struct frame *take_hard(unsigned order, unsigned alloc)
 	}
 }
 
-/* Blocks, and everything while failures are injected. */
+/* Blocks, what is charged to a memory group, and everything while failures are injected. */
 static __attribute__((noinline)) struct frame *alloc_slow(unsigned order, unsigned alloc, enum frame_kind kind)
 {
 	struct frame *f = NULL;
-	if (!inject_strikes(INJECT_FRAMES)) {
+	s32 group = alloc & READ_ONCE(charged_allocs) ? mem_group_charge_alloc(order, alloc, kind) : 0;
+	if (group >= 0 && !inject_strikes(INJECT_FRAMES)) {
 		f = take(order, alloc);
 		if (!f)
 			f = drain_and_take(order, alloc);
@@ -220,6 +225,8 @@ static __attribute__((noinline)) struct frame *alloc_slow(unsigned order, unsign
 	}
 	if (!f) {
 		trace_point(TRACE_NO_MEMORY, order, alloc, kind, 0);
+		if (group > 0)
+			mem_group_uncharge((u32)group, order, mem_group_kind_of(kind));
 		return NULL;
 	}
 	enum frame_kind tail = kind == FRAME_SLAB ? FRAME_SLAB_TAIL : kind;
@@ -230,6 +237,7 @@ static __attribute__((noinline)) struct frame *alloc_slow(unsigned order, unsign
 		if (alloc & ALLOC_ZERO)
 			hal_page_zero(frame_pfn(f) + i);
 	}
+	f->group = (u16)group;
 	stat_add(STAT_PGALLOC, 1l << order);
 	if (COUNTED_KINDS & 1u << kind)
 		count_kind(kind, 1l << order);
@@ -241,7 +249,7 @@ struct frame *frame_alloc(unsigned order, unsigned alloc, enum frame_kind kind)
 	unsigned cpu = hal_cpu_id();
 	struct pcp *p = &frame_pcps[cpu].of[alloc_mobility(alloc)];
 	struct frame *f = p->top;
-	if (unlikely(order || !f || READ_ONCE(inject_countdown) >= 0))
+	if (unlikely(order || !f || alloc & READ_ONCE(charged_allocs) || READ_ONCE(inject_countdown) >= 0))
 		return alloc_slow(order, alloc, kind);
 	p->top = f->next_free;
 	p->nr--;
@@ -270,6 +278,8 @@ void frame_free(struct frame *f, unsigned order)
 	ASSERT(f->kind >= FRAME_KERNEL && f->nr_slots == 0);
 	if (unlikely(COUNTED_KINDS & 1u << f->kind))
 		count_kind(f->kind, -(1l << order));
+	if (unlikely(f->group))
+		mem_group_uncharge_frame(f, order);
 	if (unlikely(order)) {
 		free_block(f, order);
 		return;
@@ -301,6 +311,8 @@ void frame_put_to_buddy(struct frame *f)
 static __attribute__((noinline)) void push_elsewhere(struct frame *f, u16 kind_mobility)
 {
 	struct pcp *p = &frame_pcps[hal_cpu_id()].of[kind_mobility >> 8];
+	if (unlikely(f->group))
+		mem_group_uncharge_frame(f, 0);
 	ASSERT((kind_mobility & 0xff) == FRAME_ANON || (kind_mobility & 0xff) == FRAME_CACHE);
 	WRITE_ONCE(f->kind, FRAME_PCP);
 	pcp_push(p, f);
@@ -337,6 +349,8 @@ static void free_many(struct frame *const *frames, unsigned nr)
 			nr_elsewhere++;
 			continue;
 		}
+		if (unlikely(f->group))
+			mem_group_uncharge_frame(f, 0);
 		WRITE_ONCE(f->kind, FRAME_PCP);
 		f->next_free = top;
 		top = f;

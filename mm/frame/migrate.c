@@ -37,12 +37,13 @@ static void move_page(struct frame *f, struct frame *to)
 {
 	hal_page_copy(frame_pfn(to), frame_pfn(f));
 	WRITE_ONCE(to->kind, f->kind);
-	to->nr_entries = f->nr_entries;
+	to->group = f->group;
 	to->mapping = f->mapping;
 	to->index = f->index;
 	to->owner = f->owner;
 	__atomic_store_n(&to->flags, (frame_flags(f) & FLAGS_OF_PAGE) | FRAME_BUSY, __ATOMIC_RELEASE);
 	lru_replace(f, to);
+	f->group = 0; /* the charge goes with the page */
 }
 
 /* With the locks that new references need: if nobody holds f but its slots and nr_others, the page moves. */

@@ -94,7 +94,7 @@ static void number_free(u32 nr)
 
 struct frame *table_alloc(struct space *s, unsigned level, unsigned alloc)
 {
-	struct frame *t = frame_alloc(0, alloc, FRAME_TABLE);
+	struct frame *t = frame_alloc(0, alloc | ALLOC_ACCOUNT, FRAME_TABLE);
 	if (!t)
 		return NULL;
 	u32 nr = number_alloc(frame_pfn(t), alloc & ~ALLOC_ZERO);
@@ -105,6 +105,7 @@ struct frame *table_alloc(struct space *s, unsigned level, unsigned alloc)
 	t->table_nr = nr;
 	t->companion_pfn = 0;
 	t->table_level = level;
+	t->owner = t->group; /* in the same place as: */
 	t->nr_entries = 0;
 	t->rss_all = 0;
 	t->space = NULL;
@@ -127,12 +128,13 @@ void table_put_last(struct frame *t)
 	t->companion_pfn = 0;
 	number_free(t->table_nr);
 	stat_add(STAT_NR_PAGE_TABLE, -1);
+	t->group = (u16)t->owner;
 	frame_free(t, 0);
 }
 
 struct frame *companion_alloc(unsigned alloc)
 {
-	return frame_alloc(0, alloc & ~ALLOC_ZERO, FRAME_COMPANION);
+	return frame_alloc(0, (alloc & ~ALLOC_ZERO) | ALLOC_ACCOUNT, FRAME_COMPANION);
 }
 
 void companion_attach_locked(struct frame *t, struct frame *companion)

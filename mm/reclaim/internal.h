@@ -3,11 +3,10 @@
 #ifndef MM_RECLAIM_INTERNAL_H
 #define MM_RECLAIM_INTERNAL_H
 
-#include <mm/lru.h>
+#include <mm/group.h>
 #include <mm/reclaim.h>
 #include <mm/stat.h>
 
-void lru_init(void);
 /* Both types of every group; calls do not overlap. */
 void lru_switch_all(const struct policy *p);
 
@@ -22,7 +21,8 @@ struct scan_balance {
 	u64 size[LRU_NR_TYPES];   /* pages on the lists */
 	u64 weight[LRU_NR_TYPES]; /* in what proportion they are looked at */
 };
-void balance_begin(struct scan_balance *b, bool may_swap);
+/* For the lists of g; is_global: the machine is short of memory, not the group. */
+void balance_begin(struct scan_balance *b, struct mem_group *g, bool may_swap, bool is_global);
 /* Pages of one type to look at in the round of this priority (SCAN_PRIORITIES .. 0). */
 u64 balance_target(const struct scan_balance *b, enum lru_type t, unsigned priority);
 

@@ -19,17 +19,18 @@
  * new policy when they are put back.
  */
 #include "internal.h"
+#include <mm/group.h>
 #include <mm/mapping.h>
 #include <mm/pagetable.h>
 
-static struct lru_group machine;
 bool lru_has_swap;
 
-struct lru *lru_of_type(enum lru_type type) { return &machine.lru[type]; }
+struct lru *lru_of_type(enum lru_type type) { return &mem_root.lru.lru[type]; }
 
 struct lru *lru_of(const struct frame *f)
 {
-	return lru_of_type(f->kind == FRAME_ANON || frame_flags(f) & FRAME_SHMEM ? LRU_ANON : LRU_FILE);
+	struct lru_group *g = &mem_group_at(f->group)->lru;
+	return &g->lru[f->kind == FRAME_ANON || frame_flags(f) & FRAME_SHMEM ? LRU_ANON : LRU_FILE];
 }
 
 /* ---- counts ---- */
@@ -37,7 +38,7 @@ struct lru *lru_of(const struct frame *f)
 static enum mm_counter active_gauge(const struct lru *l) { return l->type == LRU_ANON ? STAT_NR_ACTIVE_ANON : STAT_NR_ACTIVE_FILE; }
 static enum mm_counter inactive_gauge(const struct lru *l) { return l->type == LRU_ANON ? STAT_NR_INACTIVE_ANON : STAT_NR_INACTIVE_FILE; }
 
-static bool is_active(const struct lru *l, unsigned list) { return l->gauge[list] == active_gauge(l); }
+bool lru_list_is_active(const struct lru *l, unsigned list) { return l->gauge[list] == active_gauge(l); }
 
 static void set_gauges(struct lru *l)
 {
@@ -52,6 +53,20 @@ void lru_set_active(struct lru *l, unsigned list, bool is_active)
 	stat_add(l->gauge[list], -(s64)l->nr[list]);
 	l->gauge[list] = (u8)(is_active ? active_gauge(l) : inactive_gauge(l));
 	stat_add(l->gauge[list], (s64)l->nr[list]);
+}
+
+u64 lru_nr_evictable(const struct lru *l)
+{
+	u64 nr = READ_ONCE(l->nr[LRU_LEAVING]);
+	for (unsigned i = LRU_FIRST_LIST; i < LRU_NR_LISTS; i++)
+		nr += READ_ONCE(l->nr[i]);
+	return nr;
+}
+
+void lru_count_swapped(struct frame *const *frames, unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++)
+		__atomic_fetch_add(&lru_of(frames[i])->group->nr_swapped, 1, __ATOMIC_RELAXED);
 }
 
 /* Others look at the number without the lock. */
@@ -95,15 +110,15 @@ static void move(struct lru *l, struct frame *f, unsigned from, unsigned to)
 	if (l->gauge[from] != l->gauge[to]) {
 		stat_add(l->gauge[from], -1);
 		stat_add(l->gauge[to], 1);
-		if (is_active(l, from) || is_active(l, to))
+		if (lru_list_is_active(l, from) || lru_list_is_active(l, to))
 			note_active(f);
 	}
 }
 
 static void count_change(struct lru *l, unsigned from, unsigned to)
 {
-	if (is_active(l, from) != is_active(l, to))
-		stat_add(is_active(l, to) ? STAT_PGACTIVATE : STAT_PGDEACTIVATE, 1);
+	if (lru_list_is_active(l, from) != lru_list_is_active(l, to))
+		stat_add(lru_list_is_active(l, to) ? STAT_PGACTIVATE : STAT_PGDEACTIVATE, 1);
 }
 
 void lru_move(struct lru *l, struct frame *f, unsigned list)
@@ -158,14 +173,7 @@ static inline enum mm_counter insert(struct lru *l, struct frame *f, const struc
 	return gauge;
 }
 
-static u64 nr_evictable(const struct lru_group *g)
-{
-	u64 nr = 0;
-	for (unsigned t = 0; t < LRU_NR_TYPES; t++)
-		for (unsigned i = LRU_FIRST_LIST; i < LRU_NR_LISTS; i++)
-			nr += READ_ONCE(g->lru[t].nr[i]);
-	return nr;
-}
+static u64 nr_pages_of(const struct lru_group *g) { return lru_nr_evictable(&g->lru[LRU_ANON]) + lru_nr_evictable(&g->lru[LRU_FILE]); }
 
 /* A page came back that was evicted: does it belong to the working set? It does if its policy makes it active at
  * once and it was active before. A policy that tells no active pages is asked for nothing: then it is the distance, to
@@ -173,6 +181,7 @@ static u64 nr_evictable(const struct lru_group *g)
 static void count_refault(struct lru *l, struct frame *f, const struct refault *r, bool is_active_now)
 {
 	bool is_wanted = is_active_now && r->was_active;
+	__atomic_fetch_add(&l->group->nr_refaults[l->type], 1, __ATOMIC_RELAXED);
 	stat_add(STAT_WORKINGSET_REFAULT_ANON + l->type, 1);
 	if (is_active_now) {
 		stat_add(STAT_WORKINGSET_ACTIVATE_ANON + l->type, 1);
@@ -180,7 +189,7 @@ static void count_refault(struct lru *l, struct frame *f, const struct refault *
 	}
 	if (is_wanted)
 		stat_add(STAT_WORKINGSET_RESTORE_ANON + l->type, 1);
-	if (is_wanted || (!l->has_active && r->distance <= nr_evictable(l->group)))
+	if (is_wanted || (!l->has_active && r->distance <= nr_pages_of(l->group)))
 		frame_set_flags(f, FRAME_REFAULT);
 }
 
@@ -559,12 +568,14 @@ static void adopt_policy(struct lru *l, const struct policy *p)
 		p->init(l);
 	l->has_active = false;
 	for (unsigned i = LRU_FIRST_LIST; i < LRU_NR_LISTS; i++)
-		l->has_active |= is_active(l, i);
+		l->has_active |= lru_list_is_active(l, i);
 }
 
 void lru_group_init(struct lru_group *g, u32 number, const struct policy *p)
 {
-	g->clock = 0;
+	g->clock = g->nr_swapped = g->hash = 0;
+	for (unsigned t = 0; t < LRU_NR_TYPES; t++)
+		g->nr_refaults[t] = g->cost[t] = g->seen[t] = 0;
 	g->number = number;
 	g->harvest = lru_harvest;
 	for (unsigned t = 0; t < LRU_NR_TYPES; t++) {
@@ -580,8 +591,6 @@ void lru_group_init(struct lru_group *g, u32 number, const struct policy *p)
 		adopt_policy(l, p);
 	}
 }
-
-void lru_init(void) { lru_group_init(&machine, 0, policy_current()); }
 
 /* All pages of the policy's lists, to LRU_LEAVING. */
 static void leave_all(struct lru *l)
@@ -623,15 +632,16 @@ void lru_switch(struct lru *l, const struct policy *p)
 
 void lru_switch_all(const struct policy *p)
 {
-	for (unsigned t = 0; t < LRU_NR_TYPES; t++)
-		lru_switch(&machine.lru[t], p);
+	for (struct mem_group *g = NULL; (g = mem_group_next(&mem_root, g)) != NULL;)
+		for (unsigned t = 0; t < LRU_NR_TYPES; t++)
+			lru_switch(&g->lru.lru[t], p);
 }
 
 /* ---- validation ---- */
 
 static bool belongs(const struct frame *f, struct lru *l, unsigned list)
 {
-	if (!(f->flags & FRAME_LRU) || list_in_flags(l, f->flags) != list || (list == LRU_UNEVICTABLE && !(f->flags & FRAME_MLOCKED)))
+	if (lru_of(f) != l || !(f->flags & FRAME_LRU) || list_in_flags(l, f->flags) != list || (list == LRU_UNEVICTABLE && !(f->flags & FRAME_MLOCKED)))
 		return false;
 	return f->kind == FRAME_ANON || (f->kind == FRAME_CACHE && f->mapping);
 }
@@ -655,6 +665,19 @@ const char *lru_validate_lists(struct lru *l)
 	return broken;
 }
 
+static const char *validate_group(struct lru_group *g, s64 sum[STAT_NR])
+{
+	for (unsigned t = 0; t < LRU_NR_TYPES; t++) {
+		struct lru *l = &g->lru[t];
+		const char *broken = lru_validate_lists(l);
+		if (broken)
+			return broken;
+		for (unsigned i = 0; i < LRU_NR_LISTS; i++)
+			sum[l->gauge[i]] += (s64)l->nr[i];
+	}
+	return NULL;
+}
+
 const char *lru_validate(void)
 {
 	static const enum mm_counter gauges[] = {
@@ -662,13 +685,12 @@ const char *lru_validate(void)
 		STAT_NR_UNEVICTABLE, STAT_NR_ISOLATED_ANON, STAT_NR_ISOLATED_FILE,
 	};
 	s64 sum[STAT_NR] = { 0 };
-	for (unsigned t = 0; t < LRU_NR_TYPES; t++) {
-		struct lru *l = &machine.lru[t];
-		const char *broken = lru_validate_lists(l);
-		if (broken)
+	for (struct mem_group *g = NULL; (g = mem_group_next(&mem_root, g)) != NULL;) {
+		const char *broken = validate_group(&g->lru, sum);
+		if (broken) {
+			mem_group_put(g);
 			return broken;
-		for (unsigned i = 0; i < LRU_NR_LISTS; i++)
-			sum[l->gauge[i]] += (s64)l->nr[i];
+		}
 	}
 	for (unsigned i = 0; i < ARRAY_SIZE(gauges); i++)
 		if (stat_read(gauges[i]) != (u64)sum[gauges[i]])

@@ -31,6 +31,7 @@
 #include <hal/time.h>
 #include <lib/string.h>
 #include <mm/frame.h>
+#include <mm/group.h>
 #include <mm/reclaim.h>
 #include <mm/stat.h>
 #include <mm/swap.h>
@@ -78,6 +79,7 @@ void oom_look(const struct host_process *p, struct oom_figures *out)
 
 struct choice {
 	u64 total;
+	const struct mem_group *within; /* only a process of this group or below it */
 	s64 points;            /* of `victim` */
 	bool is_inhabited;     /* there are processes at all */
 	bool has_victim, found_dying;
@@ -88,7 +90,7 @@ static void consider(const struct host_process *p, void *arg)
 {
 	struct choice *c = arg;
 	c->is_inhabited = true;
-	if (p->is_exempt || p->is_borrower)
+	if (p->is_exempt || p->is_borrower || !mem_group_contains(c->within, mem_group_at(p->group)))
 		return;
 	u32 state = READ_ONCE(p->space->oom.state);
 	if (state & OOM_DONE)
@@ -107,9 +109,18 @@ static void consider(const struct host_process *p, void *arg)
 	oom_look(p, &c->victim);
 }
 
-static void choose(struct choice *c)
+/* RAM and swap that the group may use. */
+static u64 total_of(const struct mem_group *g)
 {
-	*c = (struct choice){ .total = oom_total_pages() };
+	u64 total = oom_total_pages(), swap = swap_nr_total();
+	for (; g->parent; g = g->parent)
+		total = min(total, (u64)READ_ONCE(g->memory.max) + min(swap, (u64)READ_ONCE(g->swap.max)));
+	return max(total, (u64)1);
+}
+
+static void choose(struct choice *c, const struct mem_group *within)
+{
+	*c = (struct choice){ .total = total_of(within), .within = within };
 	for (u32 pid = 0; (pid = host_visit_process(pid, consider, c)) != 0;)
 		;
 }
@@ -131,6 +142,9 @@ struct marking {
 	bool done;
 };
 
+/* A victim's own group, which it may leave at any time. */
+static struct mem_group *group_of(const struct oom_figures *v) { return mem_group_at(v->p.group); }
+
 /* Is it still the process that was chosen? */
 static void mark_chosen(const struct host_process *p, void *arg)
 {
@@ -147,6 +161,7 @@ static void kill_victim(const struct oom_figures *v, const char *why)
 		return; /* it ended by itself meanwhile */
 	struct space *s = v->p.space; /* pinned now */
 	stat_add(STAT_OOM_KILL, 1);
+	mem_group_count(group_of(v), MEM_GROUP_EVENT_OOM_KILL);
 	oom_report_kill(why, v);
 	trace_point(TRACE_KILL, v->p.pid, (u64)(oom_rss(v) + v->rss[RSS_SWAP]), (u64)v->nr_tables, (u64)v->p.oom_score_adj);
 	bool all_killed = host_kill_space(s);
@@ -169,22 +184,61 @@ static bool may_report(void)
 	return nr++ < 10;
 }
 
-static bool choose_and_kill(unsigned order, unsigned alloc)
+/* The highest group above the victim, up to `within`, that wants to end as a whole; NULL: none. */
+static struct mem_group *group_to_kill(const struct oom_figures *v, const struct mem_group *within)
+{
+	struct mem_group *found = NULL;
+	for (struct mem_group *g = group_of(v); g->parent; g = g->parent) {
+		if (READ_ONCE(g->oom_kills_all))
+			found = g;
+		if (g == within)
+			break;
+	}
+	return found;
+}
+
+struct next_in_group {
+	const struct mem_group *group;
+	bool is_in;
+	struct oom_figures figures;
+};
+
+static void look_at_member(const struct host_process *p, void *arg)
+{
+	struct next_in_group *n = arg;
+	n->is_in = mem_group_contains(n->group, mem_group_at(p->group)) && !p->is_exempt && p->oom_score_adj != OOM_SCORE_ADJ_MIN;
+	if (n->is_in)
+		oom_look(p, &n->figures);
+}
+
+static void kill_group(struct mem_group *g, const char *why)
+{
+	static struct next_in_group n; /* one caller at a time */
+	hal_log(LOG_INFO, "Tasks in %s are going to be killed due to memory.oom.group set", g->name);
+	mem_group_count(g, MEM_GROUP_EVENT_OOM_GROUP_KILL);
+	n.group = g;
+	for (u32 pid = 0; (pid = host_visit_process(pid, look_at_member, &n)) != 0;)
+		if (n.is_in)
+			kill_victim(&n.figures, why);
+}
+
+static bool choose_and_kill(struct mem_group *within, unsigned order, unsigned alloc)
 {
 	static struct choice c; /* large; one caller at a time */
-	const char *why = "Out of memory";
-	choose(&c);
+	bool is_global = within == &mem_root;
+	const char *why = is_global ? "Out of memory" : "Memory cgroup out of memory";
+	choose(&c, within);
 	if (c.found_dying) {
 		oom_wake_reaper();
 		return true;
 	}
 	if (!c.is_inhabited)
 		return false; /* before init, or a host that has none */
-	if (mm_tunables.panic_on_oom) {
-		oom_report(order, alloc, NULL);
+	if (mm_tunables.panic_on_oom > !is_global) {
+		oom_report(within, order, alloc, NULL);
 		hal_panic("Out of memory: %s panic_on_oom is enabled", mm_tunables.panic_on_oom == 2 ? "compulsory" : "system-wide");
 	}
-	if (mm_tunables.oom_kill_allocating_task) {
+	if (mm_tunables.oom_kill_allocating_task && is_global) {
 		struct choice self = { .total = c.total };
 		host_visit_self(choose_self, &self);
 		if (self.has_victim) {
@@ -193,9 +247,13 @@ static bool choose_and_kill(unsigned order, unsigned alloc)
 		}
 	}
 	if (may_report())
-		oom_report(order, alloc, c.has_victim ? &c.victim : NULL);
-	if (c.has_victim)
+		oom_report(within, order, alloc, c.has_victim ? &c.victim : NULL);
+	if (c.has_victim) {
+		struct mem_group *all = group_to_kill(&c.victim, within);
 		kill_victim(&c.victim, why);
+		if (all)
+			kill_group(all, why);
+	}
 	return c.has_victim;
 }
 
@@ -215,6 +273,25 @@ static bool is_enough_free(void)
 	return false;
 }
 
+/* Nothing is left to be had without a victim. */
+static bool make_room(struct mem_group *within, unsigned order, unsigned alloc)
+{
+	bool go_on = true;
+	if (oom_is_under_way()) {
+		oom_wait();
+	} else if (!(alloc & ALLOC_IO)) {
+		go_on = false; /* reclaim has not done all it could */
+	} else if (__atomic_exchange_n(&is_choosing, 1, __ATOMIC_ACQUIRE)) {
+		oom_wait();
+	} else {
+		go_on = choose_and_kill(within, order, alloc);
+		__atomic_store_n(&is_choosing, 0, __ATOMIC_RELEASE);
+		if (go_on && !host_current()->is_being_killed)
+			oom_wait();
+	}
+	return go_on;
+}
+
 bool oom_make_room(unsigned order, unsigned alloc)
 {
 	const struct host_context *me = host_current();
@@ -226,20 +303,13 @@ bool oom_make_room(unsigned order, unsigned alloc)
 	}
 	if (is_enough_free())
 		return order == 0; /* else it is in pieces: nobody's end makes a block of it */
-	bool go_on = true;
-	if (oom_is_under_way()) {
-		oom_wait();
-	} else if (!(alloc & ALLOC_IO)) {
-		go_on = false; /* reclaim has not done all it could */
-	} else if (__atomic_exchange_n(&is_choosing, 1, __ATOMIC_ACQUIRE)) {
-		oom_wait();
-	} else {
-		go_on = choose_and_kill(order, alloc);
-		__atomic_store_n(&is_choosing, 0, __ATOMIC_RELEASE);
-		if (go_on && !host_current()->is_being_killed)
-			oom_wait();
-	}
-	return go_on;
+	return make_room(&mem_root, order, alloc);
+}
+
+bool oom_make_room_in(struct mem_group *g, unsigned alloc)
+{
+	mem_group_count(g, MEM_GROUP_EVENT_OOM);
+	return make_room(g, 0, alloc);
 }
 
 bool oom_fault(void)

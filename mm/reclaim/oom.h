@@ -19,9 +19,9 @@ static inline s64 oom_rss(const struct oom_figures *f) { return f->rss[RSS_ANON]
 
 /* ---- oom_report.c: in Linux's words; one caller at a time ---- */
 
-struct oom_figures;
-/* Who found no memory, what memory looks like, all processes, and the victim (NULL: none could be found). */
-void oom_report(unsigned order, unsigned alloc, const struct oom_figures *victim);
+struct mem_group;
+/* Who found no memory, what memory looks like, all processes of the group, and the victim (NULL: none could be found). */
+void oom_report(struct mem_group *within, unsigned order, unsigned alloc, const struct oom_figures *victim);
 void oom_report_kill(const char *why, const struct oom_figures *victim);
 
 /* ---- oom_reaper.c ---- */

@@ -7,6 +7,7 @@
 #include <hal/log.h>
 #include <lib/format.h>
 #include <mm/frame.h>
+#include <mm/group.h>
 #include <mm/stat.h>
 #include <mm/swap.h>
 
@@ -103,42 +104,70 @@ static void show_memory(void)
 	hal_log(LOG_WARNING, "%llu pages reserved", (unsigned long long)((hal_ram_total() >> PAGE_SHIFT) - frame_total()));
 }
 
+/* ---- a group ---- */
+
+static const char *path_of(const struct mem_group *g) { return g->name ? g->name : "/"; }
+
+static void show_counter(const char *name, const struct mem_group_counter *c)
+{
+	hal_log(LOG_INFO, "%s: usage %llukB, limit %llukB, failcnt %llu", name, kb(READ_ONCE(c->usage)), READ_ONCE(c->max) == MEM_GROUP_UNLIMITED ? 9007199254740988ull : kb(READ_ONCE(c->max)),
+	        (unsigned long long)READ_ONCE(c->nr_failed));
+}
+
+static void show_group_line(const char *name, u64 value, void *arg) { hal_log(LOG_INFO, "%s %llu", name, (unsigned long long)value); }
+
+static void show_group(struct mem_group *g)
+{
+	show_counter("memory", &g->memory);
+	show_counter("swap", &g->swap);
+	hal_log(LOG_INFO, "Memory cgroup stats for %s:", path_of(g));
+	mem_group_show_stat(g, show_group_line, NULL);
+}
+
 /* ---- processes ---- */
 
 static void look(const struct host_process *p, void *arg) { oom_look(p, arg); }
 
-static void show_tasks(void)
+static void show_tasks(const struct mem_group *within)
 {
 	struct oom_figures f;
 	hal_log(LOG_INFO, "Tasks state (memory values in pages):");
 	hal_log(LOG_INFO, "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name");
 	for (u32 pid = 0; (pid = host_visit_process(pid, look, &f)) != 0;) {
-		if (f.p.is_exempt)
+		if (f.p.is_exempt || !mem_group_contains(within, mem_group_at(f.p.group)))
 			continue;
 		hal_log(LOG_INFO, "[%7u] %5u %5u %8llu %8lld %8lld %8lld         %5d %s", f.p.pid, f.p.uid, f.p.pid, (unsigned long long)f.total_pages,
 		        (long long)oom_rss(&f), (long long)(f.nr_tables << PAGE_SHIFT), (long long)f.rss[RSS_SWAP], f.p.oom_score_adj, f.p.name);
 	}
 }
 
-static void show_choice(const struct oom_figures *v)
+static void show_choice(const struct mem_group *within, const struct oom_figures *v)
 {
+	bool is_global = within == &mem_root;
 	begin();
-	add("oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0");
+	add("oom-kill:constraint=%s,nodemask=(null),cpuset=/,mems_allowed=0", is_global ? "CONSTRAINT_NONE" : "CONSTRAINT_MEMCG");
 	if (frame_nr_nodes() > 1)
 		add("-%u", frame_nr_nodes() - 1);
-	add(",global_oom,task_memcg=/,task=%s,pid=%u,uid=%u", v->p.name, v->p.pid, v->p.uid);
+	if (is_global)
+		add(",global_oom");
+	else
+		add(",oom_memcg=%s", path_of(within));
+	add(",task_memcg=%s,task=%s,pid=%u,uid=%u", path_of(mem_group_at(v->p.group)), v->p.name, v->p.pid, v->p.uid);
 	hal_log(LOG_INFO, "%s", line);
 }
 
-void oom_report(unsigned order, unsigned alloc, const struct oom_figures *victim)
+void oom_report(struct mem_group *within, unsigned order, unsigned alloc, const struct oom_figures *victim)
 {
 	struct asking a = { order, alloc };
 	host_visit_self(show_asking, &a);
-	show_memory();
+	if (within == &mem_root)
+		show_memory();
+	else
+		show_group(within);
 	if (mm_tunables.oom_dump_tasks)
-		show_tasks();
+		show_tasks(within);
 	if (victim)
-		show_choice(victim);
+		show_choice(within, victim);
 	else
 		hal_log(LOG_WARNING, "Out of memory and no killable processes...");
 }

@@ -103,6 +103,7 @@ static bool shrink_file(struct frame *f, bool *is_dirty)
 
 /* A reclaim under way. */
 struct scan {
+	struct mem_group *top; /* pages of this one and those below it */
 	unsigned alloc;
 	bool is_worker;
 	bool is_dirty;   /* dirty pages of files were met */
@@ -137,36 +138,58 @@ static void shrink_anon(struct scan *s, struct frame *const *victims, unsigned n
 	s->nr_started += nr_started;
 }
 
-/* One batch of a type. Pages looked at; 0: there are none. */
-static unsigned shrink_batch(struct scan *s, enum lru_type t)
+/* One batch of a group's pages of one type. Pages looked at; 0: there are none. */
+static unsigned shrink_batch(struct scan *s, struct mem_group *g, enum lru_type t)
 {
 	struct frame *victims[BATCH];
 	struct lru_look look;
 	u64 before = s->nr_freed + s->nr_started;
-	unsigned n = lru_select(lru_of_type(t), victims, BATCH, &look);
+	unsigned n = lru_select(&g->lru.lru[t], victims, BATCH, &look);
 	if (t == LRU_ANON)
 		shrink_anon(s, victims, n);
 	else
 		shrink_files(s, victims, n);
+	u64 nr_stolen = s->nr_freed + s->nr_started - before;
 	stat_add(s->is_worker ? STAT_PGSCAN_KSWAPD : STAT_PGSCAN_DIRECT, look.nr_selected);
-	stat_add(s->is_worker ? STAT_PGSTEAL_KSWAPD : STAT_PGSTEAL_DIRECT, (s64)(s->nr_freed + s->nr_started - before));
+	stat_add(s->is_worker ? STAT_PGSTEAL_KSWAPD : STAT_PGSTEAL_DIRECT, (s64)nr_stolen);
+	__atomic_fetch_add(&g->nr_scanned, look.nr_selected, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&g->nr_stolen, nr_stolen, __ATOMIC_RELAXED);
 	return look.nr_selected + look.nr_aged;
 }
 
-/* Looks at ever larger parts of the lists until enough is freed or on its way. */
-static void shrink_lists(struct scan *s, u64 nr)
+static bool is_enough(const struct scan *s, u64 nr) { return s->nr_freed + s->nr_started >= nr; }
+
+static void shrink_group(struct scan *s, struct mem_group *g, unsigned priority, u64 nr)
 {
 	struct scan_balance b;
-	balance_begin(&b, s->alloc & ALLOC_IO);
-	for (unsigned priority = SCAN_PRIORITIES + 1; priority-- > 0 && s->nr_freed + s->nr_started < nr;) {
-		u64 left[LRU_NR_TYPES] = { balance_target(&b, LRU_ANON, priority), balance_target(&b, LRU_FILE, priority) };
-		while ((left[LRU_ANON] || left[LRU_FILE]) && s->nr_freed + s->nr_started < nr) {
-			for (unsigned t = 0; t < LRU_NR_TYPES; t++) {
-				unsigned n = left[t] ? shrink_batch(s, t) : 0;
-				left[t] -= min(left[t], n ? (u64)n : left[t]);
-			}
+	balance_begin(&b, g, s->alloc & ALLOC_IO, s->top == &mem_root);
+	u64 left[LRU_NR_TYPES] = { balance_target(&b, LRU_ANON, priority), balance_target(&b, LRU_FILE, priority) };
+	while ((left[LRU_ANON] || left[LRU_FILE]) && !is_enough(s, nr)) {
+		for (unsigned t = 0; t < LRU_NR_TYPES; t++) {
+			unsigned n = left[t] ? shrink_batch(s, g, t) : 0;
+			left[t] -= min(left[t], n ? (u64)n : left[t]);
 		}
 	}
+}
+
+/* Looks at ever larger parts of the lists, from 1/2^priority of them on, until enough is freed or on its way: group by group, from where the
+ * last one ended. */
+static void shrink_lists(struct scan *s, unsigned priority, u64 nr)
+{
+	struct mem_group *first = mem_group_at_cursor(s->top), *g = first, *next;
+	mem_group_get(g);
+	for (;;) {
+		shrink_group(s, g, priority, nr);
+		if (is_enough(s, nr))
+			break;
+		next = mem_group_next(s->top, g);
+		g = next ? next : mem_group_next(s->top, NULL);
+		if (g == first && priority-- == 0)
+			break;
+	}
+	WRITE_ONCE(s->top->cursor, g->lru.number);
+	mem_group_put(g);
+	mem_group_put(first);
 }
 
 static struct host_waitq pause_queue;
@@ -198,13 +221,13 @@ static void wait_for_writes(u64 since)
 }
 
 /* Pages freed, those on their way included. */
-static u64 reclaim(u64 nr, unsigned alloc, bool is_worker)
+static u64 reclaim(struct scan s, u64 nr)
 {
-	struct scan s = { .alloc = alloc, .is_worker = is_worker, .nr_freed = shrink_slab(nr) };
+	unsigned alloc = s.alloc;
 	u64 since = READ_ONCE(progress);
 	bool stalls = host_stall_begin();
-	shrink_lists(&s, nr);
-	if (is_worker)
+	shrink_lists(&s, SCAN_PRIORITIES, nr);
+	if (s.is_worker)
 		host_stall_end(stalls); /* nobody loses what the worker waits */
 	if (s.is_dirty && s.nr_freed + s.nr_started < nr)
 		flusher_kick_all();
@@ -214,13 +237,32 @@ static u64 reclaim(u64 nr, unsigned alloc, bool is_worker)
 	for (unsigned i = 0; waits && !s.nr_freed && !s.nr_started && i < MAX_PAUSES; i++) {
 		since = READ_ONCE(progress);
 		host_wait(&pause_queue, has_progressed, &since, PAUSE_NS);
-		shrink_batch(&s, LRU_FILE);
+		shrink_lists(&s, 0, nr);
 	}
-	host_stall_end(stalls && !is_worker);
+	host_stall_end(stalls && !s.is_worker);
 	return s.nr_freed + s.nr_started;
 }
 
-u64 reclaim_pages(u64 nr, unsigned alloc) { return reclaim(nr, alloc, false); }
+u64 reclaim_pages(u64 nr, unsigned alloc)
+{
+	return reclaim((struct scan){ .top = &mem_root, .alloc = alloc, .nr_freed = shrink_slab(nr) }, nr);
+}
+
+u64 reclaim_group(struct mem_group *g, u64 nr, unsigned alloc)
+{
+	return reclaim((struct scan){ .top = g, .alloc = alloc }, max(nr, (u64)BATCH));
+}
+
+u64 reclaim_group_nr_listed(struct mem_group *top)
+{
+	u64 nr = 0;
+	bool has_swap = mem_group_swap_free(top) || swap_nr_cached();
+	for (struct mem_group *g = NULL; (g = mem_group_next(top, g)) != NULL;) {
+		nr += lru_nr_evictable(&g->lru.lru[LRU_FILE]);
+		nr += has_swap ? lru_nr_evictable(&g->lru.lru[LRU_ANON]) : 0;
+	}
+	return nr;
+}
 
 /* The worker. */
 
@@ -233,7 +275,7 @@ void reclaim_init(void)
 	host_waitq_init(&worker_queue);
 	host_waitq_init(&pause_queue);
 	policy_init();
-	lru_init();
+	mem_group_init();
 	workingset_init();
 	oom_init();
 }
@@ -262,12 +304,17 @@ static u64 nr_missing(void)
 	return missing;
 }
 
+static u64 keep_free(u64 nr)
+{
+	return reclaim((struct scan){ .top = &mem_root, .alloc = ALLOC_KERNEL, .is_worker = true, .nr_freed = shrink_slab(nr) }, nr);
+}
+
 static void kswapd(void *arg)
 {
 	for (;;) {
 		host_wait(&worker_queue, is_woken, NULL, 0);
 		for (u64 missing; (missing = nr_missing()) != 0;)
-			if (!reclaim(max(missing, (u64)BATCH), ALLOC_WAIT | ALLOC_IO, true))
+			if (!keep_free(max(missing, (u64)BATCH)))
 				break; /* whoever still has too little does it himself, or gets none */
 		unsigned long flags = spin_lock_irq(&worker_queue.lock);
 		must_run = false;

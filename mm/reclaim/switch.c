@@ -43,6 +43,14 @@ void policy_switch(const struct policy *p)
 	rwlock_write_unlock(&lock);
 }
 
+const struct policy *policy_hold(void)
+{
+	rwlock_read(&lock);
+	return current_policy;
+}
+
+void policy_release(void) { rwlock_read_unlock(&lock); }
+
 void policy_init(void)
 {
 	rwlock_init(&lock, RANK_POLICY);

@@ -102,7 +102,7 @@ static void count_slab(struct slab_cache *c, s64 sign)
 static struct frame *slab_new(struct slab_cache *c, unsigned alloc)
 {
 	unsigned group = c->flags & SLAB_RECLAIMABLE ? ALLOC_RECLAIMABLE : 0;
-	struct frame *f = frame_alloc(c->order, (alloc & ~(ALLOC_ZERO | ALLOC_MOVABLE)) | group, FRAME_SLAB);
+	struct frame *f = frame_alloc(c->order, alloc_of_kernel(alloc) | group, FRAME_SLAB);
 	if (!f)
 		return NULL;
 	for (u64 i = 1; i < 1ul << c->order; i++)

@@ -13,6 +13,7 @@
  */
 #include "internal.h"
 #include <lib/string.h>
+#include <mm/group.h>
 #include <mm/reclaim.h>
 #include <mm/slab.h>
 
@@ -96,7 +97,7 @@ static bool next_cluster(struct swap_area *a)
 }
 
 /* A free slot of the area, marked used, or 0. */
-static u64 take_slot(struct swap_area *a)
+static u64 take_slot(struct swap_area *a, u32 group)
 {
 	while (a->current != NO_CLUSTER || next_cluster(a)) {
 		struct swap_cluster *c = area_cluster(a, a->current);
@@ -107,7 +108,7 @@ static u64 take_slot(struct swap_area *a)
 			struct swap_slot *s = &c->slots[a->cursor];
 			if (s->flags & SWAP_SLOT_USED)
 				continue;
-			s->flags = SWAP_SLOT_USED;
+			s->flags = SWAP_SLOT_USED | group << SWAP_SLOT_GROUP_SHIFT;
 			c->nr_used++;
 			return (u64)a->current * CLUSTER_SLOTS + a->cursor++;
 		}
@@ -134,12 +135,14 @@ static void rotate(unsigned i)
 bool slot_alloc(struct frame *f)
 {
 	u64 entry = 0;
+	if (f->group && !mem_group_charge_swap(f->group))
+		return false;
 	spin_lock(&areas_lock);
 	for (unsigned i = 0; i < nr_open && !entry; i++) {
 		struct swap_area *a = &swap_areas[order[i]];
 		if (a->nr_used == a->nr_slots)
 			continue;
-		u64 slot = take_slot(a);
+		u64 slot = take_slot(a, f->group);
 		if (!slot)
 			continue;
 		a->nr_used++;
@@ -151,6 +154,8 @@ bool slot_alloc(struct frame *f)
 	if (entry)
 		swap_cache_join_locked(entry, swap_slot(entry), f);
 	spin_unlock(&areas_lock);
+	if (f->group && !entry)
+		mem_group_uncharge_swap(f->group);
 	return entry;
 }
 
@@ -161,6 +166,7 @@ void slot_free(u64 entry)
 	u32 nr = (u32)(slot / CLUSTER_SLOTS);
 	struct swap_cluster *c = area_cluster(a, nr);
 	spin_lock(&areas_lock);
+	u32 group = c->slots[slot % CLUSTER_SLOTS].flags >> SWAP_SLOT_GROUP_SHIFT;
 	c->slots[slot % CLUSTER_SLOTS].flags = 0;
 	c->nr_used--;
 	a->nr_used--;
@@ -171,6 +177,8 @@ void slot_free(u64 entry)
 	if (!c->is_queued && nr != a->current)
 		queue_add(a, c->nr_used ? &a->partial : &a->fresh, nr);
 	spin_unlock(&areas_lock);
+	if (group)
+		mem_group_uncharge_swap(group);
 }
 
 static void slot_unlock(struct swap_slot *s, u64 chain)

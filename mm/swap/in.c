@@ -36,7 +36,7 @@ static unsigned collect(struct leaf *l, unsigned from, unsigned to, struct frame
 		}
 		if (!pte_is_swap(e))
 			continue;
-		struct frame *more = frame_alloc(0, ALLOC_MOVABLE, FRAME_ANON);
+		struct frame *more = frame_alloc(0, ALLOC_MOVABLE | swap_alloc_group(pte_swap_entry(e)), FRAME_ANON);
 		if (!more)
 			continue;
 		more->flags = FRAME_BUSY | FRAME_READAHEAD;
@@ -89,11 +89,12 @@ int swap_in(struct leaf *l, struct region *r, uaddr_t addr, bool alone, struct f
 	struct space *s = r->space;
 	pte_t e = hal_entry_load(l->entry);
 	u64 entry = pte_swap_entry(e);
+	unsigned group = swap_alloc_group(entry);
 	struct frame *fresh = NULL, *f;
 	*is_major = false;
 	while (!(f = swap_cache_find(entry))) {
 		if (!fresh)
-			fresh = frame_alloc(0, ALLOC_MOVABLE, FRAME_ANON); /* without waiting first: the lock need not be dropped */
+			fresh = frame_alloc(0, ALLOC_MOVABLE | group, FRAME_ANON); /* without waiting first: the lock need not be dropped */
 		if (fresh) {
 			fresh->flags = FRAME_BUSY;
 			if (!swap_cache_add(entry, fresh))
@@ -105,7 +106,7 @@ int swap_in(struct leaf *l, struct region *r, uaddr_t addr, bool alone, struct f
 			return 0;
 		}
 		leaf_unlock(l);
-		fresh = frame_alloc(0, ALLOC_USER, FRAME_ANON);
+		fresh = frame_alloc(0, ALLOC_KERNEL | ALLOC_MOVABLE | group, FRAME_ANON);
 		if (!fresh)
 			return -ENOMEM;
 		if (!leaf_lock(s, addr, l)) {

@@ -172,6 +172,7 @@ void swap_read(struct frame *const *frames, unsigned nr)
 void swap_write(struct frame *const *frames, unsigned nr)
 {
 	stat_add(STAT_PSWPOUT, nr);
+	lru_count_swapped(frames, nr);
 	stat_add(STAT_NR_WRITEBACK, nr);
 	transfer(frames, nr, BLOCK_WRITE);
 }

@@ -5,6 +5,7 @@
  * them right.
  */
 #include "internal.h"
+#include <mm/group.h>
 #include <mm/host.h>
 #include <mm/reclaim.h>
 #include <mm/shmem.h>
@@ -22,13 +23,21 @@ static int empty_slot(u64 entry, struct frame *f)
 	return 0;
 }
 
+/* A frame that has just become a slot's cache: its group goes beyond its limit for it. */
+static void charge_as_before(struct frame *f)
+{
+	u32 group = alloc_group(swap_alloc_group(frame_swap_entry(f)));
+	if (group)
+		f->group = (u16)mem_group_charge(group, 0, ALLOC_RESERVE, MEM_GROUP_ANON);
+}
+
 /* The pages of shared memory are found by their files. */
 static int empty_slots(unsigned area)
 {
 	for (u64 slot = 1;;) {
 		if (host_current()->is_being_killed)
 			return -EINTR;
-		struct frame *fresh = frame_alloc(0, ALLOC_USER, FRAME_ANON);
+		struct frame *fresh = frame_alloc(0, ALLOC_KERNEL | ALLOC_MOVABLE, FRAME_ANON);
 		if (!fresh)
 			return -ENOMEM;
 		fresh->flags = FRAME_BUSY;
@@ -39,6 +48,7 @@ static int empty_slots(unsigned area)
 		if (!f)
 			return 0;
 		if (is_new) {
+			charge_as_before(f);
 			lru_add(f);
 			frame_get(f); /* the read's */
 			swap_read(&f, 1);
