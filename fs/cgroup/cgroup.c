@@ -302,6 +302,7 @@ static int store_max_descendants(struct pseudo_node *n, char *text, size_t len)
 	FILE_ENTRY("memory.current", memory_show_current),                              \
 	{ .name = "memory.events", .mode = S_IFREG | 0444, .show = memory_show_events, .changes = memory_events_change }, \
 	{ .name = "memory.events.local", .mode = S_IFREG | 0444, .show = memory_show_local_events, .changes = memory_events_change }, \
+	FILE_ENTRY("memory.evictions", memory_show_evictions),                          \
 	CHANGED("memory.max", memory_show_max, memory_store_max),                       \
 	CHANGED("memory.oom.group", memory_show_oom_group, memory_store_oom_group),     \
 	FILE_ENTRY("memory.peak", memory_show_peak),                                    \

@@ -18,6 +18,7 @@ int memory_show_current(struct seq *s, struct pseudo_node *n);
 int memory_show_events(struct seq *s, struct pseudo_node *n);
 int memory_show_local_events(struct seq *s, struct pseudo_node *n);
 struct host_waitq *memory_events_change(struct pseudo_node *n, u64 *count);
+int memory_show_evictions(struct seq *s, struct pseudo_node *n);
 int memory_show_max(struct seq *s, struct pseudo_node *n);
 int memory_store_max(struct pseudo_node *n, char *text, size_t len);
 int memory_show_oom_group(struct seq *s, struct pseudo_node *n);

@@ -46,6 +46,16 @@ SHOW(peak, put_pages(s, READ_ONCE(m->memory.peak)))
 SHOW(max, put_limit(s, READ_ONCE(m->memory.max)))
 SHOW(swap_current, put_pages(s, READ_ONCE(m->swap.usage)))
 SHOW(swap_max, put_limit(s, READ_ONCE(m->swap.max)))
+/* Quire's own: equal decisions of a policy have equal hashes. */
+static void put_evictions(struct seq *s, const struct lru_group *g)
+{
+	static const char *const types[] = { "anon", "file" };
+	for (unsigned t = 0; t < LRU_NR_TYPES; t++)
+		seq_printf(s, "%s %llu %016llx\n", types[t], (unsigned long long)READ_ONCE(g->lru[t].nr_evicted),
+		           (unsigned long long)READ_ONCE(g->lru[t].eviction_hash));
+}
+
+SHOW(evictions, put_evictions(s, &m->lru))
 SHOW(oom_group, seq_printf(s, "%u\n", READ_ONCE(m->oom_kills_all)))
 
 /* "max", or an amount with K, M, G behind it: whole pages, rounded down. */

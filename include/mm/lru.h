@@ -12,8 +12,8 @@ struct lru_group {
 	u64 nr_refaults[LRU_NR_TYPES]; /* atomic: evicted pages that came back */
 	u64 nr_swapped; /* atomic: pages that were written to swap */
 	u64 cost[LRU_NR_TYPES], seen[LRU_NR_TYPES]; /* (the lock of lru[0]) what balance.c has learnt from those */
-	u64 hash;       /* of its evictions: which page of its file or which swap entry, in their order */
 	u32 number;
+	u32 serial; /* of all groups that ever were: what is remembered of one is not taken for another's */
 	/* Reads and clears what is known of a page's use, USED_*; lru_harvest, or a test's own. */
 	unsigned (*harvest)(struct frame *f);
 };

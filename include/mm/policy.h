@@ -54,6 +54,8 @@ struct lru {
 	struct list_head lists[LRU_NR_LISTS]; /* struct frame.lru; the tail is the cold end */
 	u64 nr[LRU_NR_LISTS];
 	u64 words[16];        /* the policy's own, 0 at first */
+	u64 nr_evicted;       /* ever */
+	u64 eviction_hash;    /* of all of them in their order: index in the file, or swap entry */
 };
 
 /* What is remembered of a page that was evicted and now comes back. */

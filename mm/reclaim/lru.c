@@ -519,6 +519,8 @@ void lru_evict(struct frame *f)
 	spin_lock(&l->lock);
 	const struct policy *p = l->policy;
 	unsigned word = p->evict ? p->evict(l, f) : 0;
+	l->nr_evicted++;
+	l->eviction_hash = (l->eviction_hash + f->index + 1) * 0x9e3779b97f4a7c15ull;
 	spin_unlock(&l->lock);
 	workingset_remember(l, f, p, word);
 	lru_clock_pass(l, 1);
@@ -573,16 +575,19 @@ static void adopt_policy(struct lru *l, const struct policy *p)
 
 void lru_group_init(struct lru_group *g, u32 number, const struct policy *p)
 {
-	g->clock = g->nr_swapped = g->hash = 0;
+	g->clock = g->nr_swapped = 0;
 	for (unsigned t = 0; t < LRU_NR_TYPES; t++)
 		g->nr_refaults[t] = g->cost[t] = g->seen[t] = 0;
+	static u32 last_serial;
 	g->number = number;
+	g->serial = number ? __atomic_add_fetch(&last_serial, 1, __ATOMIC_RELAXED) : 0;
 	g->harvest = lru_harvest;
 	for (unsigned t = 0; t < LRU_NR_TYPES; t++) {
 		struct lru *l = &g->lru[t];
 		spin_lock_init(&l->lock, RANK_LRU);
 		l->type = (u8)t;
 		l->epoch = 0;
+		l->nr_evicted = l->eviction_hash = 0;
 		l->group = g;
 		for (unsigned i = 0; i < LRU_NR_LISTS; i++) {
 			list_init(&l->lists[i]);

@@ -58,7 +58,7 @@ static bool place_of(const struct lru *l, const struct frame *f, u64 *out)
 	u64 file = f->kind == FRAME_CACHE ? f->mapping->id : 0;
 	if (f->kind == FRAME_ANON && !(frame_flags(f) & FRAME_SWAPCACHE))
 		return false;
-	u64 h = (file ^ (u64)l->group->number << 48) * 0x9e3779b97f4a7c15ull + f->index;
+	u64 h = (file ^ (u64)l->group->serial << 32) * 0x9e3779b97f4a7c15ull + f->index;
 	h = (h ^ h >> 32) * 0xd6e8feb86659fd93ull;
 	*out = h ^ h >> 32;
 	return true;
