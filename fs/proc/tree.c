@@ -11,6 +11,7 @@
 #include <asm/poll.h>
 #include <lib/parse.h>
 #include <lib/hash.h>
+#include <linux/magic.h>
 
 #define WRITE_MAX PAGE_SIZE
 
@@ -101,8 +102,11 @@ static long text_write(struct file *f, struct iov *iov, u64 *pos)
 {
 	struct pseudo_node *n = pseudo_node_of(f->inode);
 	size_t len = iov->left;
+	bool is_proc = f->inode->super->magic == PROC_SUPER_MAGIC; /* the others are kernfs on Linux */
 	if (!n->entry->store)
-		return -EIO;
+		return is_proc ? -EIO : -EINVAL;
+	if (!len && !is_proc)
+		return 0;
 	if (len >= WRITE_MAX)
 		return -EINVAL;
 	char small[64], *text = len < sizeof(small) ? small : kmalloc(len + 1, ALLOC_KERNEL); /* values are short */

@@ -122,6 +122,7 @@ static void mount_all(void)
 	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
 	mkdir("/dev/shm", 01777), mkdir("/dev/pts", 0755);
 	mount("tmpfs", "/tmp", "tmpfs", 0, NULL);
+	mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, NULL);
 	mount("tmpfs", "/dev/shm", "tmpfs", 0, NULL);
 	mount("devpts", "/dev/pts", "devpts", 0, "ptmxmode=0666");
 	int console = open("/dev/console", O_RDWR);

@@ -24,6 +24,7 @@ static const struct {
 	{ "swap", run_swap_tests },
 	{ "stat", run_stat_tests },       { "call", run_call_tests },       { "oom", run_oom_tests },
 	{ "psi", run_psi_tests },
+	{ "stat", run_stat_tests },       { "call", run_call_tests },       { "oom", run_oom_tests },         { "group", run_memgroup_tests },
 };
 
 static bool is_wanted(const char *name, int argc, char **argv)

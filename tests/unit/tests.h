@@ -21,6 +21,8 @@ void machine_up(u64 ram_bytes, unsigned cpus);
 void machine_up_with_nodes(u64 ram_bytes, unsigned cpus, unsigned nodes);
 /* Its CPUs are threads that the test makes. */
 void machine_up_free_running(u64 ram_bytes, unsigned cpus);
+/* What is in use now stays for good (objects that mm/ never gives back): machine_down expects no more than that. */
+void machine_keep_frames(void);
 /* All frames but those of mm/'s own caches are free again; takes the machine down. */
 void machine_down(void);
 
@@ -84,5 +86,6 @@ int run_policy_tests(void);
 int run_swap_tests(void);
 int run_oom_tests(void);
 int run_psi_tests(void);
+int run_memgroup_tests(void);
 
 #endif
