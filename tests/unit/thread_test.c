@@ -5,6 +5,7 @@
  */
 #include "live.h"
 #include <hal/log.h>
+#include <mm/group.h>
 #include <mm/lru.h>
 #include <mm/pagetable.h>
 #include <mm/reclaim.h>
@@ -321,10 +322,104 @@ static void switching_policies_under_load_loses_no_page(void **state)
 	machine_down();
 }
 
+/* ---- memory groups ---- */
+
+#define NR_LIVING 4u
+#define NR_LIVES  400u
+#define NR_HELD   40u
+
+static u32 living[NR_LIVING]; /* numbers of groups, some just closed */
+static bool lives_ended;
+
+/* Makes groups, below the root or below one another, and closes them while others charge them. */
+static void live_and_die(unsigned seed)
+{
+	struct mem_group *g[NR_LIVING] = { NULL };
+	for (unsigned n = 0; n < NR_LIVES; n++) {
+		unsigned i = (unsigned)rand_r(&seed) % NR_LIVING, above = (unsigned)rand_r(&seed) % NR_LIVING;
+		if (g[i])
+			mem_group_close(g[i]);
+		g[i] = NULL;
+		g[i] = mem_group_new(above < i && g[above] ? g[above] : &mem_root, NULL);
+		CHECK(g[i]);
+		__atomic_store_n(&living[i], g[i]->lru.number, __ATOMIC_RELEASE);
+	}
+	for (unsigned i = 0; i < NR_LIVING; i++)
+		if (g[i])
+			mem_group_close(g[i]);
+	__atomic_store_n(&lives_ended, true, __ATOMIC_RELEASE);
+}
+
+static void charge_and_free(unsigned seed)
+{
+	struct frame *held[NR_HELD] = { NULL };
+	while (!__atomic_load_n(&lives_ended, __ATOMIC_ACQUIRE)) {
+		unsigned i = (unsigned)rand_r(&seed) % NR_HELD;
+		if (held[i])
+			frame_put(held[i]);
+		u32 number = __atomic_load_n(&living[(unsigned)rand_r(&seed) % NR_LIVING], __ATOMIC_ACQUIRE);
+		held[i] = frame_alloc(0, ALLOC_MOVABLE | ALLOC_GROUP(number), FRAME_ANON);
+		CHECK(held[i]);
+		held[i]->flags = FRAME_UPTODATE;
+		lru_add(held[i]);
+	}
+	for (unsigned i = 0; i < NR_HELD; i++)
+		if (held[i])
+			frame_put(held[i]);
+}
+
+static void walk_groups(unsigned seed)
+{
+	for (unsigned n = 0; !__atomic_load_n(&lives_ended, __ATOMIC_ACQUIRE); n++) {
+		struct mem_group_stat st;
+		if (n % 16 == 0)
+			policy_switch(policy_at((unsigned)rand_r(&seed) % 4));
+		mem_group_stat(&mem_root, &st);
+		for (struct mem_group *g = NULL; (g = mem_group_next(&mem_root, g)) != NULL;) {
+			struct frame *victims[LRU_BATCH];
+			struct lru_look look;
+			unsigned nr = lru_select(&g->lru.lru[LRU_ANON], victims, LRU_BATCH, &look);
+			for (unsigned i = 0; i < nr; i++) {
+				lru_putback(victims[i]);
+				frame_put(victims[i]);
+			}
+		}
+	}
+}
+
+static void *use_groups(void *arg)
+{
+	unsigned id = (unsigned)(uintptr_t)arg;
+	host_be_cpu(id);
+	if (id == 0)
+		live_and_die(1);
+	else if (id == 1)
+		walk_groups(2);
+	else
+		charge_and_free(id);
+	return NULL;
+}
+
+static void groups_come_and_go_while_they_are_charged(void **state)
+{
+	machine_up_free_running(16ul << 20, NR_CPUS);
+	lives_ended = false;
+	for (unsigned i = 0; i < NR_LIVING; i++)
+		living[i] = 0;
+	run_threads(use_groups);
+	assert_null(lru_validate());
+	assert_null(mem_group_validate());
+	assert_true(list_is_empty(&mem_root.children));
+	assert_int_equal(mem_root.refs, 1);
+	machine_keep_frames(); /* groups are never given back */
+	machine_down();
+}
+
 int run_thread_tests(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(taken_block_is_nobodys_buddy),
+		cmocka_unit_test(groups_come_and_go_while_they_are_charged),
 		cmocka_unit_test(slab_objects_belong_to_one_thread),
 		cmocka_unit_test(threads_share_a_space_and_fork),
 		cmocka_unit_test(exit_of_one_sharer_while_the_other_unshares),

@@ -62,6 +62,8 @@ SUITES = [
     Suite("damage", "damaged and full file systems", python("tests/files/damage_test.py"), FILE_PACKAGES, FILE_TARGETS),
     Suite("errors", "a disk that fails at random under a file system", python("tests/files/errors_test.py"), FILE_PACKAGES, FILE_TARGETS),
     Suite("policy", "replacement policies: every one, and 1,000 switches under load", python("tests/reclaim/policy_test.py"), (), ("kernel", "guest")),
+    Suite("identity", "guest and host evict the same pages, for every policy", python("tests/reclaim/identity_test.py"), (),
+          ("kernel", "guest", "reclaim-tests")),
     Suite("swap", "swap: tools as on Linux, --swap, every byte of four times the memory", python("tests/swap/swap_test.py"),
           ["mmdebstrap", "e2fsprogs", "qemu-utils"], ("kernel", "guest"), oracle=True),
     Suite("leaks", "nothing is left behind", python("tests/leak/leak_test.py"), (), ("kernel", "guest")),
