@@ -57,6 +57,13 @@ void host_visit_self(host_process_fn fn, void *arg)
 
 void host_use_reserves(void) { host_context.may_use_reserves = true; }
 
+void host_set_oom_origin(bool on)
+{
+	struct host_process *p = find(host_running_pid);
+	if (p)
+		p->is_origin = on;
+}
+
 bool host_kill_space(struct space *s)
 {
 	bool all = true;

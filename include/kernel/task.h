@@ -197,6 +197,7 @@ struct process {
 
 	struct rlimit_pair rlimits[16];
 	s16 oom_score_adj;              /* (t) to write: how willingly it is ended when memory runs out, -1000..1000 */
+	bool is_oom_origin;             /* ended before all others: host_set_oom_origin() */
 	s16 oom_score_adj_min;          /* (t) without CAP_SYS_RESOURCE it is not lowered below this */
 	struct posix_timers *timers;    /* setitimer, timer_create */
 	/* sums of exited threads and of waited-for children */

@@ -108,6 +108,9 @@ struct host_context {
 const struct host_context *host_current(void);
 /* The running task may use reserves from now on: it is being killed, and gives back more than it takes. */
 void host_use_reserves(void);
+/* While what the running task does brings memory in on others' account (swapoff), its process is the first to end
+ * when there is none. */
+void host_set_oom_origin(bool on);
 
 /* A process, as the choice of the one to end when memory runs out sees it. */
 struct host_process {
@@ -115,6 +118,7 @@ struct host_process {
 	char name[16];
 	s16 oom_score_adj;   /* -1000..1000 */
 	u16 group;           /* its memory group */
+	bool is_origin;      /* host_set_oom_origin */
 	bool is_exempt;      /* init, threads of the kernel's own */
 	bool is_borrower;    /* in its parent's space until it executes a program (vfork): the parent stands for both */
 	bool is_dying;       /* it and all that share its space are on their way out */

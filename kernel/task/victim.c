@@ -58,6 +58,7 @@ static void describe(struct process *p, struct task *t, struct host_process *out
 		.uid = t->cred->uid,
 		.oom_score_adj = p->oom_score_adj,
 		.group = READ_ONCE(t->host.group),
+		.is_origin = p->is_oom_origin,
 		.is_exempt = p == init_process || (t->flags & TASK_KTHREAD),
 		.is_borrower = is_borrower(p, t),
 		.is_dying = t->space && is_space_ending(p, t->space),
@@ -93,6 +94,7 @@ void host_visit_self(host_process_fn fn, void *arg)
 }
 
 void host_use_reserves(void) { current->host.may_use_reserves = true; }
+void host_set_oom_origin(bool on) { current->process->is_oom_origin = on; }
 
 bool host_kill_space(struct space *s)
 {

@@ -6,7 +6,7 @@
  * The victim is the process that weighs most: the pages that its end should free (resident and swapped pages,
  * page tables), moved by oom_score_adj thousandths of all memory. It goes with all its threads and with every
  * process that shares its space. Threads of the kernel's own, init and processes with an adjustment of -1000
- * are never chosen.
+ * are never chosen; one that is just ending a swap area goes before all others.
  *
  * The states of a space: none -> OOM_VICTIM, when it is chosen or found on its way out already -> OOM_DONE, when
  * it was torn down, or the reaper has taken what can be taken from outside. While one is between the two,
@@ -101,7 +101,7 @@ static void consider(const struct host_process *p, void *arg)
 		c->found_dying = true;
 		return;
 	}
-	s64 points = oom_badness(p->space, p->oom_score_adj, c->total);
+	s64 points = p->is_origin ? INT64_MAX : oom_badness(p->space, p->oom_score_adj, c->total);
 	if (points == OOM_NEVER || (c->has_victim && points < c->points))
 		return;
 	c->points = points;

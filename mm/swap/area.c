@@ -404,7 +404,9 @@ int swap_area_remove(unsigned area)
 	int err = a->is_present ? 0 : -EINVAL;
 	if (!err) {
 		area_close(a);
+		host_set_oom_origin(true);
 		err = swap_bring_back(area);
+		host_set_oom_origin(false);
 		if (err)
 			area_open(a);
 		else

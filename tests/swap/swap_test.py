@@ -227,7 +227,53 @@ def test_areas(report, o):
         report.result(f"areas come and go meanwhile, one of them a file beside files in use, seed {o.seed}", run.trouble() or unclean(image))
 
 
-TESTS = {"busybox": test_busybox, "util-linux": test_util_linux, "command": test_command, "end": test_end, "check": test_check, "areas": test_areas}
+# In turn, as fast as they go: policies, the area, dropped caches, moved pages, a limit that shrinks and grows.
+ALL_AT_ONCE = """P=/sys/kernel/mm/reclaim/policy G=/sys/fs/cgroup
+mkswap /dev/vda > /dev/null
+swapon /dev/vda
+echo +memory > $G/cgroup.subtree_control
+mkdir $G/box
+(while [ ! -e /tmp/end ]; do
+	for policy in $(tr -d '[]' < $P); do
+		echo $policy > $P
+		echo 3 > /proc/sys/vm/drop_caches
+		echo 12M > $G/box/memory.max
+		echo 1 > /proc/sys/vm/compact_memory
+		echo max > $G/box/memory.max
+	done
+	for area in /dev/vda /dev/vdb; do
+		swapoff $area 2> /dev/null && echo gone && swapon $area
+	done
+	echo round
+done) > /tmp/log 2>&1 &
+sh -c "echo 0 > $G/box/cgroup.procs; exec {check}"
+status=$?
+touch /tmp/end
+wait
+sort /tmp/log | uniq -c
+rmdir $G/box
+exit $status
+"""
+
+
+def test_policies(report, o):
+    policies = Run("tr -d '[]' < /sys/kernel/mm/reclaim/policy").lines[-1].split()
+    for policy in policies:
+        run = Run(check_words(96, 3, o, o.seed, "/tmp"), "--ram", "24M", "--swap", "400M", "--cpus", "4", "--policy", policy, "--add", f"{CHECK}:/check")
+        ok = run.status == 0 and re.search(r"[1-9]\d{3,} pages out", "\n".join(run.lines))
+        report.result(f"four times the memory, policy {policy}, 4 CPUs, seed {o.seed}", run.trouble() or (None if ok else "it was not swapped: " + "\n".join(run.lines)))
+
+
+def test_all_at_once(report, o):
+    with tempfile.TemporaryDirectory(prefix="quire-swap-") as folder:
+        run = Run(ALL_AT_ONCE.format(check=check_words(96, 3, o, o.seed, "/tmp")), "--ram", "40M", "--disk", sparse(folder, "disk", 400), "--swap", "400M",
+                  "--cpus", "4", "--add", f"{CHECK}:/check")
+    ok = re.search(r"[1-9]\d* round", "\n".join(run.lines))
+    report.result(f"policies switch, the area comes and goes, caches are dropped, pages move, a limit changes, seed {o.seed}",
+                  run.trouble() or (None if ok else "nothing happened meanwhile: " + "\n".join(run.lines)))
+
+
+TESTS = {"policies": test_policies, "all-at-once": test_all_at_once, "busybox": test_busybox, "util-linux": test_util_linux, "command": test_command, "end": test_end, "check": test_check, "areas": test_areas}
 
 
 def main():

@@ -43,7 +43,7 @@ static void machine_start(struct host_config c)
 	frames_at_start = frames_to_be_back();
 }
 
-void machine_keep_frames(void) { frames_at_start = frames_free(); }
+void machine_keep_frames(void) { frames_at_start = frames_to_be_back(); }
 
 void machine_up(u64 ram_bytes, unsigned cpus)
 {
