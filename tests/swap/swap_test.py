@@ -240,11 +240,13 @@ mkdir $G/box
 		echo 12M > $G/box/memory.max
 		echo 1 > /proc/sys/vm/compact_memory
 		echo max > $G/box/memory.max
+		sleep 0.2
 	done
 	for area in /dev/vda /dev/vdb; do
 		swapoff $area 2> /dev/null && echo gone && swapon $area
 	done
 	echo round
+	sleep 1
 done) > /tmp/log 2>&1 &
 sh -c "echo 0 > $G/box/cgroup.procs; exec {check}"
 status=$?
