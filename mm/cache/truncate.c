@@ -140,9 +140,9 @@ void mapping_punch(struct mapping *m, u64 start, u64 end)
 void mapping_destroy(struct mapping *m)
 {
 	ASSERT(list_is_empty(&m->regions));
-	if (m->store)
-		flusher_remove(m->store);
 	if (m->nr_pages)
 		remove_pages(m, 0, ~0ul);
+	if (m->store)
+		flusher_remove(m->store); /* not before: a write under way that fails puts it onto the list once more */
 	shmem_end(m);
 }

@@ -417,6 +417,25 @@ static void an_error_of_a_write_is_told_once_to_each_file(void **state)
 	down();
 }
 
+/* The flusher's list kept a file that was gone: its last write failed while it went. */
+static void a_file_that_goes_is_off_the_list_whatever_its_writes_do(void **state)
+{
+	u8 byte = 1;
+	up(12);
+	fill_file(4 * PAGE_SIZE);
+	assert_int_equal(write_at(0, 1, &byte, 1), 1);
+	host_disk_set_delay(disk, 1000000);
+	host_disk_fail(disk, BLOCK_WRITE, 0, ~0ull, 0, ~0ull);
+	assert_int_equal(mapping_writeback(&file.mapping, 0, ~0ull, 0), 0);
+	assert_int_equal(file.store.nr_writeback, 1);
+	flusher_round(&dev->flusher, hal_clock_ns() + 40000000000ull); /* nothing to do: off the list, if it can */
+	mapping_destroy(&file.mapping);
+	assert_true(list_is_empty(&dev->flusher.dirty));
+	assert_int_equal(stat_read(STAT_NR_FILE_DIRTY), 0);
+	host_disk_destroy(disk);
+	machine_down();
+}
+
 static void a_read_error_is_one_page_and_can_be_tried_again(void **state)
 {
 	u8 page[PAGE_SIZE];
@@ -640,6 +659,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(random_calls_on_1k_blocks),
 	cmocka_unit_test(read_ahead_follows_the_reader),
 	cmocka_unit_test(an_error_of_a_write_is_told_once_to_each_file),
+	cmocka_unit_test(a_file_that_goes_is_off_the_list_whatever_its_writes_do),
 	cmocka_unit_test(a_read_error_is_one_page_and_can_be_tried_again),
 	cmocka_unit_test(a_forgotten_buffer_is_not_written),
 	cmocka_unit_test(old_pages_are_written_and_young_ones_wait),
