@@ -139,7 +139,8 @@ static int open_locked(struct blkdev *b, const void *holder)
 		b->holder = holder;
 		b->whole->nr_held_partitions += b->partition != 0;
 	}
-	b->nr_opens++;
+	if (!b->nr_opens++)
+		WRITE_ONCE(b->dev->store.has_lost, false); /* nobody is left whom it would concern */
 	get(b);
 	return 0;
 }

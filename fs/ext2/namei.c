@@ -97,6 +97,7 @@ static int dir_create(struct inode *dir, const char *name, size_t len, u32 mode,
 	if (err)
 		return err;
 	sync_if_asked(dir); /* the file is there; what failed is reported to fsync */
+	writeback_throttle(&ext2_sb_of(dir)->dev->mapping, 1); /* names alone can fill the memory with dirty metadata */
 	return 0;
 }
 

@@ -59,6 +59,18 @@ int ext2_io_error(struct ext2_sb *sb, int err, const char *what, u64 number)
 	return err;
 }
 
+/* The disk refuses metadata for good: whatever errors= says, nothing more is changed, or what cannot be written would
+ * fill the memory. Called from where a write ended. */
+static void write_refused(void *holder)
+{
+	struct ext2_sb *sb = holder;
+	if (READ_ONCE(sb->super->flags) & MS_RDONLY)
+		return;
+	note_error(sb, "the disk refuses metadata");
+	if (!(__atomic_fetch_or(&sb->super->flags, MS_RDONLY, __ATOMIC_RELAXED) & MS_RDONLY))
+		hal_log(LOG_CRIT, "EXT2-fs (%s): error: remounting filesystem read-only", sb->dev->name);
+}
+
 /* The superblock in memory. */
 
 void ext2_update_super(struct ext2_sb *sb)
@@ -335,6 +347,7 @@ int ext2_mount_device(struct block_device *dev, u32 flags, const char *data, str
 		super_put(s);
 		return err;
 	}
+	block_set_holder(dev, write_refused, sb);
 	s->flags &= ~MS_SILENT;
 	*out = s;
 	return 0;
@@ -344,6 +357,7 @@ int ext2_mount_device(struct block_device *dev, u32 flags, const char *data, str
 static void ext2_unmount(struct super *s)
 {
 	struct ext2_sb *sb = ext2_sb(s);
+	block_set_holder(sb->dev, NULL, NULL);
 	if (s->root)
 		inode_put(s->root);
 	s->root = NULL;

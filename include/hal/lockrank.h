@@ -32,6 +32,7 @@ enum lock_rank {
 	RANK_TASKLIST,    /* the tree of processes */
 	RANK_USER,        /* the users that exist; the last reference may go under the tree of processes */
 	RANK_FUTEX,       /* a futex hash bucket */
+	RANK_BLOCK_HOLDER,/* who keeps metadata on a block device */
 	RANK_UPPER_TABLE, /* an upper page-table page */
 	RANK_LEAF_TABLE,  /* a last-level page-table page */
 	RANK_MAPPING_TREE,/* a file's index of pages */

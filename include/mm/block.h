@@ -81,6 +81,9 @@ struct block_device {
 	struct mapping mapping;          /* its own pages: file-system metadata, reads of /dev/vda */
 	struct backing_store store;      /* of `mapping` */
 	struct flusher flusher;          /* writes dirty pages of every file on the (whole) device */
+	struct spinlock holder_lock;     /* RANK_BLOCK_HOLDER: the next two */
+	void (*write_refused)(void *holder); /* NULL: nobody holds metadata in the device's own pages */
+	void *holder;
 };
 
 /* Of every device's own pages. Whoever opens devices as files adds file_get, file_put, readahead and fsync. */
@@ -100,6 +103,13 @@ void block_done(struct block_request *r, int err);
 
 /* Moves `len` bytes (multiple of 512, within one page's frame at offset) and waits. 0 or -errno. */
 int block_rw(struct block_device *d, enum block_op op, u64 sector, struct frame *f, u32 offset, u32 len);
+
+/* Who keeps metadata in the device's own pages hears through write_refused, any number of times, that the disk refuses
+ * to write them for good: nothing more must be changed. It is called in a thread under RANK_BLOCK_HOLDER and must not
+ * sleep. NULL: nobody does so any more; when this returns the old one is not called again. */
+void block_set_holder(struct block_device *d, void (*write_refused)(void *holder), void *holder);
+/* Calls it. false: there is none. Under no spin lock. */
+bool block_tell_holder(struct block_device *d);
 
 /* Makes everything written so far durable. 0 or -EIO. */
 int block_flush(struct block_device *d);

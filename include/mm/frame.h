@@ -53,6 +53,7 @@ enum frame_kind {
 #define FRAME_SWAPCACHE (1u << 11) /* (busy) its page has a swap slot too: see mm/swap.h */
 #define FRAME_WAS_ACTIVE (1u << 12) /* (lru lock) was on an active list once */
 #define FRAME_REFAULT   (1u << 13) /* comes back although it belongs to the working set: waiting for it is a stall */
+#define FRAME_REFUSED   (1u << 14) /* (tree lock of its file) the disk refused its last write: see mm/cache/refused.c */
 /* bits 16..31: the page's replacement list, and its policy's own (mm/policy.h) */
 
 /* A slot: which entry (bits 22..30) of which table (its number, bits 0..21) maps something. 0 is "none":

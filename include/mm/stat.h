@@ -93,6 +93,7 @@ enum mm_counter {
 
 struct mm_stat_cpu {
 	s64 count[STAT_NR];
+	u32 nr_unasked; /* shown nowhere: pages dirtied here since a writer last asked whether it is too fast (flusher.c) */
 } __attribute__((aligned(64)));
 extern struct mm_stat_cpu mm_stat_cpus[HAL_MAX_CPUS];
 

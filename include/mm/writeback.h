@@ -42,13 +42,13 @@ struct backing_store {
 	u8 block_shift;               /* 9..12: log2 of the file system's block size */
 	bool is_meta_dirty;           /* (flusher lock) ops->write_meta has something to do */
 	bool has_tail;                /* a mapping may have written behind the end of the last page */
-	u32 nr_unthrottled;           /* pages dirtied since a writer last asked whether it is too fast; roughly */
 	u64 nr_dirty, nr_writeback;   /* (tree_lock) pages */
 	struct list_head dirty_link;  /* (flusher lock) */
 	u64 dirtied_ns;               /* (flusher lock) when it went onto the list */
 	u64 round;                    /* (flusher lock) the last round that wrote it */
 	u64 error_seq;                /* atomic: errno | counter, see writeback_error_* */
 	u64 nr_failed;                /* atomic: pages whose write failed, ever */
+	bool has_lost;                /* a page was given up: see mm/cache/refused.c */
 	s32 failed_err;               /* of the last one: -EIO, or -ENOMEM: the disk was never asked */
 };
 
@@ -68,20 +68,25 @@ void mapping_dirty_meta(struct mapping *m);
 
 /* Writes dirty pages of bytes [start, end) (end ~0: all) and, with WRITEBACK_WAIT, waits until they and
  * those already on their way are there. WRITEBACK_META: then ops->write_meta. No device flush. 0, or the
- * error of a page that could not be written meanwhile (it stays dirty; -ENOMEM: for want of memory). May sleep; the caller keeps the mapping alive. */
+ * error of a page that could not be written meanwhile (-ENOMEM: for want of memory). It stays dirty, or is lost
+ * (has_lost). May sleep; the caller keeps the mapping alive. */
 #define WRITEBACK_WAIT 1u
 #define WRITEBACK_META 2u
 int mapping_writeback(struct mapping *m, u64 start, u64 end, unsigned flags);
 /* Waits for writes under way in [start, end). */
 void mapping_wait_writeback(struct mapping *m, u64 start, u64 end);
 
-/* Errors: an open file samples at open; fsync reports what came after its sample, once per file. */
+/* Errors: an open file samples at open; fsync reports what came after its sample, once per file; and that a page was
+ * lost, each time. */
 u64 writeback_error_sample(struct mapping *m);
 int writeback_error_check(struct mapping *m, u64 *since); /* 0 or -EIO, -ENOSPC; advances *since */
 void writeback_error_set(struct mapping *m, int err);
 
-/* After nr (1..) pages were dirtied by write(2) or a shared mapping's fault, without locks that write-back needs
- * (an inode's lock is fine): sleeps while too much is dirty. */
+/* Dirty pages, of all devices, whose last write the disk refused: see mm/cache/refused.c. */
+u64 writeback_nr_refused(void);
+
+/* After nr (1..) pages were dirtied by write(2), a shared mapping's fault or a new name, without locks that write-back
+ * needs (an inode's lock is fine): sleeps while too much is dirty. */
 void writeback_throttle(struct mapping *m, unsigned nr);
 
 void flusher_init(struct flusher *fl);

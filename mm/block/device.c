@@ -45,6 +45,8 @@ void block_device_init(struct block_device *d)
 	backing_store_init(&d->store, &d->mapping, d, SECTOR_SHIFT);
 	host_waitq_init(&d->waitq);
 	flusher_init(&d->flusher);
+	spin_lock_init(&d->holder_lock, RANK_BLOCK_HOLDER);
+	d->write_refused = NULL;
 }
 
 void block_device_destroy(struct block_device *d)
@@ -53,6 +55,24 @@ void block_device_destroy(struct block_device *d)
 		flusher_stop(d);
 	ASSERT(block_nr_in_flight(d) == 0);
 	mapping_destroy(&d->mapping);
+}
+
+void block_set_holder(struct block_device *d, void (*write_refused)(void *holder), void *holder)
+{
+	spin_lock(&d->holder_lock);
+	d->write_refused = write_refused;
+	d->holder = holder;
+	spin_unlock(&d->holder_lock);
+}
+
+bool block_tell_holder(struct block_device *d)
+{
+	spin_lock(&d->holder_lock);
+	bool has_one = d->write_refused;
+	if (has_one)
+		d->write_refused(d->holder);
+	spin_unlock(&d->holder_lock);
+	return has_one;
 }
 
 void block_set_size(struct block_device *d, u64 nr_sectors)

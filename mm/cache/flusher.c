@@ -95,13 +95,17 @@ void writeback_thresholds(u64 *background, u64 *hard)
 		*background = *hard / 2;
 }
 
-static u64 nr_dirty_now(void) { return stat_read(STAT_NR_FILE_DIRTY) + stat_read(STAT_NR_WRITEBACK); }
+static u64 nr_dirty_now(u64 background)
+{
+	u64 nr = stat_read(STAT_NR_FILE_DIRTY) + stat_read(STAT_NR_WRITEBACK);
+	return nr - min(nr, refused_exempt(background));
+}
 
 static bool is_over_background(void)
 {
 	u64 background, hard;
 	writeback_thresholds(&background, &hard);
-	return stat_read(STAT_NR_FILE_DIRTY) > background;
+	return stat_read(STAT_NR_FILE_DIRTY) > background + refused_exempt(background);
 }
 
 /* The round. */
@@ -263,16 +267,22 @@ static bool is_throttled(void)
 {
 	u64 background, hard;
 	writeback_thresholds(&background, &hard);
-	return nr_dirty_now() > (background + hard) / 2;
+	return nr_dirty_now(background) > (background + hard) / 2;
+}
+
+/* Not at every page. Counted by CPU and roughly, not by file: many small files fill the memory too. */
+static bool must_ask(unsigned nr)
+{
+	u32 *count = &mm_stat_cpus[hal_cpu_id()].nr_unasked, dirtied = READ_ONCE(*count) + nr;
+	bool yes = dirtied >= PAUSE_PAGES;
+	WRITE_ONCE(*count, yes ? 0 : dirtied);
+	return yes;
 }
 
 void writeback_throttle(struct mapping *m, unsigned nr)
 {
 	struct flusher *fl = flusher_of(m->store);
-	u32 dirtied = READ_ONCE(m->store->nr_unthrottled) + nr;
-	bool must_ask = dirtied >= PAUSE_PAGES; /* not at every page */
-	WRITE_ONCE(m->store->nr_unthrottled, must_ask ? 0 : dirtied);
-	if (likely(!must_ask))
+	if (likely(!must_ask(nr)))
 		return;
 	while (is_throttled() && !host_current()->is_being_killed) {
 		struct throttled t = { .fl = fl, .until = __atomic_load_n(&fl->nr_written, __ATOMIC_RELAXED) + PAUSE_PAGES };
@@ -284,9 +294,7 @@ void writeback_throttle(struct mapping *m, unsigned nr)
 		wake(fl);
 		host_wait_io(&fl->waitq, may_go_on, &t, PAUSE_NS);
 		writeback_thresholds(&background, &hard);
-		if (nr_dirty_now() <= hard)
+		if (nr_dirty_now(background) <= hard)
 			return; /* slowed down is enough below the hard limit */
-		if (__atomic_load_n(&m->store->error_seq, __ATOMIC_RELAXED) || __atomic_load_n(&m->store->dev->store.error_seq, __ATOMIC_RELAXED))
-			return; /* a disk that fails: its pages stay dirty, and waiting does not help */
 	}
 }

@@ -71,7 +71,15 @@ int transfer_read_wait(struct mapping *m, struct frame *f);
  * loses the mark and the caller's reference when it is done; errors go to the store. */
 void transfer_write(struct mapping *m, struct frame *const *pages, const u8 *masks, unsigned nr);
 
-/* n pages reached the disk. */
+/* The write of f, which is under write-back, failed, and not for want of memory. Whether it stays dirty (the caller
+ * marks it); false: it is lost, and the file remembers. No spin locks are held. */
+bool refused_keep(struct mapping *m, struct frame *f);
+/* f was written, or leaves the index. Tree lock held. */
+void refused_clear_locked(struct frame *f);
+/* How many of the dirty pages nobody waits for, given the background threshold: R2. */
+u64 refused_exempt(u64 background);
+
+/* n pages reached the disk, or were refused. */
 void flusher_progress(struct flusher *fl, u64 n);
 /* The mapping has dirty pages or metadata: onto its device's list, if it is not there. */
 void flusher_add(struct backing_store *b);

@@ -193,6 +193,7 @@ bool mapping_detach_locked(struct mapping *m, struct frame *f)
 			stat_add(STAT_NR_FILE_DIRTY, -1);
 			host_count_io(HOST_IO_CANCELLED, PAGE_SIZE);
 		}
+		refused_clear_locked(f);
 		if (m->flags & MAPPING_SHMEM)
 			shmem_forget_locked(m, f);
 		mapping_unindex_locked(m, f);
@@ -287,6 +288,8 @@ const char *mapping_validate(struct mapping *m)
 		bool is_dirty = radix_is_tagged(&m->pages, index, RADIX_DIRTY);
 		if (m->store && is_dirty != !!(f->flags & FRAME_DIRTY))
 			return "mapping: a page's dirty flag and tag differ";
+		if ((f->flags & FRAME_REFUSED) && !(f->flags & (FRAME_DIRTY | FRAME_WRITEBACK)))
+			return "mapping: a refused page is clean"; /* R1 of refused.c */
 		nr_dirty += is_dirty;
 		nr_writeback += radix_is_tagged(&m->pages, index, RADIX_WRITEBACK);
 	}

@@ -19,6 +19,7 @@ struct transfer {
 	bool is_write;
 	s32 pending;                 /* atomic: requests under way, and one for the maker */
 	u64 failed;                  /* atomic: bit per page */
+	u64 starved;                 /* atomic: of those, pages the disk was not asked for, for want of memory */
 	int err;                     /* the last error */
 	unsigned nr;
 	bool is_waited;              /* transfer_read_wait: pages stay busy, `done` is told */
@@ -57,37 +58,42 @@ static void end_read(struct transfer *t, unsigned i)
 	frame_put(f);
 }
 
-/* nr neighbours are not on their way any more. */
-static void end_pages_write(struct mapping *m, struct frame *const *pages, unsigned nr)
+/* nr neighbours are not on their way any more; failed: bit for each that did not get there. */
+static void end_pages_write(struct mapping *m, struct frame *const *pages, unsigned nr, u64 failed)
 {
 	spin_lock(&m->tree_lock);
 	radix_tag_many(&m->pages, pages[0]->index, ~0ull >> (64 - nr), RADIX_WRITEBACK, false);
 	WRITE_ONCE(m->store->nr_writeback, m->store->nr_writeback - nr);
 	stat_add(STAT_NR_WRITEBACK, -(s64)nr);
-	for (unsigned i = 0; i < nr; i++)
+	for (unsigned i = 0; i < nr; i++) {
+		if (!(failed >> i & 1))
+			refused_clear_locked(pages[i]);
 		frame_end_writeback(pages[i]);
+	}
 	spin_unlock(&m->tree_lock);
 	for (unsigned i = 0; i < nr; i++)
 		frame_put(pages[i]);
 }
 
-/* It stays dirty: an fsync that ends well must not mean a page that an earlier one failed to write. */
+/* It stays dirty, if it can: an fsync that ends well must not mean a page that an earlier one failed to write. */
 static void page_write_failed(struct mapping *m, struct frame *f, int err, u8 sectors)
 {
+	bool is_kept = err == -ENOMEM || refused_keep(m, f);
 	if (err != -ENOMEM) /* then the disk was never asked: nothing that a later fsync would have to hear of */
 		writeback_error_set(m, err);
 	WRITE_ONCE(m->store->failed_err, err);
 	__atomic_fetch_add(&m->store->nr_failed, 1, __ATOMIC_RELEASE); /* before the page's waiters are told */
-	mapping_dirty_sectors(m, f, sectors);
+	if (is_kept)
+		mapping_dirty_sectors(m, f, sectors);
 }
 
 static void end_writes(struct transfer *t)
 {
 	for (u64 failed = t->failed; failed; failed &= failed - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(failed);
-		page_write_failed(t->mapping, t->pages[i], t->err, t->has_masks ? t->masks[i] : 0xff);
+		page_write_failed(t->mapping, t->pages[i], t->starved >> i & 1 ? -ENOMEM : t->err, t->has_masks ? t->masks[i] : 0xff);
 	}
-	end_pages_write(t->mapping, t->pages, t->nr);
+	end_pages_write(t->mapping, t->pages, t->nr, t->failed);
 }
 
 /* Everything is there. */
@@ -122,7 +128,10 @@ static void drop_pending(struct transfer *t)
 
 static void fail(struct transfer *t, u64 pages, int err)
 {
-	__atomic_store_n(&t->err, err, __ATOMIC_RELAXED);
+	if (err != -ENOMEM || !READ_ONCE(t->err))
+		__atomic_store_n(&t->err, err, __ATOMIC_RELAXED);
+	if (err == -ENOMEM)
+		__atomic_fetch_or(&t->starved, pages, __ATOMIC_RELAXED);
 	__atomic_fetch_or(&t->failed, pages, __ATOMIC_RELAXED);
 }
 
@@ -327,7 +336,7 @@ void transfer_write(struct mapping *m, struct frame *const *pages, const u8 *mas
 	if (!t) {
 		for (unsigned i = 0; i < nr; i++)
 			page_write_failed(m, pages[i], -ENOMEM, masks ? masks[i] : 0xff);
-		end_pages_write(m, pages, nr);
+		end_pages_write(m, pages, nr, ~0ull);
 		return;
 	}
 	t->has_masks = masks != NULL;

@@ -107,6 +107,8 @@ static void zero_part(struct mapping *m, u64 index, u64 from, u64 to)
 void mapping_truncate(struct mapping *m, u64 size)
 {
 	u64 first = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
+	if (!size && m->store)
+		WRITE_ONCE(m->store->has_lost, false);
 	/* Through the lock once: whoever linked a slot under the old size is done. */
 	spin_lock(&m->tree_lock);
 	bool has_pages = m->nr_pages || m->nr_swapped;

@@ -268,7 +268,7 @@ int writeback_error_check(struct mapping *m, u64 *since)
 {
 	u64 *word = &m->store->error_seq, now = __atomic_load_n(word, __ATOMIC_ACQUIRE);
 	if ((now & ~ERROR_SEEN) == (*since & ~ERROR_SEEN))
-		return 0;
+		return READ_ONCE(m->store->has_lost) ? -EIO : 0;
 	*since = __atomic_fetch_or(word, ERROR_SEEN, __ATOMIC_ACQ_REL) | ERROR_SEEN;
 	return -(int)(*since & ERROR_ERRNO);
 }

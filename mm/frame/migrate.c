@@ -24,7 +24,7 @@
 #include <mm/swap.h>
 
 /* Flags that say something about the page; those of its list go with the list. */
-#define FLAGS_OF_PAGE (FRAME_UPTODATE | FRAME_DIRTY | FRAME_ACCESSED | FRAME_SHMEM | FRAME_READAHEAD | FRAME_SWAPCACHE)
+#define FLAGS_OF_PAGE (FRAME_UPTODATE | FRAME_DIRTY | FRAME_ACCESSED | FRAME_SHMEM | FRAME_READAHEAD | FRAME_SWAPCACHE | FRAME_REFUSED)
 
 static bool is_movable(const struct frame *f)
 {

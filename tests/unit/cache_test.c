@@ -417,6 +417,109 @@ static void an_error_of_a_write_is_told_once_to_each_file(void **state)
 	down();
 }
 
+static bool is_refused(u64 page)
+{
+	struct frame *f = mapping_find(&file.mapping, page);
+	bool yes = f->flags & FRAME_REFUSED;
+	frame_put(f);
+	return yes;
+}
+
+static void what_a_disk_refuses_for_a_while_is_kept(void **state)
+{
+	static u8 bytes[8 * PAGE_SIZE];
+	up(12);
+	memset(bytes, 7, sizeof(bytes));
+	assert_int_equal(write_at(0, sizeof(bytes), bytes, sizeof(bytes)), sizeof(bytes));
+	host_disk_fail(disk, BLOCK_WRITE, 0, ~0ull, 0, ~0ull);
+	for (unsigned n = 0; n < 5; n++) {
+		assert_int_equal(mapping_writeback(&file.mapping, 0, ~0ull, WRITEBACK_WAIT), -EIO);
+		assert_int_equal(file.store.nr_dirty, 8);
+		assert_int_equal(writeback_nr_refused(), 8);
+		assert_file_valid();
+	}
+	truncate_to(6 * PAGE_SIZE);
+	assert_int_equal(writeback_nr_refused(), 6);
+	assert_int_equal(move_page_of(mapping_find(&file.mapping, 3)), 0);
+	assert_true(is_refused(3));
+	assert_file_valid();
+	host_disk_heal(disk);
+	sync_file();
+	assert_int_equal(writeback_nr_refused(), 0);
+	assert_false(is_refused(0));
+	assert_false(file.store.has_lost);
+	for (u64 page = 0; page < 6; page++)
+		assert_int_equal(host_disk_bytes(disk)[file.blocks[page] * PAGE_SIZE], 7);
+	down();
+}
+
+/* Thresholds of 64 and 32 pages: 16 refused ones are kept. */
+static void bounds_of_few_pages(bool on)
+{
+	writeback_tunables.dirty_bytes = on ? 64 * PAGE_SIZE : 0;
+	writeback_tunables.dirty_background_bytes = on ? 32 * PAGE_SIZE : 0;
+}
+
+/* It used to stay dirty for ever, until memory held nothing else. */
+static void what_a_disk_refuses_for_ever_has_a_bound(void **state)
+{
+	static u8 bytes[FILE_MAX];
+	up(12);
+	bounds_of_few_pages(true);
+	file.left = MAX_BLOCKS;
+	u64 one = writeback_error_sample(&file.mapping);
+	host_disk_fail(disk, BLOCK_WRITE, 0, ~0ull, 0, ~0ull);
+	for (unsigned n = 0; n < 10; n++) {
+		assert_int_equal(write_at(0, FILE_MAX, bytes, FILE_MAX), FILE_MAX); /* the throttle lets it pass */
+		assert_in_range(file.store.nr_dirty, 0, 96);
+		assert_int_equal(mapping_writeback(&file.mapping, 0, ~0ull, WRITEBACK_WAIT), -EIO);
+		assert_int_equal(mapping_writeback(&file.mapping, 0, ~0ull, WRITEBACK_WAIT), -EIO);
+		assert_int_equal(file.store.nr_dirty, 16);
+		assert_int_equal(writeback_nr_refused(), 16);
+		assert_int_equal(writeback_error_check(&file.mapping, &one), -EIO);
+		assert_file_valid();
+	}
+	assert_int_equal(mapping_drop_clean(&file.mapping, 0, ~0ull), 80);
+	/* The disk is well again; but what is lost is lost, and each fsync says so. */
+	host_disk_heal(disk);
+	sync_file();
+	assert_int_equal(writeback_nr_refused(), 0);
+	u64 two = writeback_error_sample(&file.mapping);
+	for (unsigned n = 0; n < 3; n++) {
+		assert_int_equal(writeback_error_check(&file.mapping, &one), -EIO);
+		assert_int_equal(writeback_error_check(&file.mapping, &two), -EIO);
+	}
+	truncate_to(0);
+	assert_int_equal(writeback_error_check(&file.mapping, &one), 0);
+	assert_int_equal(writeback_error_check(&file.mapping, &two), 0);
+	bounds_of_few_pages(false);
+	down();
+}
+
+/* A page that changed while its last try was on its way is dirty with the change, and not lost. */
+static void a_page_that_changes_again_is_not_lost(void **state)
+{
+	static u8 bytes[40 * PAGE_SIZE];
+	u8 byte = 5;
+	up(12);
+	bounds_of_few_pages(true);
+	assert_int_equal(write_at(0, sizeof(bytes), bytes, sizeof(bytes)), sizeof(bytes));
+	host_disk_fail(disk, BLOCK_WRITE, 0, ~0ull, 0, ~0ull);
+	assert_int_equal(mapping_writeback(&file.mapping, 0, ~0ull, WRITEBACK_WAIT), -EIO);
+	assert_true(is_refused(39));
+	host_disk_set_delay(disk, 1000000);
+	assert_int_equal(mapping_writeback(&file.mapping, 0, PAGE_SIZE, 0), 0);
+	assert_int_equal(write_at(10, 1, &byte, 1), 1);
+	mapping_wait_writeback(&file.mapping, 0, PAGE_SIZE);
+	assert_true(is_refused(0));
+	assert_false(file.store.has_lost);
+	host_disk_heal(disk);
+	sync_file();
+	assert_int_equal(host_disk_bytes(disk)[file.blocks[0] * PAGE_SIZE + 10], 5);
+	bounds_of_few_pages(false);
+	down();
+}
+
 /* The flusher's list kept a file that was gone: its last write failed while it went. */
 static void a_file_that_goes_is_off_the_list_whatever_its_writes_do(void **state)
 {
@@ -434,6 +537,42 @@ static void a_file_that_goes_is_off_the_list_whatever_its_writes_do(void **state
 	assert_int_equal(stat_read(STAT_NR_FILE_DIRTY), 0);
 	host_disk_destroy(disk);
 	machine_down();
+}
+
+static void count_call(void *holder) { ++*(unsigned *)holder; }
+
+/* Who keeps metadata in them is told instead. */
+static void a_devices_pages_are_lost_only_without_a_holder(void **state)
+{
+	unsigned nr_calls = 0;
+	struct buffer b;
+	up(12);
+	bounds_of_few_pages(true);
+	block_set_holder(dev, count_call, &nr_calls);
+	for (u64 block = 0; block < 40; block++) {
+		assert_int_equal(buffer_new(dev, block, 12, &b), 0);
+		memset(b.data, 0x55, PAGE_SIZE);
+		buffer_put(&b);
+	}
+	host_disk_fail(disk, BLOCK_WRITE, 0, ~0ull, 0, ~0ull);
+	assert_int_equal(flusher_sync(dev), -EIO);
+	assert_int_equal(flusher_sync(dev), -EIO);
+	assert_true(nr_calls > 0);
+	assert_int_equal(dev->store.nr_dirty, 40);
+	assert_false(dev->store.has_lost);
+	block_set_holder(dev, NULL, NULL);
+	assert_int_equal(flusher_sync(dev), -EIO);
+	assert_int_equal(dev->store.nr_dirty, 16);
+	assert_true(dev->store.has_lost);
+	host_disk_heal(disk);
+	assert_int_equal(flusher_sync(dev), 0);
+	assert_int_equal(writeback_nr_refused(), 0);
+	unsigned nr_there = 0;
+	for (u64 block = 0; block < 40; block++)
+		nr_there += host_disk_bytes(disk)[block * PAGE_SIZE] == 0x55;
+	assert_int_equal(nr_there, 16);
+	bounds_of_few_pages(false);
+	down();
 }
 
 static void a_read_error_is_one_page_and_can_be_tried_again(void **state)
@@ -659,7 +798,11 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(random_calls_on_1k_blocks),
 	cmocka_unit_test(read_ahead_follows_the_reader),
 	cmocka_unit_test(an_error_of_a_write_is_told_once_to_each_file),
+	cmocka_unit_test(what_a_disk_refuses_for_a_while_is_kept),
+	cmocka_unit_test(what_a_disk_refuses_for_ever_has_a_bound),
+	cmocka_unit_test(a_page_that_changes_again_is_not_lost),
 	cmocka_unit_test(a_file_that_goes_is_off_the_list_whatever_its_writes_do),
+	cmocka_unit_test(a_devices_pages_are_lost_only_without_a_holder),
 	cmocka_unit_test(a_read_error_is_one_page_and_can_be_tried_again),
 	cmocka_unit_test(a_forgotten_buffer_is_not_written),
 	cmocka_unit_test(old_pages_are_written_and_young_ones_wait),
