@@ -34,7 +34,7 @@ struct slot {
 	pthread_mutex_t lock;
 	bool exists;
 	unsigned generation;           /* counts files that had this slot: descriptors of an older one are stale */
-	unsigned cut[MAX_PAGES];       /* how often a truncation or a hole dropped the page */
+	unsigned cut[MAX_PAGES];       /* how often a truncation dropped the page */
 	long size;
 	char name[2][40];              /* the second is empty when there is one name */
 	char trail[TRAIL][80];

@@ -252,9 +252,7 @@ static void op_fallocate(struct slot *s, struct view *v)
 	if (mode & FALLOC_FL_PUNCH_HOLE) {
 		long end = at + len < s->size ? at + len : s->size;
 		if (end > at)
-			memset(s->data + at, 0, end - at);
-		for (long p = (at + PAGE - 1) / PAGE; p < (at + len) / PAGE; p++)
-			s->cut[p]++;
+			memset(s->data + at, 0, end - at); /* private copies stay, unlike behind a truncation */
 	}
 }
 
