@@ -6,6 +6,7 @@
     fsx_test.py [--kernel linux] [--seeds 1] [--operations 3000] [--only ext2-1024]
 """
 import argparse
+import itertools
 import os
 import sys
 import tempfile
@@ -29,7 +30,7 @@ def one(place, cpus, seed, o, folder):
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--kernel", default="quire")
-    p.add_argument("--seeds", default="1", help="N, or FROM-TO")
+    p.add_argument("--seeds", default="1", help="N, FROM-TO, or FROM- with --minutes")
     p.add_argument("--operations", type=int, default=3000, help="of each run")
     p.add_argument("--only", choices=PLACES)
     p.add_argument("--cpus", type=int, choices=(1, 2))
@@ -37,15 +38,17 @@ def main():
     p.add_argument("--timeout", type=int, default=600)
     p.add_argument("--minutes", type=float, help="starts no further run after so long")
     o = p.parse_args()
-    first, _, last = o.seeds.partition("-")
+    first, dash, last = o.seeds.partition("-")
+    if dash and not last and not o.minutes:
+        p.error("--seeds FROM- needs --minutes")
+    seeds = itertools.count(int(first)) if dash and not last else range(int(first), int(last or first) + 1)
     report, start = Report("fsx"), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="quire-fsx-") as folder:
-        for seed in range(int(first), int(last or first) + 1):
-            for number, place in enumerate(PLACES):
-                if o.only not in (None, place) or (o.minutes and time.monotonic() - start > 60 * o.minutes):
-                    continue
-                cpus = o.cpus or 1 + (seed + number) % 2
-                report.result(f"{place}, {cpus} CPUs, seed {seed}, {o.operations} operations", one(place, cpus, seed, o, folder))
+        for seed, (number, place) in ((seed, at) for seed in seeds for at in enumerate(PLACES) if o.only in (None, at[1])):
+            if o.minutes and time.monotonic() - start > 60 * o.minutes:
+                break
+            cpus = o.cpus or 1 + (seed + number) % 2
+            report.result(f"{place}, {cpus} CPUs, seed {seed}, {o.operations} operations", one(place, cpus, seed, o, folder))
     return report.end()
 
 
