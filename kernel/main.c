@@ -31,6 +31,7 @@
 #include <lib/string.h>
 #include <linux/stat.h>
 #include <mm/commit.h>
+#include <mm/compact.h>
 #include <mm/frame.h>
 #include <mm/policy.h>
 #include <mm/radix.h>
@@ -57,6 +58,7 @@ void kernel_main(void)
 	slab_init();
 	radix_init_cache();
 	reclaim_init();
+	compact_init();
 	swap_init();
 	space_init();
 	hal_log(LOG_INFO, "Memory: %lluK/%lluK available", (unsigned long long)frame_nr_free() * 4,
@@ -182,6 +184,8 @@ static void init_main(void *arg)
 	choose_policy();
 	if (reclaim_start())
 		hal_panic("no memory for kswapd");
+	if (compact_start())
+		hal_panic("no memory for kcompactd");
 	drivers_init();
 	for (const initcall_fn *fn = initcalls_start; fn < initcalls_end; fn++)
 		(*fn)();

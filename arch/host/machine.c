@@ -4,6 +4,7 @@
 #include <hal/mem.h>
 #include <hal/time.h>
 #include <host/machine.h>
+#include <mm/compact.h>
 #include <mm/frame.h>
 #include <mm/radix.h>
 #include <mm/reclaim.h>
@@ -132,6 +133,7 @@ void host_machine_create(const struct host_config *c)
 	slab_init();
 	radix_init_cache();
 	reclaim_init();
+	compact_init();
 	swap_init();
 	space_init();
 }

@@ -144,6 +144,9 @@ void host_stall_end(bool began)
 	__atomic_fetch_add(&host_stalls.ns, hal_clock_ns() - stalled_since, __ATOMIC_RELAXED);
 }
 
+void host_give_way(void) { hal_switch_point(); }
+void host_visit_cpus(void (*fn)(void)) { fn(); }
+
 /* Without threads there is nothing that could run beside the caller. */
 bool host_has_workers(void) { return false; }
 int host_worker_start(const char *name, void (*fn)(void *arg), void *arg) { return 0; }

@@ -9,6 +9,9 @@
  *   validate  "ok", or what is broken in the frame allocator, the slabs, the caller's space
  *   fail_nth  (write) N: after N more successes the writing task's next allocation of memory in the kernel
  *             fails, once; -1: none does. Reading tells whether one has
+ *   take_block, take_block_atomic
+ *             (write) an order: a block of so many frames is allocated, the second way without waiting for one, and given
+ *             back; ENOMEM: there is none
  *   trace     (write) a mask of events, by number; reading takes the records
  */
 #include "proc.h"
@@ -21,25 +24,18 @@
 #include <mm/stat.h>
 #include <mm/trace.h>
 
-/* A CPU's own lists of free objects can be emptied only there: the caller visits them all. */
-static void drain_all_cpus(cpumask_t online)
+static void drain_cpu(void)
 {
-	for (unsigned cpu = 0; cpu < HAL_MAX_CPUS; cpu++) {
-		if (!(online >> cpu & 1) || sched_set_affinity(current, (cpumask_t)1 << cpu))
-			continue;
-		slab_drain();
-		frame_drain_pcp();
-	}
+	slab_drain();
+	frame_drain_pcp();
 }
 
 /* Twice: what one CPU gives back may fill another one's lists. */
 static int store_drain(struct pseudo_node *n, char *text, size_t len)
 {
-	cpumask_t online = sched_online_cpus(), allowed = current->allowed;
 	hal_stack_drain(~0ull);
-	drain_all_cpus(online);
-	drain_all_cpus(online);
-	sched_set_affinity(current, allowed);
+	host_visit_cpus(drain_cpu);
+	host_visit_cpus(drain_cpu);
 	return 0;
 }
 
@@ -81,6 +77,20 @@ static int store_fail_nth(struct pseudo_node *n, char *text, size_t len)
 		inject_failure(INJECT_FRAMES | INJECT_SLABS, nth, host_current());
 	return 0;
 }
+
+static int take_block(char *text, unsigned alloc)
+{
+	s64 order;
+	if (pseudo_parse_value(text, &order) || order < 0 || order > FRAME_MAX_ORDER)
+		return -EINVAL;
+	struct frame *f = frame_alloc((unsigned)order, alloc, FRAME_KERNEL);
+	if (f)
+		frame_free(f, (unsigned)order);
+	return f ? 0 : -ENOMEM;
+}
+
+static int store_take_block(struct pseudo_node *n, char *text, size_t len) { return take_block(text, ALLOC_KERNEL); }
+static int store_take_atomic(struct pseudo_node *n, char *text, size_t len) { return take_block(text, 0); }
 
 static int show_validate(struct seq *s, struct pseudo_node *n)
 {
@@ -129,6 +139,8 @@ static const struct pseudo_entry quire_entries[] = {
 	FILE_ENTRY("counters", show_counters),
 	FILE_ENTRY("validate", show_validate),
 	{ .name = "fail_nth", .mode = S_IFREG | 0600, .show = show_fail_nth, .store = store_fail_nth },
+	{ .name = "take_block", .mode = S_IFREG | 0200, .store = store_take_block },
+	{ .name = "take_block_atomic", .mode = S_IFREG | 0200, .store = store_take_atomic },
 	{ .name = "trace", .mode = S_IFREG | 0600, .piece = trace_piece, .store = store_trace },
 };
 

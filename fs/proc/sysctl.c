@@ -223,18 +223,13 @@ static int store_interval(struct pseudo_node *n, char *text, size_t len)
 #define DIRTY_BYTES(n, field) { .name = (n), .mode = S_IFREG | 0644, .show = show_u64, .store = store_dirty, \
 	                            .data = &writeback_tunables.field, .min = 2 * PAGE_SIZE, .max = 0x7fffffffffffffff }
 
-/* Any number does, as on Linux. Each CPU's own free frames come into it: this task visits them all. */
+/* Any number does, as on Linux. */
 static int store_compact_memory(struct pseudo_node *n, char *text, size_t len)
 {
 	s64 v;
 	int err = pseudo_parse_value(text, &v);
 	if (err)
 		return err;
-	cpumask_t before = current->allowed;
-	for (unsigned cpu = 0; cpu < hal_nr_cpus(); cpu++)
-		if (sched_set_affinity(current, 1ull << cpu) == 0)
-			frame_drain_pcp();
-	sched_set_affinity(current, before);
 	compact_all();
 	return 0;
 }
@@ -251,6 +246,7 @@ static const struct pseudo_entry vm_entries[] = {
 	{ .name = "watermark_scale_factor", .mode = S_IFREG | 0644, .show = show_watermark_scale, .store = store_watermark_scale },
 	{ .name = "compact_memory", .mode = S_IFREG | 0200, .store = store_compact_memory },
 	U32_ENTRY("extfrag_threshold", compact_extfrag_threshold, 0, 1000),
+	U32_ENTRY("compact_unevictable_allowed", compact_unevictable_allowed, 0, 1),
 	{ .name = "drop_caches", .mode = S_IFREG | 0200, .store = store_drop_caches },
 	U32_ENTRY("swappiness", mm_tunables.swappiness, 0, 200),
 	U32_ENTRY("page-cluster", mm_tunables.page_cluster, 0, 31),

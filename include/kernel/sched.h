@@ -32,6 +32,8 @@ void process_timers_tick(struct task *t, u64 ns, bool user) __attribute__((weak)
 
 cpumask_t sched_online_cpus(void);
 int sched_set_affinity(struct task *t, cpumask_t mask); /* 0; -EINVAL: no online CPU in it */
+/* The running task calls fn on each online CPU in turn. What CPUs it may use otherwise is left alone. */
+void sched_visit_cpus(void (*fn)(void));
 /* Applies a change of policy, priority or nice to t wherever it stands; sets t->weight with it. */
 void sched_change(struct task *t, void (*change)(struct task *t, const void *arg), const void *arg);
 void sched_task_start(struct task *t); /* a new task becomes runnable */

@@ -99,6 +99,7 @@ struct task {
 	u64 nr_switches_voluntary, nr_switches_involuntary;
 	u64 start_ns;             /* hal_clock_ns() at creation */
 	cpumask_t allowed;        /* sched_setaffinity */
+	cpumask_t visits;         /* not 0: only these, whatever is allowed (sched_visit_cpus) */
 	u32 cpu;                  /* last or current CPU */
 	s32 nice;
 	u32 sched_policy, rt_priority;

@@ -97,6 +97,12 @@ static inline void rwlock_write_unlock(struct rwlock *l)
 int host_worker_start(const char *name, void (*fn)(void *arg), void *arg);
 bool host_has_workers(void);
 
+/* A long loop, with no lock held: others may have the CPU now. */
+void host_give_way(void);
+/* Calls fn on each CPU in turn, which is what it takes to reach what a CPU has to itself; may sleep. A host that
+ * cannot move the caller calls it on this CPU only. */
+void host_visit_cpus(void (*fn)(void));
+
 /* Who is asking: set by the host for the running task. */
 struct host_context {
 	bool may_use_reserves;  /* was chosen to end, so that others get memory */

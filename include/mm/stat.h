@@ -81,6 +81,9 @@
 	X(COMPACT_STALL, "compact_stall", "allocations that had memory compacted for them")                      \
 	X(COMPACT_FAIL, "compact_fail", "those that got no block even so")                                       \
 	X(COMPACT_SUCCESS, "compact_success", "those that got one")                                              \
+	X(COMPACT_DAEMON_WAKE, "compact_daemon_wake", "times a worker began to compact in the background")         \
+	X(COMPACT_DAEMON_MIGRATE_SCANNED, "compact_daemon_migrate_scanned", "what of compact_migrate_scanned it looked at") \
+	X(COMPACT_DAEMON_FREE_SCANNED, "compact_daemon_free_scanned", "what of compact_free_scanned it looked at") \
 	X(DROP_PAGECACHE, "drop_pagecache", "times the page cache was dropped on request")                       \
 	X(DROP_SLAB, "drop_slab", "times reclaimable slab was dropped on request")
 

@@ -2,7 +2,7 @@
 /*
  * Which CPU a task runs on. Three occasions: a task wakes or is new (an idle CPU that it may use, else
  * where it was), a CPU runs out of work (pulls one that waits elsewhere), and every few ticks of a busy
- * CPU (pulls from one that is busier by two). All honour task->allowed.
+ * CPU (pulls from one that is busier by two). All honour task_cpus().
  *
  * Queues of other CPUs are read without their locks to choose, and locked to act. A second queue is
  * only tried: who fails goes without, so no order is needed.
@@ -12,7 +12,7 @@
 
 static bool may_run_on(const struct task *t, unsigned cpu)
 {
-	return (t->allowed >> cpu & 1) && READ_ONCE(runqueues[cpu].is_online);
+	return (task_cpus(t) >> cpu & 1) && READ_ONCE(runqueues[cpu].is_online);
 }
 
 unsigned balance_select_cpu(const struct task *t)
@@ -32,7 +32,7 @@ unsigned balance_select_cpu(const struct task *t)
 			best = cpu;
 		}
 	}
-	return best < HAL_MAX_CPUS ? best : (unsigned)__builtin_ctzll(t->allowed | 1ull << (nr - 1));
+	return best < HAL_MAX_CPUS ? best : (unsigned)__builtin_ctzll(task_cpus(t) | 1ull << (nr - 1));
 }
 
 static struct runqueue *busiest(const struct runqueue *me, u32 at_least)
@@ -54,7 +54,7 @@ static struct task *movable(struct runqueue *from, unsigned cpu)
 {
 	for (struct rb_node *n = rb_last(&from->fair); n; n = rb_prev(n)) {
 		struct task *t = container_of(n, struct task, run_node);
-		if (t->allowed >> cpu & 1)
+		if (task_cpus(t) >> cpu & 1)
 			return t;
 	}
 	return NULL;
@@ -90,15 +90,13 @@ static cpumask_t online_mask(void)
 
 cpumask_t sched_online_cpus(void) { return online_mask(); }
 
-int sched_set_affinity(struct task *t, cpumask_t mask)
+/* Sets t's word `mask` of CPUs, and moves t where it has to go. */
+static void set_cpus(struct task *t, cpumask_t *mask, cpumask_t cpus)
 {
-	mask &= online_mask();
-	if (!mask)
-		return -EINVAL;
 	unsigned long flags = hal_irq_save();
 	struct runqueue *rq = rq_lock_task(t);
-	t->allowed = mask;
-	bool must_move = !(mask >> rq->id & 1);
+	*mask = cpus;
+	bool must_move = !(task_cpus(t) >> rq->id & 1);
 	bool is_curr = rq->curr == t;
 	if (must_move && is_curr) {
 		rq_resched(rq);
@@ -109,12 +107,29 @@ int sched_set_affinity(struct task *t, cpumask_t mask)
 		spin_unlock(&rq->lock);
 		task_place(t);
 		hal_irq_restore(flags);
-		return 0;
+		return;
 	}
 	spin_unlock_irq(&rq->lock, flags);
 	if (must_move && t == current)
 		schedule();
+}
+
+int sched_set_affinity(struct task *t, cpumask_t mask)
+{
+	mask &= online_mask();
+	if (!mask)
+		return -EINVAL;
+	set_cpus(t, &t->allowed, mask);
 	return 0;
+}
+
+void sched_visit_cpus(void (*fn)(void))
+{
+	for (cpumask_t left = online_mask(); left; left &= left - 1) {
+		set_cpus(current, &current->visits, left & -left);
+		fn();
+	}
+	set_cpus(current, &current->visits, 0);
 }
 
 /* Runs `change` on t while it is off its queue's order. */

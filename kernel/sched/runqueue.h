@@ -106,4 +106,7 @@ void timer_run_expired(u64 now);       /* this CPU's; interrupts off */
 void timer_arm_at_most(u64 deadline_ns); /* an interrupt no later than this; interrupts off */
 void timer_rearm(u64 deadline_ns);     /* after an interrupt: the earlier of this and the next ktimer */
 
+/* The CPUs that t may use now. */
+static inline cpumask_t task_cpus(const struct task *t) { return unlikely(t->visits) ? t->visits : t->allowed; }
+
 #endif

@@ -98,7 +98,7 @@ static void put_prev(struct runqueue *rq, struct task *prev)
 {
 	if (prev->state == TASK_INTERRUPTIBLE && (READ_ONCE(prev->work) & WORK_INTERRUPTS))
 		prev->state = TASK_RUNNING;
-	if (prev->state == TASK_RUNNING && likely(prev->allowed >> rq->id & 1)) {
+	if (prev->state == TASK_RUNNING && likely(task_cpus(prev) >> rq->id & 1)) {
 		rq_link(rq, prev);
 		return;
 	}

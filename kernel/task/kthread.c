@@ -100,6 +100,9 @@ int host_worker_start(const char *name, void (*fn)(void *arg), void *arg)
 	return kthread_create(fn, arg, name) ? 0 : -ENOMEM;
 }
 
+void host_give_way(void) { cond_resched(); }
+void host_visit_cpus(void (*fn)(void)) { sched_visit_cpus(fn); }
+
 static bool never(void *arg) { return false; }
 
 static void kthreadd_main(void *arg)

@@ -224,6 +224,8 @@ static __attribute__((noinline)) struct frame *alloc_slow(unsigned order, unsign
 			f = take_hard(order, alloc);
 	}
 	if (!f) {
+		if (order)
+			compact_wake(order);
 		trace_point(TRACE_NO_MEMORY, order, alloc, kind, 0);
 		if (group > 0)
 			mem_group_uncharge((u32)group, order, mem_group_kind_of(kind));

@@ -64,6 +64,16 @@ static inline void frame_prepare(struct frame *f, unsigned order, enum frame_kin
 /* As frame_put of a user page, but a frame that becomes free goes to the buddy lists at once. */
 void frame_put_to_buddy(struct frame *f);
 
+/* compact.c */
+/* Is free memory scattered, rather than missing, for blocks of `order`? */
+bool compact_suits(unsigned node, unsigned order);
+/* Is so little free that nothing can be moved for one? */
+bool compact_lacks(unsigned node, unsigned order);
+/* Has the node a free block of `order` that allocations may have? */
+bool compact_has_block(struct node *n, unsigned order);
+/* Compacts until there is one. False: there is none in the end. */
+bool compact_node(struct node *n, unsigned order, bool is_worker);
+
 /* watermark.c */
 void watermark_init(void);
 extern u32 frame_pcp_high; /* frames that a CPU's stack holds at most */

@@ -9,6 +9,7 @@
 #include "internal.h"
 #include <asm/errno.h>
 #include <hal/time.h>
+#include <mm/compact.h>
 #include <mm/host.h>
 #include <mm/mapping.h>
 #include <mm/oom.h>
@@ -292,14 +293,15 @@ void reclaim_wake(void)
 
 static bool is_woken(void *arg) { return must_run; }
 
-/* Pages that are missing to the high watermarks. */
+/* Pages that are missing to the high watermarks, and to what compaction needs above them. */
 static u64 nr_missing(void)
 {
 	u64 missing = 0;
 	for (unsigned i = 0; i < frame_nr_nodes(); i++) {
 		struct frame_node_stat n;
 		frame_node_stat(i, &n);
-		missing += n.free < n.wmark_high ? n.wmark_high - n.free : 0;
+		u64 want = n.wmark_high + compact_nr_wanted(i);
+		missing += n.free < want ? want - n.free : 0;
 	}
 	return missing;
 }
@@ -316,6 +318,7 @@ static void kswapd(void *arg)
 		for (u64 missing; (missing = nr_missing()) != 0;)
 			if (!keep_free(max(missing, (u64)BATCH)))
 				break; /* whoever still has too little does it himself, or gets none */
+		compact_after_reclaim();
 		unsigned long flags = spin_lock_irq(&worker_queue.lock);
 		must_run = false;
 		spin_unlock_irq(&worker_queue.lock, flags);

@@ -69,6 +69,7 @@ SUITES = [
           ("kernel", "guest", "reclaim-tests")),
     Suite("swap", "swap: tools as on Linux, --swap, every byte of four times the memory", python("tests/swap/swap_test.py"),
           ["mmdebstrap", "e2fsprogs", "qemu-utils"], ("kernel", "guest"), oracle=True),
+    Suite("compact", "compaction while programs fork, swap and map files", python("tests/compact/compact_test.py"), FILE_PACKAGES, ("kernel",)),
     Suite("leaks", "nothing is left behind", python("tests/leak/leak_test.py"), (), ("kernel", "guest")),
     Suite("oom", "memory used up in many ways", python("tests/oom/oom_test.py"), (), ("kernel",)),
     Suite("countdown", "every allocation in the kernel fails once", python("tests/countdown/countdown_test.py"), (), ("kernel",)),
@@ -96,6 +97,8 @@ NIGHTLY = {
                     FILE_PACKAGES, FILE_TARGETS),
     "swap": Suite("swap", "four times the memory, 20 rounds", python("tests/swap/swap_test.py", "check", "areas", "--rounds", "20"), FILE_PACKAGES,
                   ("kernel", "guest")),
+    "compact": Suite("compact", "compaction under load, 10 rounds", python("tests/compact/compact_test.py", "--rounds", "10", "--mib", "80", "--seed", SEED), FILE_PACKAGES,
+                     ("kernel",)),
     "errors": Suite("errors", "a failing disk, 40 rounds", python("tests/files/errors_test.py", "--rounds", "40", "--seed", SEED), FILE_PACKAGES,
                     FILE_TARGETS),
 }
