@@ -126,6 +126,8 @@ int sched_set_affinity(struct task *t, cpumask_t mask)
 void sched_visit_cpus(void (*fn)(void))
 {
 	for (cpumask_t left = online_mask(); left; left &= left - 1) {
+		if (!READ_ONCE(runqueues[__builtin_ctzll(left)].is_online))
+			continue;
 		set_cpus(current, &current->visits, left & -left);
 		fn();
 	}

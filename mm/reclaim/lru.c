@@ -189,7 +189,7 @@ static void count_refault(struct lru *l, struct frame *f, const struct refault *
 	}
 	if (is_wanted)
 		stat_add(STAT_WORKINGSET_RESTORE_ANON + l->type, 1);
-	if (is_wanted || (!l->has_active && r->distance <= nr_pages_of(l->group)))
+	if (is_wanted || (!READ_ONCE(l->has_active) && r->distance <= nr_pages_of(l->group)))
 		frame_set_flags(f, FRAME_REFAULT);
 }
 
@@ -568,9 +568,10 @@ static void adopt_policy(struct lru *l, const struct policy *p)
 		l->words[i] = 0;
 	if (p->init)
 		p->init(l);
-	l->has_active = false;
+	bool has_active = false;
 	for (unsigned i = LRU_FIRST_LIST; i < LRU_NR_LISTS; i++)
-		l->has_active |= lru_list_is_active(l, i);
+		has_active |= lru_list_is_active(l, i);
+	WRITE_ONCE(l->has_active, has_active); /* others look without the lock */
 }
 
 void lru_group_init(struct lru_group *g, u32 number, const struct policy *p)

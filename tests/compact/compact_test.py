@@ -3,7 +3,7 @@
 """Compaction under load: memory is compacted without a pause, on request, for blocks that are asked for and in the background,
 while programs fork, swap, map files and check every byte; and the counters of /proc/vmstat agree with each other.
 
-    compact_test.py [--seed 1] [--mib 36] [--rounds 1]
+    compact_test.py [--seed 1] [--mib 32] [--rounds 1]
 """
 import argparse
 import os
@@ -21,7 +21,7 @@ from swap_test import CHECK, Run
 # leaves the next one to kcompactd. Files that nobody maps move too.
 SCRIPT = """mount -t ext2 /dev/vda /mnt
 mkdir /mnt/files
-for i in $(seq 100); do dd if=/dev/urandom of=/mnt/files/$i bs=20k count=1 2> /dev/null; done
+for i in $(seq 50); do dd if=/dev/urandom of=/mnt/files/$i bs=20k count=1 2> /dev/null; done
 (cd /mnt/files; md5sum *) > /tmp/sums
 touch /tmp/all /tmp/run
 (while [ -e /tmp/all ]; do echo 1 > /proc/sys/vm/compact_memory; echo compacted; done) > /tmp/log.all &
@@ -79,7 +79,7 @@ def disagreement(f):
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--seed", type=int, default=int(os.environ.get("QUIRE_SEED", "1")))
-    p.add_argument("--mib", type=int, default=36)
+    p.add_argument("--mib", type=int, default=32)
     p.add_argument("--rounds", type=int, default=1)
     o = p.parse_args()
     os.makedirs(os.path.join(ROOT, "build/guest"), exist_ok=True)
