@@ -191,6 +191,9 @@ void frame_put_user(struct frame *f);
 /* The same for several. */
 void frame_put_many(struct frame *const *frames, unsigned nr);
 
+/* As frame_put of a user page, but a frame that becomes free goes to the buddy lists at once. */
+void frame_put_to_buddy(struct frame *f);
+
 /* The busy bit: a sleeping lock on a frame's content (RANK_FRAME_BUSY). */
 void frame_busy_lock(struct frame *f);
 static inline bool frame_busy_trylock(struct frame *f)

@@ -74,6 +74,8 @@ void mem_group_close(struct mem_group *g);
 bool mem_group_contains(const struct mem_group *top, const struct mem_group *g);
 /* By number; stays valid while something is charged to it or its owner keeps it. */
 struct mem_group *mem_group_numbered(u32 number);
+/* The same for whatever may have been read as a number (0..MEM_GROUP_MAX_NUMBER); NULL: no group ever had it. */
+struct mem_group *mem_group_find(u32 number);
 static inline struct mem_group *mem_group_at(u32 number) { return likely(!number) ? &mem_root : mem_group_numbered(number); }
 
 /* The groups of a subtree one after the other, each with a reference that passing it as `previous` gives back;

@@ -306,6 +306,8 @@ void frame_put_to_buddy(struct frame *f)
 		return;
 	ASSERT((f->kind == FRAME_ANON || f->kind == FRAME_CACHE) && f->nr_slots == 0);
 	lru_remove(f);
+	if (unlikely(f->group))
+		mem_group_uncharge_frame(f, 0);
 	free_block(f, 0);
 }
 

@@ -61,9 +61,6 @@ static inline void frame_prepare(struct frame *f, unsigned order, enum frame_kin
 	f->chain = 0;
 }
 
-/* As frame_put of a user page, but a frame that becomes free goes to the buddy lists at once. */
-void frame_put_to_buddy(struct frame *f);
-
 /* compact.c */
 /* Is free memory scattered, rather than missing, for blocks of `order`? */
 bool compact_suits(unsigned node, unsigned order);

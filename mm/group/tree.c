@@ -28,6 +28,11 @@ struct mem_group *mem_group_numbered(u32 number)
 	return READ_ONCE(chunks[number >> CHUNK_SHIFT])[number & ((1u << CHUNK_SHIFT) - 1)];
 }
 
+struct mem_group *mem_group_find(u32 number)
+{
+	return number && !READ_ONCE(chunks[number >> CHUNK_SHIFT]) ? NULL : mem_group_at(number);
+}
+
 bool mem_group_contains(const struct mem_group *top, const struct mem_group *g)
 {
 	while (g && g != top)

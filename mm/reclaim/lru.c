@@ -460,15 +460,22 @@ bool lru_isolate(struct frame *f)
 	return ok;
 }
 
+/* As lru_of, of a frame that may become anything meanwhile; NULL: it is on no list. */
+static struct lru *lru_of_any(const struct frame *f)
+{
+	struct mem_group *g = mem_group_find(READ_ONCE(f->group));
+	return g ? &g->lru.lru[READ_ONCE(f->kind) == FRAME_ANON || frame_flags(f) & FRAME_SHMEM ? LRU_ANON : LRU_FILE] : NULL;
+}
+
 bool lru_get(struct frame *f)
 {
-	if (!(frame_flags(f) & FRAME_LRU))
+	struct lru *l = frame_flags(f) & FRAME_LRU ? lru_of_any(f) : NULL;
+	if (!l)
 		return false;
-	struct lru *l = lru_of(f);
 	spin_lock(&l->lock);
 	/* Without a reference it may have become another page meanwhile; one of l's stays that while l is locked. */
 	u32 flags = frame_flags(f);
-	bool ok = (flags & FRAME_LRU) && lru_of(f) == l && list_in_flags(l, flags) != LRU_ISOLATED && try_get(f);
+	bool ok = (flags & FRAME_LRU) && lru_of_any(f) == l && list_in_flags(l, flags) != LRU_ISOLATED && try_get(f);
 	spin_unlock(&l->lock);
 	return ok;
 }
@@ -585,7 +592,8 @@ void lru_group_init(struct lru_group *g, u32 number, const struct policy *p)
 	g->harvest = lru_harvest;
 	for (unsigned t = 0; t < LRU_NR_TYPES; t++) {
 		struct lru *l = &g->lru[t];
-		spin_lock_init(&l->lock, RANK_LRU);
+		if (l->lock.rank != RANK_LRU) /* of one that is gone somebody may have it just now (lru_get) */
+			spin_lock_init(&l->lock, RANK_LRU);
 		l->type = (u8)t;
 		l->epoch = 0;
 		l->nr_evicted = l->eviction_hash = 0;

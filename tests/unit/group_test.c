@@ -99,6 +99,49 @@ static void reclaim_hard(struct mem_group *g)
 	host_disk_run(disk);
 }
 
+/* The charge goes with a page that moves, and ends with one that whoever moves pages frees. */
+static void a_page_that_moves_stays_charged(void **state)
+{
+	(void)state;
+	up(0);
+	struct mem_group *g = group(&mem_root);
+	map(space, AT, 10 * PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
+	be_in(g);
+	fill(AT, 10, 1);
+	be_in(NULL);
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(move_page_of(mapped_frame(space, AT + i * PAGE_SIZE)), 0);
+	assert_int_equal(g->nr_of_kind[MEM_GROUP_ANON], 10);
+	check();
+	expect(AT, 10, 1);
+	struct frame *f = mapped_frame(space, AT);
+	assert_int_equal(space_munmap(space, AT, PAGE_SIZE), 0);
+	assert_int_equal(g->nr_of_kind[MEM_GROUP_ANON], 10);
+	frame_put_to_buddy(f);
+	assert_int_equal(g->nr_of_kind[MEM_GROUP_ANON], 9);
+	end_space();
+	mem_group_close(g);
+	down();
+}
+
+/* Whoever searches memory for pages may read anything as a group's number. */
+static void a_frame_of_no_group_is_on_no_list(void **state)
+{
+	(void)state;
+	up(0);
+	struct frame *f = frame_alloc(0, ALLOC_KERNEL, FRAME_KERNEL);
+	frame_set_flags(f, FRAME_LRU);
+	for (u32 number = 0; number <= MEM_GROUP_MAX_NUMBER; number += 51) {
+		f->group = (u16)number;
+		if (!mem_group_find(number))
+			assert_false(lru_get(f));
+	}
+	f->group = 0;
+	frame_clear_flags(f, FRAME_LRU);
+	frame_free(f, 0);
+	down();
+}
+
 static void a_charge_counts_for_all_above(void **state)
 {
 	up(0);
@@ -403,6 +446,8 @@ static void the_machine_takes_from_all_groups(void **state)
 int run_memgroup_tests(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_page_that_moves_stays_charged),
+		cmocka_unit_test(a_frame_of_no_group_is_on_no_list),
 		cmocka_unit_test(a_charge_counts_for_all_above),
 		cmocka_unit_test(a_limit_is_kept_by_swapping),
 		cmocka_unit_test(the_group_is_short_and_pays_itself),
