@@ -31,35 +31,62 @@ static void charge_as_before(struct frame *f)
 		f->group = (u16)mem_group_charge(group, 0, ALLOC_RESERVE, MEM_GROUP_ANON);
 }
 
-/* The pages of shared memory are found by their files. */
-static int empty_slots(unsigned area)
+struct pinned_slot {
+	u64 slot;
+	struct frame *frame; /* with a reference */
+};
+
+/* Pins the next slots in use from *slot on, up to nr, and has those read whose pages are not in memory. How many;
+ * -ENOMEM. */
+static int pin_slots(unsigned area, u64 *slot, struct pinned_slot *out, unsigned nr)
 {
-	for (u64 slot = 1;;) {
-		if (host_current()->is_being_killed)
-			return -EINTR;
-		struct frame *fresh = frame_alloc(0, ALLOC_KERNEL | ALLOC_MOVABLE, FRAME_ANON);
-		if (!fresh)
-			return -ENOMEM;
-		fresh->flags = FRAME_BUSY;
+	struct frame *to_read[SWAP_BATCH];
+	unsigned n = 0, nr_read = 0;
+	int err = 0;
+	for (; n < nr; n++, ++*slot) {
+		struct frame *fresh = frame_alloc(0, ALLOC_KERNEL | ALLOC_MOVABLE, FRAME_ANON), *f = NULL;
 		bool is_new = false;
-		struct frame *f = slot_pin_next(area, &slot, fresh, &is_new);
-		if (!is_new)
-			frame_put(fresh);
+		err = fresh ? 0 : -ENOMEM;
+		if (fresh) {
+			fresh->flags = FRAME_BUSY;
+			f = slot_pin_next(area, slot, fresh, &is_new);
+			if (!is_new)
+				frame_put(fresh);
+		}
 		if (!f)
-			return 0;
+			break;
+		out[n] = (struct pinned_slot){ *slot, f };
 		if (is_new) {
 			charge_as_before(f);
 			lru_add(f);
 			frame_get(f); /* the read's */
-			swap_read(&f, 1);
+			to_read[nr_read++] = f;
 		}
-		frame_busy_lock(f);
-		int err = empty_slot((u64)area << SWAP_AREA_SHIFT | slot, f);
-		frame_busy_unlock(f);
-		frame_put(f);
+	}
+	if (nr_read)
+		swap_read(to_read, nr_read);
+	return n ? (int)n : err;
+}
+
+/* The pages of shared memory are found by their files. */
+static int empty_slots(unsigned area)
+{
+	struct pinned_slot pinned[SWAP_BATCH];
+	int nr;
+	for (u64 slot = 1; (nr = pin_slots(area, &slot, pinned, SWAP_BATCH)) > 0;) {
+		int err = host_current()->is_being_killed ? -EINTR : 0;
+		for (int i = 0; i < nr; i++) {
+			struct frame *f = pinned[i].frame;
+			frame_busy_lock(f);
+			if (!err)
+				err = empty_slot((u64)area << SWAP_AREA_SHIFT | pinned[i].slot, f);
+			frame_busy_unlock(f);
+			frame_put_user(f);
+		}
 		if (err)
 			return err;
 	}
+	return nr;
 }
 
 int swap_bring_back(unsigned area)
