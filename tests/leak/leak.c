@@ -324,6 +324,37 @@ static void use_all_cpus(void)
 		;
 }
 
+#define GROUPS "/sys/fs/cgroup"
+
+static void write_to(const char *file, const char *text)
+{
+	int fd = open(file, O_WRONLY);
+	write(fd, text, strlen(text));
+	close(fd);
+}
+
+/* A group comes, a process lives in it and leaves pages of a file behind, the group goes, then the pages. */
+static void do_group(void)
+{
+	if (mkdir(GROUPS "/g", 0755) || mkdir(GROUPS "/g/below", 0755))
+		printf("leak: no group can be made (%s): FAILED\n", strerror(errno));
+	write_to(GROUPS "/g/memory.max", "8M");
+	int fd = open("/left", O_RDWR | O_CREAT, 0600);
+	pid_t pid = fork();
+	if (pid == 0) {
+		write_to(GROUPS "/g/cgroup.procs", "0");
+		char *p = mmap(NULL, 1 << 16, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		memset(p, 1, 1 << 16);
+		write(fd, p, 1 << 14);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	if (rmdir(GROUPS "/g/below") || rmdir(GROUPS "/g"))
+		printf("leak: a group stays (%s): FAILED\n", strerror(errno));
+	close(fd);
+	unlink("/left");
+}
+
 static const char *only; /* the one check that is asked for, or NULL */
 
 static void check(const char *name, void (*work)(void), int cycles)
@@ -350,6 +381,9 @@ int main(int argc, char **argv)
 	only = getenv("check");
 	mount("proc", "/proc", "proc", 0, NULL);
 	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+	mount("sysfs", "/sys", "sysfs", 0, NULL);
+	mount("cgroup2", GROUPS, "cgroup2", 0, NULL);
+	write_to(GROUPS "/cgroup.subtree_control", "+memory");
 	open_instruments();
 	printf("\n"); /* the firmware leaves the cursor in a line of its own */
 	take(&after); /* reading /proc makes its own inodes; the snapshots are memory too */
@@ -368,6 +402,7 @@ int main(int argc, char **argv)
 	check("copy on write", do_cow, CYCLES);
 	check("users and groups", do_user, CYCLES);
 	check("signals and timers", do_signal, CYCLES);
+	check("groups", do_group, CYCLES);
 	check("killed at any time", do_kill, 300);
 	printf("@@ done\n");
 	fflush(stdout);
