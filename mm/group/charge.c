@@ -60,11 +60,9 @@ void mem_group_count(struct mem_group *g, enum mem_group_event e)
 static struct mem_group *charged_group(u32 number, s64 nr)
 {
 	struct mem_group *g = mem_group_at(number);
-	while (g->parent && (READ_ONCE(g->is_closed) || !mem_group_try_get(g, nr)))
-		g = g->parent;
-	if (!g->parent)
-		return NULL;
-	return g;
+	while (g != &mem_root && (READ_ONCE(g->is_closed) || !mem_group_try_get(g, nr)))
+		g = READ_ONCE(g->parent);
+	return g != &mem_root ? g : NULL;
 }
 
 /* One round at the limit of `over`. False: nothing helps. */

@@ -152,10 +152,11 @@ static void counter_init(struct mem_group_counter *c) { *c = (struct mem_group_c
 
 static void group_init(struct mem_group *g, struct mem_group *parent, char *name, u32 number, const struct policy *p)
 {
-	g->parent = parent;
+	WRITE_ONCE(g->parent, parent); /* who has its number from before may look at these two: charged_group() */
 	list_init(&g->children);
 	list_init(&g->sibling);
-	g->is_closed = g->oom_kills_all = false;
+	WRITE_ONCE(g->is_closed, false);
+	g->oom_kills_all = false;
 	g->cursor = 0;
 	counter_init(&g->memory);
 	counter_init(&g->swap);
