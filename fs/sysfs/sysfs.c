@@ -8,6 +8,7 @@
 #include <kernel/sched.h>
 #include <mm/compact.h>
 #include <mm/frame.h>
+#include <mm/host.h>
 #include <mm/policy.h>
 #include <mm/stat.h>
 
@@ -231,6 +232,7 @@ static int store_policy(struct pseudo_node *n, char *text, size_t len)
 
 static const struct pseudo_entry reclaim_entries[] = {
 	{ .name = "policy", .mode = S_IFREG | 0644, .show = show_policy, .store = store_policy },
+	U32_ENTRY("turn_ms", mm_tunables.turn_ms, 0, 60000),
 };
 
 static const struct pseudo_entry mm_entries[] = {

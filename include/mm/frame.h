@@ -54,6 +54,8 @@ enum frame_kind {
 #define FRAME_WAS_ACTIVE (1u << 12) /* (lru lock) was on an active list once */
 #define FRAME_REFAULT   (1u << 13) /* comes back although it belongs to the working set: waiting for it is a stall */
 #define FRAME_REFUSED   (1u << 14) /* (tree lock of its file) the disk refused its last write: see mm/cache/refused.c */
+#define FRAME_WANTED    (1u << 15) /* read ahead for somebody whose turn it was: mm/turn.h */
+#define FRAME_WANTED_ODD (1u << 14) /* of an anonymous page, with FRAME_WANTED: a turn with an odd number */
 /* bits 16..31: the page's replacement list, and its policy's own (mm/policy.h) */
 
 /* A slot: which entry (bits 22..30) of which table (its number, bits 0..21) maps something. 0 is "none":

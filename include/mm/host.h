@@ -165,6 +165,7 @@ extern struct mm_tunables {
 	u32 max_map_count;     /* regions per space: 65530 */
 	u64 mmap_min_addr;     /* 65536 */
 	u32 share_tables;      /* 1: fork shares last-level tables */
+	u32 turn_ms;           /* against thrashing: how long one process keeps its pages at least; 0: no turns */
 	u32 swappiness;        /* 0..200: how dear swap I/O is against file I/O */
 	u32 page_cluster;      /* swap read-ahead: up to 2^page_cluster pages */
 	u32 vfs_cache_pressure; /* percent: how willingly names and inodes are given back; 0: never */

@@ -31,8 +31,9 @@ u64 lru_nr_evictable(const struct lru *l);
 /* They are being written to swap. */
 void lru_count_swapped(struct frame *const *frames, unsigned nr);
 
-/* What a round of selection looked at. */
+/* A round of selection: pages may be taken from whose turn it is; and what it looked at. */
 struct lru_look {
+	bool takes_protected;
 	unsigned nr_selected, nr_aged;
 };
 

@@ -71,6 +71,7 @@ struct refault {
 #define USED_EXEC   (1u << 2) /* through one that may be executed */
 #define USED_CALL   (1u << 3) /* by read(2) or write(2) */
 #define USED_DIRTY  (1u << 4) /* not a use: it differs from what the disk has */
+#define USED_PROTECTED (1u << 6) /* not a use: it is the turn of whom it is for (mm/turn.h); policies do not see it */
 #define USED_LOCKED (1u << 5) /* not a use: a locked region maps it; policies do not see such pages */
 
 struct policy {

@@ -26,6 +26,14 @@ struct oom_note {
 	struct list_head link; /* (reaper's lock) */
 };
 
+/* How much a space lacks its working set, and where it stands: mm/reclaim/turn.c, under the lock there. */
+struct turn_note {
+	struct list_head link;
+	bool is_queued;
+	u64 window_ns, waited_ns; /* since when, and how long its faults have waited for missed pages since then */
+	u64 last_ns;              /* the last of them */
+};
+
 struct space {
 	struct rwlock lock; /* RANK_SPACE */
 	pfn_t root_pfn;
@@ -54,6 +62,8 @@ struct space {
 	u64 locked_pages, data_pages, exec_pages, stack_pages; /* (lock) */
 	s64 nr_tables;          /* atomic: page-table pages incl. shared: VmPTE */
 	struct oom_note oom;
+	bool is_protected;      /* it is its turn: reclaim leaves alone what it maps */
+	struct turn_note turn;
 };
 
 /* An empty space with one reference, or NULL. */

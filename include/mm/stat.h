@@ -72,6 +72,8 @@
 	X(WORKINGSET_ACTIVATE_FILE, "workingset_activate_file", "those that became active at once")              \
 	X(WORKINGSET_RESTORE_ANON, "workingset_restore_anon", "those that had been active before")               \
 	X(WORKINGSET_RESTORE_FILE, "workingset_restore_file", "those that had been active before")               \
+	X(RECLAIM_TURNS, "reclaim_turns", "times a process was given a turn in which it keeps its pages")            \
+	X(RECLAIM_PAUSES, "reclaim_pauses", "times a fault paused because it was another one's turn")              \
 	X(SLABS_SCANNED, "slabs_scanned", "reclaimable objects looked at")                                       \
 	X(PGMIGRATE_SUCCESS, "pgmigrate_success", "pages moved to another frame")                                \
 	X(PGMIGRATE_FAIL, "pgmigrate_fail", "pages that were to be moved and stayed")                            \

@@ -12,6 +12,7 @@
 #include <asm/signal.h>
 #include <mm/stat.h>
 #include <mm/trace.h>
+#include <mm/turn.h>
 
 /* The frame of a vDSO page and the like. */
 static __attribute__((noinline)) struct fault_verdict fault_special(struct space *s, struct region *r, uaddr_t addr)
@@ -138,7 +139,10 @@ struct fault_verdict fault_handle(struct space *s, uaddr_t addr, unsigned access
 	rwlock_read_unlock(&s->lock);
 	stat_add(STAT_PGFAULT, 1);
 	trace_point(TRACE_FAULT, addr, access, v.kind, (u64)v.sig << 8 | v.code);
-	if (unlikely(v.major))
+	if (unlikely(v.major)) {
 		stat_add(STAT_PGMAJFAULT, 1);
+		if (access & FAULT_USER)
+			turn_pause(s);
+	}
 	return v;
 }

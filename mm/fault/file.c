@@ -8,11 +8,13 @@
  * through the tree lock, then empties the regions; so no slot appears behind its back.
  */
 #include "internal.h"
+#include <hal/time.h>
 #include <mm/mapping.h>
 #include <mm/readahead.h>
 #include <mm/reclaim.h>
 #include <mm/stat.h>
 #include <mm/trace.h>
+#include <mm/turn.h>
 
 
 static inline u64 mapping_nr_pages(struct mapping *m)
@@ -168,7 +170,11 @@ static int get_stored_page(struct region *r, u64 index, struct frame **out, bool
 	else if (ra && !f)
 		readahead_fault(m, ra, index, r->flags);
 	*is_major = !(flags & FRAME_UPTODATE);
-	return mapping_get(m, index, ALLOC_USER, out);
+	u64 began_ns = *is_major ? hal_clock_ns() : 0;
+	int err = mapping_get(m, index, ALLOC_USER, out);
+	if (!err && *is_major)
+		turn_missed(r->space, *out, began_ns);
+	return err;
 }
 
 struct fault_verdict fault_file(struct space *s, struct region *r, uaddr_t addr, unsigned access)

@@ -4,7 +4,9 @@
  * by his own fault. A leaf table that fork shares is changed in place, for all sharers.
  */
 #include "internal.h"
+#include <hal/time.h>
 #include <mm/swap.h>
+#include <mm/turn.h>
 
 /* What a touch gets beside its region's rights; W comes with a write that finds the page its own. */
 static u64 bits_of(const struct region *r) { return rights_of(r->flags, false) | PTE_ACCESSED; }
@@ -40,8 +42,8 @@ static struct fault_verdict map_swapped(struct space *s, struct region *r, uaddr
 	return VERDICT_MAPPED;
 }
 
-/* Is the page there to be mapped? Waits until it has been read. */
-static bool is_ready(struct frame *f)
+/* Is the page there to be mapped? Waits until it has been read; the fault began then. */
+static bool is_ready(struct space *s, struct frame *f, u64 began_ns)
 {
 	const u32 mask = FRAME_UPTODATE | FRAME_SWAPCACHE;
 	u32 flags = frame_flags(f);
@@ -49,6 +51,7 @@ static bool is_ready(struct frame *f)
 		frame_busy_lock(f);
 		flags = frame_flags(f);
 		frame_busy_unlock(f);
+		turn_missed(s, f, began_ns);
 	}
 	return (flags & mask) == mask;
 }
@@ -57,6 +60,7 @@ struct fault_verdict fault_swap(struct space *s, struct region *r, uaddr_t addr,
 {
 	pte_t e = hal_entry_load(l->entry);
 	bool is_major = false;
+	u64 began_ns = hal_clock_ns();
 	/* A request for several pages fails for all of them: then each is read alone by whoever needs it. */
 	for (unsigned tries = 0; tries < 2; tries++) {
 		struct frame *f;
@@ -65,7 +69,7 @@ struct fault_verdict fault_swap(struct space *s, struct region *r, uaddr_t addr,
 		if (err)
 			return verdict_of_error(err);
 		is_major |= was_read;
-		if (likely(is_ready(f))) {
+		if (likely(is_ready(s, f, began_ns))) {
 			struct fault_verdict v = map_swapped(s, r, addr, access, e, f);
 			v.major = is_major;
 			return v;

@@ -12,6 +12,7 @@
  */
 #include "internal.h"
 #include <mm/policy.h>
+#include <mm/turn.h>
 
 struct clean {
 	uaddr_t offset;
@@ -39,6 +40,13 @@ static unsigned clean_entry(struct frame *t, unsigned index, pte_t e)
 	return 0;
 }
 
+static bool find_protected(struct space *s, uaddr_t base, void *used)
+{
+	bool is_protected = READ_ONCE(s->is_protected);
+	*(unsigned *)used |= is_protected ? USED_PROTECTED : 0;
+	return !is_protected;
+}
+
 /* USED_*, as far as one entry shows it; most are left as they are. */
 static unsigned harvest_entry(struct frame *t, unsigned index, pte_t e)
 {
@@ -47,6 +55,8 @@ static unsigned harvest_entry(struct frame *t, unsigned index, pte_t e)
 	unsigned used = (pte_is_dirty(e) ? USED_DIRTY : 0) | (e.bits & PTE_LOCKED ? USED_LOCKED : 0);
 	if (pte_is_accessed(e))
 		used |= USED_MAPPED | (pte_is_executable(e) ? USED_EXEC : 0);
+	if (unlikely(READ_ONCE(turn_is_held)))
+		table_for_each_space(t, find_protected, &used);
 	return used;
 }
 

@@ -22,6 +22,7 @@
 #include <mm/group.h>
 #include <mm/mapping.h>
 #include <mm/pagetable.h>
+#include <mm/turn.h>
 
 bool lru_has_swap;
 
@@ -213,7 +214,7 @@ void lru_insert(struct lru *l, struct frame *f)
 
 void lru_add(struct frame *f) { lru_insert(lru_of(f), f); }
 
-#define FLAGS_OF_LISTS (FRAME_LRU | FRAME_WAS_ACTIVE | FRAME_REFAULT | LRU_LIST_MASK | LRU_EPOCH | LRU_POLICY_MASK)
+#define FLAGS_OF_LISTS (FRAME_LRU | FRAME_WAS_ACTIVE | FRAME_REFAULT | FRAME_WANTED | LRU_LIST_MASK | LRU_EPOCH | LRU_POLICY_MASK)
 
 /* The page is not locked any more. False: it was not. */
 static bool forget_lock(struct frame *f)
@@ -380,7 +381,7 @@ static unsigned name_pages(struct lru *l, struct frame *(*next)(struct lru *l), 
 
 /* Asks for verdicts; the pages that shall go come first in c afterwards, their number is returned. */
 static unsigned judge_pages(struct lru *l, unsigned (*verdict)(struct lru *, struct frame *, unsigned, unsigned), u32 epoch,
-                            struct candidate *c, unsigned nr)
+                            struct candidate *c, unsigned nr, bool takes_protected)
 {
 	unsigned nr_victims = 0;
 	for (unsigned i = 0; i < nr; i++) {
@@ -394,7 +395,10 @@ static unsigned judge_pages(struct lru *l, unsigned (*verdict)(struct lru *, str
 			join(l, f, LRU_ISOLATED);
 			continue;
 		}
-		unsigned to = verdict(l, f, c[i].from, c[i].used);
+		bool is_kept = c[i].used & USED_PROTECTED && !takes_protected;
+		unsigned to = verdict(l, f, c[i].from, (c[i].used & ~USED_PROTECTED) | (is_kept ? USED_MAPPED | USED_TWICE : 0));
+		if (unlikely(to == LRU_EVICT && is_kept))
+			to = c[i].from;
 		if (to == LRU_EVICT) {
 			struct candidate victim = c[i];
 			c[i] = c[nr_victims];
@@ -408,7 +412,7 @@ static unsigned judge_pages(struct lru *l, unsigned (*verdict)(struct lru *, str
 }
 
 /* One round for each of up to nr pages that `next` names: bits, then `verdict`. As lru_select. */
-static unsigned look_at(struct lru *l, bool is_age, struct frame **out, unsigned nr, unsigned *nr_looked)
+static unsigned look_at(struct lru *l, bool is_age, struct frame **out, unsigned nr, bool takes_protected, unsigned *nr_looked)
 {
 	struct candidate c[LRU_BATCH];
 	spin_lock(&l->lock);
@@ -424,7 +428,7 @@ static unsigned look_at(struct lru *l, bool is_age, struct frame **out, unsigned
 	for (unsigned i = 0; i < n; i++)
 		c[i].used = l->group->harvest(c[i].frame);
 	spin_lock(&l->lock);
-	unsigned nr_victims = judge_pages(l, is_age ? p->aged : p->judge, epoch, c, n);
+	unsigned nr_victims = judge_pages(l, is_age ? p->aged : p->judge, epoch, c, n, takes_protected);
 	spin_unlock(&l->lock);
 	for (unsigned i = 0; i < nr_victims; i++)
 		out[i] = c[i].frame;
@@ -438,11 +442,11 @@ unsigned lru_select(struct lru *l, struct frame **out, unsigned nr, struct lru_l
 	nr = min(nr, LRU_BATCH);
 	look->nr_aged = 0;
 	for (unsigned i = 0, n = nr; i < 2 && n == nr; i++) {
-		look_at(l, true, NULL, nr, &n);
+		look_at(l, true, NULL, nr, look->takes_protected, &n);
 		look->nr_aged += n;
 	}
 	stat_add(STAT_PGREFILL, look->nr_aged);
-	return look_at(l, false, out, nr, &look->nr_selected);
+	return look_at(l, false, out, nr, look->takes_protected, &look->nr_selected);
 }
 
 bool lru_isolate(struct frame *f)
@@ -541,6 +545,8 @@ unsigned lru_harvest(struct frame *f)
 		frame_clear_flags(f, FRAME_ACCESSED);
 		used |= USED_CALL;
 	}
+	if (unlikely(flags & FRAME_WANTED))
+		used |= turn_is_wanted(f) ? USED_PROTECTED : 0;
 	return used | (flags & FRAME_DIRTY ? USED_DIRTY : 0);
 }
 

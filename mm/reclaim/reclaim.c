@@ -15,6 +15,7 @@
 #include <mm/oom.h>
 #include <mm/pagetable.h>
 #include <mm/swap.h>
+#include <mm/turn.h>
 #include <mm/writeback.h>
 
 #define BATCH LRU_BATCH
@@ -108,6 +109,7 @@ struct scan {
 	unsigned alloc;
 	bool is_worker;
 	bool is_dirty;   /* dirty pages of files were met */
+	bool is_urgent;  /* little else was found, or a group is at its limit: turns do not count */
 	u64 nr_freed;
 	u64 nr_started;  /* pages on their way to swap */
 };
@@ -143,7 +145,7 @@ static void shrink_anon(struct scan *s, struct frame *const *victims, unsigned n
 static unsigned shrink_batch(struct scan *s, struct mem_group *g, enum lru_type t)
 {
 	struct frame *victims[BATCH];
-	struct lru_look look;
+	struct lru_look look = { .takes_protected = s->is_urgent };
 	u64 before = s->nr_freed + s->nr_started;
 	unsigned n = lru_select(&g->lru.lru[t], victims, BATCH, &look);
 	if (t == LRU_ANON)
@@ -164,6 +166,7 @@ static void shrink_group(struct scan *s, struct mem_group *g, unsigned priority,
 {
 	struct scan_balance b;
 	balance_begin(&b, g, s->alloc & ALLOC_IO, s->top == &mem_root);
+	s->is_urgent = !priority || s->top != &mem_root;
 	u64 left[LRU_NR_TYPES] = { balance_target(&b, LRU_ANON, priority), balance_target(&b, LRU_FILE, priority) };
 	while ((left[LRU_ANON] || left[LRU_FILE]) && !is_enough(s, nr)) {
 		for (unsigned t = 0; t < LRU_NR_TYPES; t++) {
@@ -227,6 +230,7 @@ static u64 reclaim(struct scan s, u64 nr)
 	unsigned alloc = s.alloc;
 	u64 since = READ_ONCE(progress);
 	bool stalls = host_stall_begin();
+	turn_refresh();
 	shrink_lists(&s, SCAN_PRIORITIES, nr);
 	if (s.is_worker)
 		host_stall_end(stalls); /* nobody loses what the worker waits */
@@ -277,6 +281,7 @@ void reclaim_init(void)
 	host_waitq_init(&pause_queue);
 	policy_init();
 	mem_group_init();
+	turn_init();
 	workingset_init();
 	oom_init();
 }

@@ -13,6 +13,7 @@ struct mm_tunables mm_tunables = {
 	.max_map_count = 65530,
 	.mmap_min_addr = 65536,
 	.share_tables = 1,
+	.turn_ms = 1000,
 	.swappiness = 60,
 	.page_cluster = 3,
 	.vfs_cache_pressure = 100,

@@ -10,6 +10,7 @@
 #include <lib/string.h>
 #include <mm/oom.h>
 #include <mm/stat.h>
+#include <mm/turn.h>
 
 void region_cache_init(void);
 
@@ -77,6 +78,7 @@ void space_teardown(struct space *s)
 	rwlock_write(&s->lock);
 	space_note_hiwater(s);
 	s->is_dead = true;
+	turn_leave(s);
 	u64 nr_freed = stat_read_here(STAT_PGFREE);
 	drop_pages(s);
 	if (unlikely(READ_ONCE(s->oom.state)))

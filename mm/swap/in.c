@@ -7,6 +7,7 @@
 #include "internal.h"
 #include <mm/host.h>
 #include <mm/reclaim.h>
+#include <mm/turn.h>
 
 /* Pages to read for a touch at addr, 1 .. 2^page_cluster. */
 static unsigned window_size(struct region *r, uaddr_t addr)
@@ -18,16 +19,17 @@ static unsigned window_size(struct region *r, uaddr_t addr)
 	if (hits || is_next)
 		while (size < hits + 2 && size < limit)
 			size *= 2;
-	size = min(max(size, last / 2), limit);
+	size = READ_ONCE(r->space->is_protected) ? limit : min(max(size, last / 2), limit); /* in its turn all are wanted */
 	WRITE_ONCE(ra->size, size);
 	return max(size, 1u);
 }
 
 /* Reserves frames for the pages in swap among entries [from, to) of the locked leaf table, f's own at l->index
  * included. */
-static unsigned collect(struct leaf *l, unsigned from, unsigned to, struct frame *f, struct frame **out)
+static unsigned collect(struct leaf *l, struct region *r, unsigned from, unsigned to, struct frame *f, struct frame **out)
 {
 	unsigned nr = 0;
+	u32 flags = FRAME_BUSY | FRAME_READAHEAD | turn_flags(r->space);
 	for (unsigned i = from; i < to; i++) {
 		pte_t e = hal_entry_load(&table_entries(l->table)[i]);
 		if (i == l->index) {
@@ -39,7 +41,7 @@ static unsigned collect(struct leaf *l, unsigned from, unsigned to, struct frame
 		struct frame *more = frame_alloc(0, ALLOC_MOVABLE | swap_alloc_group(pte_swap_entry(e)), FRAME_ANON);
 		if (!more)
 			continue;
-		more->flags = FRAME_BUSY | FRAME_READAHEAD;
+		more->flags = flags;
 		if (swap_cache_add(pte_swap_entry(e), more)) {
 			lru_add(more);
 			out[nr++] = more;
@@ -67,7 +69,7 @@ static void read_around(struct leaf *l, struct region *r, uaddr_t addr, bool alo
 	unsigned size = alone ? 1 : window_size(r, addr), from = window_start(l, r, addr, size);
 	uaddr_t stop = min(r->end, (addr & ~(LEAF_SPAN - 1)) + LEAF_SPAN);
 	unsigned to = min(from + size, l->index + (unsigned)((stop - addr) >> PAGE_SHIFT));
-	unsigned nr = collect(l, from, to, f, frames);
+	unsigned nr = collect(l, r, from, to, f, frames);
 	leaf_unlock(l);
 	frame_get(f); /* the caller's */
 	swap_read(frames, nr);

@@ -23,7 +23,7 @@ static const struct {
 	{ "block", run_block_tests }, { "gpt", run_gpt_tests },     { "mbr", run_mbr_tests },     { "cache", run_cache_tests },     { "policy", run_policy_tests },
 	{ "swap", run_swap_tests },
 	{ "stat", run_stat_tests },       { "call", run_call_tests },       { "oom", run_oom_tests },
-	{ "psi", run_psi_tests },         { "group", run_memgroup_tests },
+	{ "psi", run_psi_tests },         { "turn", run_turn_tests },       { "group", run_memgroup_tests },
 };
 
 static bool is_wanted(const char *name, int argc, char **argv)

@@ -71,7 +71,7 @@ static unsigned evict(struct frame **out)
 {
 	struct frame *f;
 	for (unsigned round = 0; round < 100000; round++) {
-		struct lru_look look;
+		struct lru_look look = { 0 };
 		if (lru_select(lists(), &f, 1, &look)) {
 			unsigned page = (unsigned)f->index;
 			lru_evict(f);
@@ -253,7 +253,7 @@ static void a_thousand_switches_lose_no_page(void **state)
 static void isolated_pages_survive_a_switch(void **state)
 {
 	struct frame *f[8];
-	struct lru_look look;
+	struct lru_look look = { 0 };
 	bool fault;
 	up("lru", 16, SEES_ALL, false);
 	for (unsigned i = 0; i < 16; i++)
@@ -284,7 +284,7 @@ static void isolated_pages_survive_a_switch(void **state)
 static void a_page_without_references_is_not_taken(void **state)
 {
 	struct frame *f;
-	struct lru_look look;
+	struct lru_look look = { 0 };
 	bool fault;
 	up("fifo", 2, SEES_ALL, false);
 	reference(0, false, &fault);
@@ -341,7 +341,7 @@ static unsigned nr_victims(enum lru_type type)
 {
 	static struct frame *all[256];
 	struct frame *f[LRU_BATCH];
-	struct lru_look look;
+	struct lru_look look = { 0 };
 	unsigned nr = 0;
 	do {
 		unsigned n = lru_select(lru_of_type(type), f, LRU_BATCH, &look);

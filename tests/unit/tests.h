@@ -87,5 +87,6 @@ int run_swap_tests(void);
 int run_oom_tests(void);
 int run_psi_tests(void);
 int run_memgroup_tests(void);
+int run_turn_tests(void);
 
 #endif

@@ -256,7 +256,7 @@ static void use_page(unsigned i, bool goes)
 static void shrink(enum lru_type type, bool evicts)
 {
 	struct frame *victims[LRU_BATCH];
-	struct lru_look look;
+	struct lru_look look = { 0 };
 	unsigned n = lru_select(lru_of_type(type), victims, LRU_BATCH, &look);
 	for (unsigned i = 0; i < n; i++) {
 		unsigned k = (unsigned)victims[i]->index;

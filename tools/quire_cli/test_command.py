@@ -67,6 +67,7 @@ SUITES = [
     Suite("policy", "replacement policies: every one, and 1,000 switches under load", python("tests/reclaim/policy_test.py"), (), ("kernel", "guest")),
     Suite("identity", "guest and host evict the same pages, for every policy", python("tests/reclaim/identity_test.py"), (),
           ("kernel", "guest", "reclaim-tests")),
+    Suite("thrashing", "pressure as on Linux; turns do 1.2 times the work", python("tests/reclaim/thrashing_test.py"), (), ("kernel", "guest"), oracle=True),
     Suite("swap", "swap: tools as on Linux, --swap, every byte of four times the memory", python("tests/swap/swap_test.py"),
           ["mmdebstrap", "e2fsprogs", "qemu-utils"], ("kernel", "guest"), oracle=True),
     Suite("compact", "compaction while programs fork, swap and map files", python("tests/compact/compact_test.py"), FILE_PACKAGES, ("kernel",)),
