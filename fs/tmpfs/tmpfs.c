@@ -250,7 +250,22 @@ static void tmpfs_statfs(struct super *s, void *out)
 	}
 }
 
-static const struct super_ops tmpfs_super_ops = { .unmount = tmpfs_unmount, .statfs = tmpfs_statfs };
+/* May a limit become `want` while `used` are in use? None can be set where there was none. */
+static bool may_become(u64 limit, u64 want, s64 used) { return want == limit || (limit && (!want || (u64)max(used, (s64)0) <= want)); }
+
+/* The limits that are given change; the root's mode and owner stay as they are. */
+static int tmpfs_remount(struct super *s, u32 flags, const char *data)
+{
+	struct tmpfs_super *t = s->priv, want = *t;
+	if (!parse_options(data, &want) || !may_become(t->max_pages, want.max_pages, READ_ONCE(t->nr_pages)) ||
+	    !may_become(t->max_inodes, want.max_inodes, READ_ONCE(t->nr_inodes)))
+		return -EINVAL;
+	WRITE_ONCE(t->max_pages, want.max_pages);
+	WRITE_ONCE(t->max_inodes, want.max_inodes);
+	return 0;
+}
+
+static const struct super_ops tmpfs_super_ops = { .unmount = tmpfs_unmount, .statfs = tmpfs_statfs, .remount = tmpfs_remount };
 
 int tmpfs_super_new(const char *type, const char *data, struct super **out)
 {

@@ -261,7 +261,8 @@ exit $status
 def test_policies(report, o):
     policies = Run("tr -d '[]' < /sys/kernel/mm/reclaim/policy").lines[-1].split()
     for policy in policies:
-        run = Run(check_words(96, 3, o, o.seed, "/tmp"), "--ram", "24M", "--swap", "400M", "--cpus", "4", "--policy", policy, "--add", f"{CHECK}:/check")
+        words = "mount -o remount,size=64M /tmp && exec " + check_words(96, 3, o, o.seed, "/tmp")
+        run = Run(words, "--ram", "24M", "--swap", "400M", "--cpus", "4", "--policy", policy, "--add", f"{CHECK}:/check")
         ok = run.status == 0 and re.search(r"[1-9]\d{3,} pages out", "\n".join(run.lines))
         report.result(f"four times the memory, policy {policy}, 4 CPUs, seed {o.seed}", run.trouble() or (None if ok else "it was not swapped: " + "\n".join(run.lines)))
 
