@@ -261,15 +261,15 @@ exit $status
 def test_policies(report, o):
     policies = Run("tr -d '[]' < /sys/kernel/mm/reclaim/policy").lines[-1].split()
     for policy in policies:
-        words = "mount -o remount,size=64M /tmp && exec " + check_words(96, 3, o, o.seed, "/tmp")
+        words = "mount -o remount,size=64M /tmp && exec " + check_words(o.policy_mib, 2, o, o.seed, "/tmp")
         run = Run(words, "--ram", "24M", "--swap", "400M", "--cpus", "4", "--policy", policy, "--add", f"{CHECK}:/check")
         ok = run.status == 0 and re.search(r"[1-9]\d{3,} pages out", "\n".join(run.lines))
-        report.result(f"four times the memory, policy {policy}, 4 CPUs, seed {o.seed}", run.trouble() or (None if ok else "it was not swapped: " + "\n".join(run.lines)))
+        report.result(f"{o.policy_mib} MiB in 24, policy {policy}, 4 CPUs, seed {o.seed}", run.trouble() or (None if ok else "it was not swapped: " + "\n".join(run.lines)))
 
 
 def test_all_at_once(report, o):
     with tempfile.TemporaryDirectory(prefix="quire-swap-") as folder:
-        run = Run(ALL_AT_ONCE.format(check=check_words(96, 3, o, o.seed, "/tmp")), "--ram", "40M", "--disk", sparse(folder, "disk", 400), "--swap", "400M",
+        run = Run(ALL_AT_ONCE.format(check=check_words(o.policy_mib, 2, o, o.seed, "/tmp")), "--ram", "40M", "--disk", sparse(folder, "disk", 400), "--swap", "400M",
                   "--cpus", "4", "--add", f"{CHECK}:/check")
     ok = re.search(r"[1-9]\d* round", "\n".join(run.lines))
     report.result(f"policies switch, the area comes and goes, caches are dropped, pages move, a limit changes, seed {o.seed}",
@@ -284,6 +284,7 @@ def main():
     p.add_argument("tests", nargs="*", choices=[[], *TESTS], help="default: all")
     p.add_argument("--seed", type=int, default=int(os.environ.get("QUIRE_SEED", "1")))
     p.add_argument("--rounds", type=int, default=2)
+    p.add_argument("--policy-mib", type=int, default=48, help="of pages, for policies and all-at-once")
     o = p.parse_args()
     os.makedirs(os.path.join(ROOT, "build/guest"), exist_ok=True)
     subprocess.run(["gcc", "-std=gnu11", "-O2", "-static", "-Wall", "-o", os.path.join(ROOT, CHECK), os.path.join(HERE, "swap_check.c")], check=True)
