@@ -6,7 +6,7 @@
  *             counts can be compared
  *   frames    how many frames there are of each kind, counted one by one
  *   counters  every counter with its help
- *   validate  "ok", or what is broken in the frame allocator, the slabs, the caller's space
+ *   validate  "ok", or what is broken in the frame allocator, the slabs, the gauges, the groups, the caller's space
  *   fail_nth  (write) N: after N more successes the writing task's next allocation of memory in the kernel
  *             fails, once; -1: none does. Reading tells whether one has
  *   take_block, take_block_atomic
@@ -17,6 +17,7 @@
 #include "proc.h"
 #include <kernel/sched.h>
 #include <mm/frame.h>
+#include <mm/group.h>
 #include <mm/host.h>
 #include <mm/inject.h>
 #include <mm/slab.h>
@@ -95,14 +96,18 @@ static int store_take_atomic(struct pseudo_node *n, char *text, size_t len) { re
 static int show_validate(struct seq *s, struct pseudo_node *n)
 {
 	seq_reserve(s, 1024); /* nothing may be allocated while the lists are walked */
-	const char *frames = frame_validate(), *slabs = slab_validate();
+	const char *frames = frame_validate(), *slabs = slab_validate(), *figures = stat_validate(), *groups = mem_group_validate();
 	const char *space = current->space ? space_validate(current->space) : NULL;
-	if (!frames && !slabs && !space)
+	if (!frames && !slabs && !space && !figures && !groups)
 		seq_puts(s, "ok\n");
 	if (frames)
 		seq_printf(s, "frame: %s\n", frames);
 	if (slabs)
 		seq_printf(s, "slab: %s\n", slabs);
+	if (figures)
+		seq_printf(s, "%s\n", figures);
+	if (groups)
+		seq_printf(s, "%s\n", groups);
 	if (space)
 		seq_printf(s, "space: %s\n", space);
 	return 0;

@@ -115,4 +115,8 @@ const char *stat_help(enum mm_counter c);
  * Source: si_mem_available(), Linux 6.1 mm/page_alloc.c. */
 u64 stat_available(void);
 
+/* NULL, or which gauge is not what the frames themselves say, counted one by one: used, free, cache, slabs, page tables,
+ * companions, stacks and the kernel's own make up all memory exactly. Nothing may run meanwhile. */
+const char *stat_validate(void);
+
 #endif

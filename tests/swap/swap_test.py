@@ -276,7 +276,31 @@ def test_all_at_once(report, o):
                   run.trouble() or (None if ok else "nothing happened meanwhile: " + "\n".join(run.lines)))
 
 
-TESTS = {"policies": test_policies, "all-at-once": test_all_at_once, "busybox": test_busybox, "util-linux": test_util_linux, "command": test_command, "end": test_end, "check": test_check, "areas": test_areas}
+# On one CPU nothing runs while the frames are counted.
+FIGURES = """V=/proc/quire/validate
+mount -t ext2 /dev/vda /mnt
+cat $V
+dd if=/dev/zero of=/mnt/file bs=1M count=4 2> /dev/null
+cat $V
+{check} &
+for i in 1 2 3 4; do sleep 0.5; cat $V; done
+wait
+cat $V
+echo 3 > /proc/sys/vm/drop_caches
+cat $V
+umount /mnt
+"""
+
+
+def test_figures(report, o):
+    with tempfile.TemporaryDirectory(prefix="quire-swap-") as folder:
+        image = make_image(os.path.join(folder, "image"), 16)
+        run = Run(FIGURES.format(check=check_words(40, 2, o, o.seed, "/mnt")), "--ram", "32M", "--swap", "100M", "--disk", image, "--add", f"{CHECK}:/check")
+        ok = run.lines.count("ok") == 8
+        report.result("the gauges say what the frames say, at rest and while pages are swapped", run.trouble() or (None if ok else "\n".join(run.lines)))
+
+
+TESTS = {"figures": test_figures, "policies": test_policies, "all-at-once": test_all_at_once, "busybox": test_busybox, "util-linux": test_util_linux, "command": test_command, "end": test_end, "check": test_check, "areas": test_areas}
 
 
 def main():

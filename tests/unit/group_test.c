@@ -53,6 +53,8 @@ static void check(void)
 	const char *broken = mem_group_validate();
 	if (!broken)
 		broken = lru_validate();
+	if (!broken)
+		broken = stat_validate();
 	if (broken)
 		fail_msg("%s", broken);
 	assert_valid(space);

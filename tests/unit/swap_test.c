@@ -30,6 +30,7 @@ static void check(struct space *s)
 {
 	assert_valid(s);
 	assert_null(swap_validate());
+	assert_null(stat_validate());
 }
 
 static void down(void)
