@@ -9,6 +9,9 @@
  *   validate  "ok", or what is broken in the frame allocator, the slabs, the gauges, the groups, the caller's space
  *   fail_nth  (write) N: after N more successes the writing task's next allocation of memory in the kernel
  *             fails, once; -1: none does. Reading tells whether one has
+ *   fail_random
+ *             (write) "N SEED": from now on one in N allocations fails that the writing process, and what it forks, asks
+ *             for in the kernel; N 0: none
  *   take_block, take_block_atomic
  *             (write) an order: a block of so many frames is allocated, the second way without waiting for one, and given
  *             back; ENOMEM: there is none
@@ -16,6 +19,7 @@
  */
 #include "proc.h"
 #include <kernel/sched.h>
+#include <lib/parse.h>
 #include <mm/frame.h>
 #include <mm/group.h>
 #include <mm/host.h>
@@ -79,6 +83,17 @@ static int store_fail_nth(struct pseudo_node *n, char *text, size_t len)
 	return 0;
 }
 
+static int store_fail_random(struct pseudo_node *n, char *text, size_t len)
+{
+	u64 one_in, seed;
+	const char *end;
+	if (!parse_u64(text, 10, &one_in, &end) || *end != ' ' || !parse_u64(end + 1, 10, &seed, &end) || one_in > 1u << 30)
+		return -EINVAL;
+	current->host.may_fail = one_in != 0;
+	inject_random((unsigned)one_in, seed);
+	return 0;
+}
+
 static int take_block(char *text, unsigned alloc)
 {
 	s64 order;
@@ -139,6 +154,7 @@ static int store_trace(struct pseudo_node *n, char *text, size_t len)
 }
 
 static const struct pseudo_entry quire_entries[] = {
+	{ .name = "fail_random", .mode = S_IFREG | 0200, .store = store_fail_random },
 	{ .name = "drain", .mode = S_IFREG | 0200, .store = store_drain },
 	FILE_ENTRY("frames", show_frames),
 	FILE_ENTRY("counters", show_counters),

@@ -109,6 +109,7 @@ struct host_context {
 	bool is_being_killed;   /* a fatal signal is pending: long loops stop early */
 	bool has_ipc_lock;      /* CAP_IPC_LOCK: no RLIMIT_MEMLOCK */
 	bool has_sys_admin;     /* CAP_SYS_ADMIN: what mode 2 of overcommit keeps back for it */
+	bool may_fail;          /* random failures of inject_random() are for it */
 	u16 group;              /* the memory group that is charged for what it allocates (mm/group.h) */
 };
 const struct host_context *host_current(void);

@@ -17,11 +17,13 @@ struct host_context;
 /* After n more successes of these kinds the next allocation fails, once; n < 0: none does. who: only what
  * is asked for while host_current() is this counts; NULL: all. One countdown at a time. */
 void inject_failure(unsigned kinds, long n, const struct host_context *who);
+/* Instead: of what is asked for while host_current()->may_fail, one in `one_in` fails, as the seed decides. 0: none. */
+void inject_random(unsigned one_in, u64 seed);
 void inject_stop(void);   /* no more counting; whether it struck stays known */
 bool inject_struck(void); /* has it, since the last inject_failure()? */
 
 /* For allocators: shall this one fail? */
-extern long inject_countdown; /* < 0: off */
+extern long inject_countdown; /* < 0: off; random failures: 0 */
 bool inject_counts(unsigned kind);
 static inline bool inject_strikes(unsigned kind)
 {

@@ -63,6 +63,7 @@ static void inherit(struct task *t, const struct task *from)
 	t->cred = cred_get(from->cred);
 	memcpy(t->comm, from->comm, sizeof(t->comm));
 	t->flags = TASK_FORKED;
+	t->host.may_fail = from->host.may_fail;
 	t->allowed = from->allowed;
 	t->cpu = from->cpu;
 	if (from->reset_on_fork) {

@@ -394,6 +394,32 @@ static void blocked_victim(void)
 	kill(getpid(), SIGKILL);
 }
 
+#define GROUP "/tmp/group"
+
+/* In a group with a limit: memory of every kind, while the machine has enough. */
+static void in_group(void)
+{
+	setpgid(0, 0);
+	mkdir(GROUP, 0755);
+	if (mount("none", GROUP, "cgroup2", 0, NULL) && errno != EBUSY)
+		exit(13);
+	put_text(GROUP "/cgroup.subtree_control", "+memory");
+	if (mkdir(GROUP "/box", 0755) && errno != EEXIST)
+		exit(14);
+	put_text(GROUP "/box/memory.max", "12M");
+	put_text(GROUP "/box/cgroup.procs", "0");
+	for (;;) {
+		take(MIB);
+		char *p = mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		if (p != MAP_FAILED)
+			memset(p, 1, MIB);
+		if (fork() == 0) {
+			take(MIB / 4);
+			pause();
+		}
+	}
+}
+
 static const struct way {
 	const char *name;
 	void (*run)(void);
@@ -419,6 +445,7 @@ static const struct way {
 	{ "copies after fork", copies, true, NULL },
 	{ "processes with one space", shared_space, true, NULL },
 	{ "vfork", vfork_child, true, NULL },
+	{ "a memory group", in_group, true, GROUP },
 	{ "a victim that sleeps", sleeping_victim, true, NULL },
 	{ "a victim that waits for a disk", blocked_victim, true, NULL },
 };
@@ -491,6 +518,8 @@ static void reap_strays(void)
 		;
 }
 
+static unsigned long failure_seed; /* not 0: some of the culprit's allocations fail */
+
 static void run_way(const struct way *w)
 {
 	long free_before = free_kb(), killed_before = kills();
@@ -498,6 +527,14 @@ static void run_way(const struct way *w)
 	pid_t pid = fork();
 	if (!pid) {
 		close(ask[1]);
+		if (failure_seed) {
+			char text[32];
+			static const unsigned rates[] = { 40, 1000, 20000 };
+			int fd = open("/proc/quire/fail_random", O_WRONLY);
+			if (fd < 0 || write(fd, text, (size_t)snprintf(text, sizeof text, "%u %lu", rates[failure_seed % 3], failure_seed)) < 0)
+				_exit(97);
+			close(fd);
+		}
 		w->run();
 		_exit(98);
 	}
@@ -516,6 +553,8 @@ static void run_way(const struct way *w)
 	reap_strays();
 	if (w->clean)
 		umount2(w->clean, MNT_DETACH);
+	if (failure_seed && !(WIFEXITED(st) && WEXITSTATUS(st) == 97))
+		st = SIGKILL; /* a failure may end it in any way */
 	bool killed = WIFSIGNALED(st) && WTERMSIG(st) == SIGKILL, refused = WIFEXITED(st) && WEXITSTATUS(st) == REFUSED;
 	if (!killed && !(refused && !w->must_be_killed)) {
 		say(w->name, false, "ended with %#x, %ld kills", st, kills() - killed_before);
@@ -601,8 +640,10 @@ int main(void)
 	for (char *c = wanted; *c; c++)
 		if (*c == '-')
 			*c = ' ';
+	char *seed = strstr(slurp("/proc/cmdline"), "failures=");
+	failure_seed = seed ? strtoul(seed + 9, NULL, 10) : 0;
 	start_shell();
-	if (!*wanted || !strcmp(wanted, "four processes"))
+	if (!failure_seed && (!*wanted || !strcmp(wanted, "four processes")))
 		four_processes();
 	bool has_disk = access("/dev/vda", F_OK) == 0;
 	for (unsigned i = 0; i < sizeof ways / sizeof *ways; i++)

@@ -7,6 +7,7 @@ lives, and all memory is there again. On one CPU and on two.
     oom_test.py --kernel linux    what Debian's kernel makes of it
 """
 import argparse
+import itertools
 import os
 import subprocess
 import sys
@@ -27,6 +28,8 @@ def main():
     parser.add_argument("--kernel", choices=["quire", "linux"], default="quire")
     parser.add_argument("--cpus", type=int, action="append")
     parser.add_argument("--append", default="quire.checks quire.disk_timeout=600", help="kernel arguments")
+    parser.add_argument("--failures", type=int, default=0, metavar="SEEDS", help="so many times, with random failures of allocations on top")
+    parser.add_argument("--seed", type=int, default=int(os.environ.get("QUIRE_SEED", "1")), help="the first of them")
     parser.add_argument("-v", "--verbose", action="store_true", help="show the console")
     o = parser.parse_args()
     program = os.path.join(boot.ROOT, "build/guest/exhaust")
@@ -36,7 +39,8 @@ def main():
     append = o.append + " quiet loglevel=%d" % (7 if o.verbose else 0) + (' "only=%s"' % o.name if o.name else "")
     kernel, ram = (boot.QUIRE, RAM) if o.kernel == "quire" else (boot.linux_kernel(), LINUX_RAM)
     passed = failed = 0
-    for cpus in o.cpus or (1, 2):
+    seeds = [f" failures={o.seed + i}" for i in range(o.failures)] or [""]
+    for cpus, seed in itertools.product(o.cpus or (1, 2), seeds):
         with tempfile.TemporaryDirectory() as tmp:
             archive, path = os.path.join(tmp, "initrd"), os.path.join(tmp, "socket")
             boot.initrd(archive, program, {})
@@ -44,13 +48,13 @@ def main():
             disk.stalls = [(2048, 4096)]  # for ever: nothing there is answered
             extra = ("-smp", str(cpus), "-drive", f"file=nbd+unix:///?socket={path},format=raw,if=none,id=silent", "-device",
                      "virtio-blk-pci,drive=silent,disable-legacy=on")
-            text, reason = boot.qemu(kernel, archive, append, 900, extra=extra, stop="@@ done", ram=ram, echo=sys.stderr if o.verbose else None)
+            text, reason = boot.qemu(kernel, archive, append + seed, 900, extra=extra, stop="@@ done", ram=ram, echo=sys.stderr if o.verbose else None)
             disk.close()
         for line in text.split("\n"):
             at = line.find("oom: ")
             line = line[at:].rstrip() if at >= 0 else ""
             if line.endswith((": ok", ": FAILED")):
-                print("%s (%d CPUs)" % (line, cpus))
+                print("%s (%d CPUs%s)" % (line, cpus, seed.replace(" failures=", ", failures of seed ")))
                 passed += line.endswith(": ok")
                 failed += line.endswith(": FAILED")
         if "@@ done" not in text:

@@ -96,6 +96,8 @@ NIGHTLY = {
                    FILE_PACKAGES, FILE_TARGETS),
     "damage": Suite("damage", "200 damaged images", python("tests/files/damage_test.py", "--only", "damaged", "--images", "200", "--seed", SEED),
                     FILE_PACKAGES, FILE_TARGETS),
+    "oom": Suite("oom", "memory used up in many ways, with 10 seeds of failing allocations on top", python("tests/oom/oom_test.py", "--failures", "10"), (),
+                 ("kernel",)),
     "integrity": Suite("integrity", "every policy with four times the memory; all that can change at once",
                        python("tests/swap/swap_test.py", "policies", "all-at-once", "--rounds", "3", "--policy-mib", "96"), FILE_PACKAGES, ("kernel", "guest")),
     "swap": Suite("swap", "four times the memory, 20 rounds", python("tests/swap/swap_test.py", "check", "areas", "--rounds", "20"), FILE_PACKAGES,
