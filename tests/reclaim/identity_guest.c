@@ -10,7 +10,7 @@
  * translation is flushed (by two changes of rights), so that the next one shows in the accessed bit.
  */
 #define _GNU_SOURCE
-#include "references.h"
+#include "../../guest/labs/policies/references.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The other side of identity_guest.c: the same references on the host port, for every policy. */
-#include "references.h"
+#include "../../guest/labs/policies/references.h"
 #include <host/disk.h>
 #include <host/machine.h>
 #include <linux/mman.h>

@@ -26,7 +26,7 @@ for kind in anon file; do for policy in $(tr -d '[]' < $P); do
     done
 done; done
 """
-SWAP_BYTES, FILE_BYTES = 2048 * 4096, 1024 * 4096  # tests/reclaim/references.h
+SWAP_BYTES, FILE_BYTES = 2048 * 4096, 1024 * 4096  # guest/labs/policies/references.h
 
 
 def guest_lines():

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The reference strings of the identity test: the same program replays them in the guest, in a memory group, and
- * on the host port. Pages are numbers below REF_PAGES; the group has room for REF_LIMIT of them.
+ * Reference strings: replayed in the guest, in a memory group, by the lab; and there and on the host port by the test
+ * that both decide alike (tests/reclaim). Pages are numbers below REF_PAGES; the group has room for REF_LIMIT of them.
  */
-#ifndef TESTS_REFERENCES_H
-#define TESTS_REFERENCES_H
+#ifndef LABS_REFERENCES_H
+#define LABS_REFERENCES_H
 
 #include <stdbool.h>
 #include <stdint.h>
