@@ -34,6 +34,8 @@
 #define LIMIT_S 60
 #define REFUSED 7 /* exit status: the kernel said no */
 
+static unsigned long failure_seed; /* not 0: some of the culprit's allocations fail */
+
 static double now(void)
 {
 	struct timespec t;
@@ -300,8 +302,11 @@ static void copies(void)
 	size_t len = 24 * MIB;
 	setpgid(0, 0);
 	char *p = take(len);
+	pid_t pid;
 	for (unsigned i = 0; i < 5; i++)
-		if (!fork()) {
+		if ((pid = fork()) < 0) {
+			exit(REFUSED);
+		} else if (!pid) {
 			for (unsigned round = 0; round < 3; round++)
 				memset(p, (int)round, len);
 			pause();
@@ -372,14 +377,19 @@ static void blocked_victim(void)
 	char name[64];
 	setpgid(0, 0);
 	pid_t big = fork();
+	if (big < 0)
+		exit(REFUSED);
 	if (!big) {
 		take(free * 65 / 100 & -4096);
 		int fd = open("/dev/vda", O_RDONLY);
 		exit(fd < 0 ? 3 : pread(fd, text, 4096, MIB) == 4096);
 	}
 	snprintf(name, sizeof name, "/proc/%d/stat", big);
-	while (!strstr(slurp(name), ") D "))
+	while (!strstr(slurp(name), ") D ")) {
+		if (waitpid(big, NULL, WNOHANG)) /* refused */
+			exit(failure_seed ? REFUSED : 8);
 		sleep_ms(20);
+	}
 	char *mine = take(size);
 	if (waitpid(big, NULL, WNOHANG)) /* it has answered */
 		exit(11);
@@ -517,8 +527,6 @@ static void reap_strays(void)
 	for (int st; waitpid(-1, &st, WNOHANG) > 0;)
 		;
 }
-
-static unsigned long failure_seed; /* not 0: some of the culprit's allocations fail */
 
 static void run_way(const struct way *w)
 {
