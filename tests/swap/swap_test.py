@@ -186,8 +186,8 @@ def test_end(report, o):
 
 # ---- bytes ----
 
-def check_words(mib, processes, o, seed, *where):
-    return " ".join(["/check", str(mib), str(processes), str(o.rounds), str(seed), *where])
+def check_words(mib, processes, o, seed, *where, rounds=None):
+    return " ".join(["/check", str(mib), str(processes), str(rounds or o.rounds), str(seed), *where])
 
 
 def test_check(report, o):
@@ -261,7 +261,7 @@ exit $status
 def test_policies(report, o):
     policies = Run("tr -d '[]' < /sys/kernel/mm/reclaim/policy").lines[-1].split()
     for policy in policies:
-        words = "mount -o remount,size=64M /tmp && exec " + check_words(o.policy_mib, 2, o, o.seed, "/tmp")
+        words = "mount -o remount,size=64M /tmp && exec " + check_words(o.policy_mib, 2, o, o.seed, "/tmp", rounds=max(1, o.rounds // 2))
         run = Run(words, "--ram", "24M", "--swap", "400M", "--cpus", "4", "--policy", policy, "--add", f"{CHECK}:/check")
         ok = run.status == 0 and re.search(r"[1-9]\d{3,} pages out", "\n".join(run.lines))
         report.result(f"{o.policy_mib} MiB in 24, policy {policy}, 4 CPUs, seed {o.seed}", run.trouble() or (None if ok else "it was not swapped: " + "\n".join(run.lines)))
@@ -269,7 +269,7 @@ def test_policies(report, o):
 
 def test_all_at_once(report, o):
     with tempfile.TemporaryDirectory(prefix="quire-swap-") as folder:
-        run = Run(ALL_AT_ONCE.format(check=check_words(o.policy_mib, 2, o, o.seed, "/tmp")), "--ram", "40M", "--disk", sparse(folder, "disk", 400), "--swap", "400M",
+        run = Run(ALL_AT_ONCE.format(check=check_words(o.policy_mib, 2, o, o.seed, "/tmp", rounds=max(1, o.rounds // 2))), "--ram", "40M", "--disk", sparse(folder, "disk", 400), "--swap", "400M",
                   "--cpus", "4", "--add", f"{CHECK}:/check")
     ok = re.search(r"[1-9]\d* round", "\n".join(run.lines))
     report.result(f"policies switch, the area comes and goes, caches are dropped, pages move, a limit changes, seed {o.seed}",
