@@ -4,7 +4,7 @@
 .PHONY: reclaim-tests
 reclaim-tests: $(B)/guest/identity $(B)/identity-host
 
-$(B)/guest/identity: tests/reclaim/identity_guest.c guest/labs/policies/references.h
+$(B)/guest/identity: tests/reclaim/identity_guest.c guest/labs/policies/references.h guest/labs/policies/replay.h
 	@mkdir -p $(@D)
 	@echo "  GUEST   $@"
 	@$(CC) -std=gnu11 -O1 -g -static -Wall -o $@ $<

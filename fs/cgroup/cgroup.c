@@ -99,25 +99,18 @@ static int dir_remove(struct inode *victim)
 
 /* ---- controllers ---- */
 
-static int show_controllers(struct seq *s, struct pseudo_node *n)
+static int show_one(struct seq *s, struct pseudo_node *n, size_t offset)
 {
 	struct cgroup *g = node_lock_cgroup(n);
 	if (!g)
 		return -ENODEV;
-	seq_puts(s, g->has_memory ? "memory\n" : "\n");
+	seq_puts(s, *(bool *)((char *)g + offset) ? "memory\n" : "\n");
 	cgroup_unlock();
 	return 0;
 }
 
-static int show_subtree_control(struct seq *s, struct pseudo_node *n)
-{
-	struct cgroup *g = node_lock_cgroup(n);
-	if (!g)
-		return -ENODEV;
-	seq_puts(s, g->gives_memory ? "memory\n" : "\n");
-	cgroup_unlock();
-	return 0;
-}
+static int show_controllers(struct seq *s, struct pseudo_node *n) { return show_one(s, n, offsetof(struct cgroup, has_memory)); }
+static int show_subtree_control(struct seq *s, struct pseudo_node *n) { return show_one(s, n, offsetof(struct cgroup, gives_memory)); }
 
 /* "+memory", "-memory", any number of them: the last one counts. */
 static int store_subtree_control(struct pseudo_node *n, char *text, size_t len)
@@ -139,49 +132,40 @@ static int store_subtree_control(struct pseudo_node *n, char *text, size_t len)
 
 /* ---- members ---- */
 
-static int show_procs(struct seq *s, struct pseudo_node *n)
+static void put_number(struct seq *s, u32 nr)
+{
+	if (s->len + 11 <= s->size) /* a few more than reserved may have come */
+		seq_printf(s, "%u\n", nr);
+}
+
+static int show_members(struct seq *s, struct pseudo_node *n, bool threads)
 {
 	struct process *p;
+	struct task *t;
 	struct cgroup *g = node_lock_cgroup(n);
+	u32 nr = 64;
 	if (!g)
 		return -ENODEV;
 	spin_lock(&tasklist_lock);
-	u32 nr = 0;
 	list_for_each_entry(p, &g->members, cgroup_link)
-		nr++;
+		nr += threads ? p->nr_threads : 1;
 	spin_unlock(&tasklist_lock);
-	seq_reserve(s, ((size_t)nr + 64) * 11); /* a few more may come meanwhile; the lock allows no allocation */
+	seq_reserve(s, (size_t)nr * 11); /* the lock allows no allocation */
 	spin_lock(&tasklist_lock);
-	list_for_each_entry(p, &g->members, cgroup_link)
-		if (s->len + 11 <= s->size)
-			seq_printf(s, "%u\n", p->pid);
+	list_for_each_entry(p, &g->members, cgroup_link) {
+		if (!threads)
+			put_number(s, p->pid);
+		else
+			list_for_each_entry(t, &p->threads, thread_link)
+				put_number(s, t->tid);
+	}
 	spin_unlock(&tasklist_lock);
 	cgroup_unlock();
 	return 0;
 }
 
-static int show_threads(struct seq *s, struct pseudo_node *n)
-{
-	struct process *p;
-	struct task *t;
-	struct cgroup *g = node_lock_cgroup(n);
-	if (!g)
-		return -ENODEV;
-	spin_lock(&tasklist_lock);
-	u32 nr = 0;
-	list_for_each_entry(p, &g->members, cgroup_link)
-		nr += p->nr_threads;
-	spin_unlock(&tasklist_lock);
-	seq_reserve(s, ((size_t)nr + 64) * 11);
-	spin_lock(&tasklist_lock);
-	list_for_each_entry(p, &g->members, cgroup_link)
-		list_for_each_entry(t, &p->threads, thread_link)
-			if (s->len + 11 <= s->size)
-				seq_printf(s, "%u\n", t->tid);
-	spin_unlock(&tasklist_lock);
-	cgroup_unlock();
-	return 0;
-}
+static int show_procs(struct seq *s, struct pseudo_node *n) { return show_members(s, n, false); }
+static int show_threads(struct seq *s, struct pseudo_node *n) { return show_members(s, n, true); }
 
 /* One process's number; 0: the writer's own. */
 static int store_procs(struct pseudo_node *n, char *text, size_t len)

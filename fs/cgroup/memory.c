@@ -76,7 +76,8 @@ static int parse_limit(const char *text, s64 *pages)
 	return 0;
 }
 
-int memory_store_max(struct pseudo_node *n, char *text, size_t len)
+/* Calls fn with the node's memory group and the number of pages that `text` names. */
+static int store_pages(struct pseudo_node *n, const char *text, int (*fn)(struct mem_group *m, s64 pages))
 {
 	s64 pages;
 	int err = parse_limit(text, &pages);
@@ -85,24 +86,38 @@ int memory_store_max(struct pseudo_node *n, char *text, size_t len)
 	struct mem_group *m = node_get_memory(n);
 	if (!m)
 		return -ENODEV;
-	mem_group_set_max(m, pages);
+	err = fn(m, pages);
 	mem_group_put(m);
+	return err;
+}
+
+static int set_max(struct mem_group *m, s64 pages)
+{
+	mem_group_set_max(m, pages);
 	return 0;
 }
 
-int memory_store_swap_max(struct pseudo_node *n, char *text, size_t len)
+static int set_swap_max(struct mem_group *m, s64 pages)
 {
-	s64 pages;
-	int err = parse_limit(text, &pages);
-	if (err)
-		return err;
-	struct mem_group *m = node_get_memory(n);
-	if (!m)
-		return -ENODEV;
 	WRITE_ONCE(m->swap.max, pages);
-	mem_group_put(m);
 	return 0;
 }
+
+/* -EAGAIN if it was not that much. */
+static int take_back(struct mem_group *m, s64 pages)
+{
+	u64 left = (u64)pages;
+	for (unsigned idle = 0; left && idle < 16 && !signal_is_pending();) {
+		u64 freed = mem_group_reclaim(m, left);
+		left -= min(left, freed);
+		idle = freed ? 0 : idle + 1;
+	}
+	return !left ? 0 : signal_is_pending() ? -EINTR : -EAGAIN;
+}
+
+int memory_store_max(struct pseudo_node *n, char *text, size_t len) { return store_pages(n, text, set_max); }
+int memory_store_swap_max(struct pseudo_node *n, char *text, size_t len) { return store_pages(n, text, set_swap_max); }
+int memory_store_reclaim(struct pseudo_node *n, char *text, size_t len) { return store_pages(n, text, take_back); }
 
 int memory_store_oom_group(struct pseudo_node *n, char *text, size_t len)
 {
@@ -115,26 +130,6 @@ int memory_store_oom_group(struct pseudo_node *n, char *text, size_t len)
 	WRITE_ONCE(m->oom_kills_all, v);
 	mem_group_put(m);
 	return 0;
-}
-
-/* Takes back what it says; -EAGAIN if it was not that much. */
-int memory_store_reclaim(struct pseudo_node *n, char *text, size_t len)
-{
-	s64 pages;
-	int err = parse_limit(text, &pages);
-	if (err)
-		return err;
-	struct mem_group *m = node_get_memory(n);
-	if (!m)
-		return -ENODEV;
-	u64 left = (u64)pages;
-	for (unsigned idle = 0; left && idle < 16 && !signal_is_pending();) {
-		u64 freed = mem_group_reclaim(m, left);
-		left -= min(left, freed);
-		idle = freed ? 0 : idle + 1;
-	}
-	mem_group_put(m);
-	return left ? signal_is_pending() ? -EINTR : -EAGAIN : 0;
 }
 
 static void put_events(struct seq *s, const u64 *n)

@@ -150,10 +150,11 @@ static inline struct frame *ptr_frame(const void *p) { return pfn_frame(hal_ptr_
 #define ALLOC_PAGE    (ALLOC_MOVABLE | ALLOC_ACCOUNT) /* a user page, without waiting */
 #define ALLOC_USER    (ALLOC_WAIT | ALLOC_IO | ALLOC_PAGE)
 
-/* Which page blocks an allocation comes from. */
 /* The flags for memory of the kernel's own that is needed on the way. */
 static inline unsigned alloc_of_kernel(unsigned alloc) { return alloc & ~(ALLOC_ZERO | ALLOC_PAGE | ALLOC_GROUP_MASK); }
+/* The group that is named in the flags, or 0. */
 static inline u32 alloc_group(unsigned alloc) { return alloc >> 16; }
+/* Which page blocks an allocation comes from. */
 static inline enum frame_mobility alloc_mobility(unsigned alloc) { return (enum frame_mobility)(alloc >> 4 & 3); }
 
 #define FRAME_MAX_ORDER 10 /* largest block: 2^10 pages = 4 MiB */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reclaim: when free memory runs low, pages of files that can be read again are given back, anonymous and shmem
- * pages go to swap, and caches give up objects that they can do without. A worker starts at the low watermark and stops at the high one; who
- * allocates below the minimum does it himself.
+ * pages go to swap, and caches give up objects that they can do without. A worker starts at the low watermark and
+ * stops at the high one; who allocates below the minimum does it himself, and so does who is at a memory group's limit.
  */
 #ifndef MM_RECLAIM_H
 #define MM_RECLAIM_H

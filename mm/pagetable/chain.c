@@ -235,6 +235,7 @@ u64 frame_mapcount(struct frame *f)
 	return n;
 }
 
+/* What becomes of an entry, for each space that has its table. */
 struct unmap {
 	uaddr_t offset;
 	int kind; /* enum rss_kind; -1: not counted */
@@ -247,6 +248,12 @@ static bool unmap_flush(struct space *s, uaddr_t base, void *arg)
 		__atomic_fetch_sub(&s->rss[u->kind], 1, __ATOMIC_RELAXED);
 	hal_tlb_flush(READ_ONCE(s->cpus), s->root_pfn, base + u->offset, base + u->offset + PAGE_SIZE, false);
 	return true;
+}
+
+void table_flush_entry(struct frame *t, unsigned index)
+{
+	struct unmap u = { .offset = (uaddr_t)index << PAGE_SHIFT, .kind = -1 };
+	table_for_each_space(t, unmap_flush, &u);
 }
 
 void table_remove_entry_locked(struct frame *t, unsigned index)

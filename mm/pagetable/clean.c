@@ -14,17 +14,6 @@
 #include <mm/policy.h>
 #include <mm/turn.h>
 
-struct clean {
-	uaddr_t offset;
-};
-
-static bool flush_entry(struct space *s, uaddr_t base, void *arg)
-{
-	struct clean *c = arg;
-	hal_tlb_flush(READ_ONCE(s->cpus), s->root_pfn, base + c->offset, base + c->offset + PAGE_SIZE, false);
-	return true;
-}
-
 /* Clears W and D of an entry of the locked table t for all its sharers. */
 static unsigned clean_entry(struct frame *t, unsigned index, pte_t e)
 {
@@ -32,8 +21,7 @@ static unsigned clean_entry(struct frame *t, unsigned index, pte_t e)
 	while (e.bits & (PTE_WRITE | PTE_DIRTY)) {
 		pte_t changed = { e.bits & ~(PTE_WRITE | PTE_DIRTY) };
 		if (hal_entry_cmpxchg(entry, &e, changed)) {
-			struct clean c = { (uaddr_t)index << PAGE_SHIFT };
-			table_for_each_space(t, flush_entry, &c);
+			table_flush_entry(t, index);
 			return VISIT_CHANGED;
 		}
 	}

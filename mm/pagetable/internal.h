@@ -24,6 +24,9 @@ static inline struct links *slot_links(slot_t s)
 	return &table_links(slot_table(s))[slot_index(s)];
 }
 
+/* No CPU uses an old translation of the entry any more, whichever space it is loaded for. t is locked (chain.c). */
+void table_flush_entry(struct frame *t, unsigned index);
+
 /* ---- the lock of a frame's chain: a bit of its first slot ---- */
 
 #define CHAIN_LOCKED (1ull << 31) /* in frame->chain, of the first slot */

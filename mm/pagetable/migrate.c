@@ -17,17 +17,6 @@
 #include "internal.h"
 #include <mm/reclaim.h>
 
-struct flush {
-	uaddr_t offset;
-};
-
-static bool flush_entry(struct space *s, uaddr_t base, void *arg)
-{
-	struct flush *f = arg;
-	hal_tlb_flush(READ_ONCE(s->cpus), s->root_pfn, base + f->offset, base + f->offset + PAGE_SIZE, false);
-	return true;
-}
-
 static unsigned suspend_entry(struct frame *t, unsigned index, pte_t e)
 {
 	pte_t *entry = &table_entries(t)[index];
@@ -38,10 +27,8 @@ static unsigned suspend_entry(struct frame *t, unsigned index, pte_t e)
 	struct frame *f = pte_frame(e);
 	if (pte_is_dirty(e) && (frame_flags(f) & (FRAME_SHMEM | FRAME_SWAPCACHE))) /* an entry that is removed meanwhile cannot tell any more */
 		frame_set_flags(f, FRAME_DIRTY);
-	if (pte_is_present(e)) {
-		struct flush flush = { (uaddr_t)index << PAGE_SHIFT };
-		table_for_each_space(t, flush_entry, &flush);
-	}
+	if (pte_is_present(e))
+		table_flush_entry(t, index);
 	return VISIT_CHANGED;
 }
 

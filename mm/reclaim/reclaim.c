@@ -110,6 +110,8 @@ struct scan {
 	bool is_worker;
 	bool is_dirty;   /* dirty pages of files were met */
 	bool is_urgent;  /* little else was found, or a group is at its limit: turns do not count */
+	const struct mem_group *weighed; /* whose balance is that below */
+	struct scan_balance balance;
 	u64 nr_freed;
 	u64 nr_started;  /* pages on their way to swap */
 };
@@ -164,10 +166,12 @@ static bool is_enough(const struct scan *s, u64 nr) { return s->nr_freed + s->nr
 
 static void shrink_group(struct scan *s, struct mem_group *g, unsigned priority, u64 nr)
 {
-	struct scan_balance b;
-	balance_begin(&b, g, s->alloc & ALLOC_IO, s->top == &mem_root);
+	struct scan_balance *b = &s->balance;
+	if (s->weighed != g) /* mostly there is one group, and this is the first round */
+		balance_begin(b, g, s->alloc & ALLOC_IO, s->top == &mem_root);
+	s->weighed = g;
 	s->is_urgent = !priority || s->top != &mem_root;
-	u64 left[LRU_NR_TYPES] = { balance_target(&b, LRU_ANON, priority), balance_target(&b, LRU_FILE, priority) };
+	u64 left[LRU_NR_TYPES] = { balance_target(b, LRU_ANON, priority), balance_target(b, LRU_FILE, priority) };
 	while ((left[LRU_ANON] || left[LRU_FILE]) && !is_enough(s, nr)) {
 		for (unsigned t = 0; t < LRU_NR_TYPES; t++) {
 			unsigned n = left[t] ? shrink_batch(s, g, t) : 0;
@@ -176,11 +180,12 @@ static void shrink_group(struct scan *s, struct mem_group *g, unsigned priority,
 	}
 }
 
-/* Looks at ever larger parts of the lists, from 1/2^priority of them on, until enough is freed or on its way: group by group, from where the
- * last one ended. */
-static void shrink_lists(struct scan *s, unsigned priority, u64 nr)
+/* Looks at ever larger parts of the lists until enough is freed or on its way: group by group, from where the last one
+ * ended. */
+static void shrink_lists(struct scan *s, u64 nr)
 {
 	struct mem_group *first = mem_group_at_cursor(s->top), *g = first, *next;
+	unsigned priority = SCAN_PRIORITIES;
 	mem_group_get(g);
 	for (;;) {
 		shrink_group(s, g, priority, nr);
@@ -194,6 +199,13 @@ static void shrink_lists(struct scan *s, unsigned priority, u64 nr)
 	WRITE_ONCE(s->top->cursor, g->lru.number);
 	mem_group_put(g);
 	mem_group_put(first);
+}
+
+/* Pages of files may have become clean: looks at a few of each group. */
+static void shrink_files_again(struct scan *s)
+{
+	for (struct mem_group *g = NULL; (g = mem_group_next(s->top, g)) != NULL;)
+		shrink_batch(s, g, LRU_FILE);
 }
 
 static struct host_waitq pause_queue;
@@ -231,7 +243,7 @@ static u64 reclaim(struct scan s, u64 nr)
 	u64 since = READ_ONCE(progress);
 	bool stalls = host_stall_begin();
 	turn_refresh();
-	shrink_lists(&s, SCAN_PRIORITIES, nr);
+	shrink_lists(&s, nr);
 	if (s.is_worker)
 		host_stall_end(stalls); /* nobody loses what the worker waits */
 	if (s.is_dirty && s.nr_freed + s.nr_started < nr)
@@ -242,7 +254,7 @@ static u64 reclaim(struct scan s, u64 nr)
 	for (unsigned i = 0; waits && !s.nr_freed && !s.nr_started && i < MAX_PAUSES; i++) {
 		since = READ_ONCE(progress);
 		host_wait(&pause_queue, has_progressed, &since, PAUSE_NS);
-		shrink_lists(&s, 0, nr);
+		shrink_files_again(&s);
 	}
 	host_stall_end(stalls && !s.is_worker);
 	return s.nr_freed + s.nr_started;

@@ -37,14 +37,14 @@ struct pinned_slot {
 };
 
 /* Pins the next slots in use from *slot on, up to nr, and has those read whose pages are not in memory. How many;
- * -ENOMEM. */
+ * -ENOMEM. Only the first waits for memory: while it waits no page is busy whose read has not begun. */
 static int pin_slots(unsigned area, u64 *slot, struct pinned_slot *out, unsigned nr)
 {
 	struct frame *to_read[SWAP_BATCH];
 	unsigned n = 0, nr_read = 0;
 	int err = 0;
 	for (; n < nr; n++, ++*slot) {
-		struct frame *fresh = frame_alloc(0, ALLOC_KERNEL | ALLOC_MOVABLE, FRAME_ANON), *f = NULL;
+		struct frame *fresh = frame_alloc(0, ALLOC_MOVABLE | (n ? 0 : ALLOC_KERNEL), FRAME_ANON), *f = NULL;
 		bool is_new = false;
 		err = fresh ? 0 : -ENOMEM;
 		if (fresh) {

@@ -104,6 +104,38 @@ static inline long result_ok(const char *name, long r)
 	return r;
 }
 
+/* One write to a file that is there. 0 or -1 with errno; a short write is one too. */
+static inline int write_text(const char *file, const char *text)
+{
+	int fd = open(file, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	long n = write(fd, text, strlen(text));
+	int e = errno;
+	close(fd);
+	errno = e;
+	return n == (long)strlen(text) ? 0 : -1;
+}
+
+/* Up to 511 bytes of a file, without a line end behind them, or the error's name; valid for three further calls. */
+static inline const char *read_text(const char *file)
+{
+	static char buf[4][512];
+	static int turn;
+	char *b = buf[turn++ & 3];
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	long n = fd < 0 ? -1 : read(fd, b, sizeof(buf[0]) - 1);
+	int e = errno;
+	if (fd >= 0)
+		close(fd);
+	if (n < 0)
+		return errno_name(e);
+	b[n] = 0;
+	if (n && b[n - 1] == '\n')
+		b[n - 1] = 0;
+	return b;
+}
+
 #define R(name, expr)  (errno = 0, result((name), (long)(expr)))
 #define OK(name, expr) (errno = 0, result_ok((name), (long)(expr)))
 #define YES(name, cond) out("%s: %s\n", (name), (cond) ? "yes" : "no")

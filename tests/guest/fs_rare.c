@@ -8,6 +8,7 @@
 #include <sys/sendfile.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 
 static char buf[1 << 20];
 
@@ -112,6 +113,25 @@ static void pipes(void)
 	R("vmsplice EPIPE", vmsplice(p[1], &(struct iovec){ "x", 1 }, 1, 0));
 }
 
+/* Limits change while files are there, but never below what they use. */
+static void resized(void)
+{
+	struct statfs st;
+	R("mount", mount("small", "small", "tmpfs", 0, "size=64k,nr_inodes=3"));
+	int fd = open("small/file", O_CREAT | O_RDWR, 0600);
+	R("write", write(fd, buf, 8 * PAGE));
+	R("mount MS_REMOUNT EINVAL less than is in use", mount("small", "small", "tmpfs", MS_REMOUNT, "size=16k"));
+	R("mount MS_REMOUNT EINVAL fewer files than there are", mount("small", "small", "tmpfs", MS_REMOUNT, "nr_inodes=1"));
+	R("mount MS_REMOUNT EINVAL an unknown option", mount("small", "small", "tmpfs", MS_REMOUNT, "nonsense=1"));
+	R("mount MS_REMOUNT a larger one", mount("small", "small", "tmpfs", MS_REMOUNT, "size=128k"));
+	R("write what did not fit before", pwrite(fd, buf, 24 * PAGE, 8 * PAGE));
+	R("write ENOSPC", pwrite(fd, buf, PAGE, 32 * PAGE));
+	R("statfs", statfs("small", &st));
+	out("  blocks %ld, files %ld\n", (long)st.f_blocks, (long)st.f_files);
+	close(fd);
+	R("umount", umount("small"));
+}
+
 static void failing(void)
 {
 	int a, b;
@@ -131,6 +151,7 @@ int main(void)
 {
 	full();
 	full_copy();
+	resized();
 	forbidden();
 	pipes();
 	failing();

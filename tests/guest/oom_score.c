@@ -4,34 +4,6 @@
 #include "check.h"
 #include <sys/prctl.h>
 
-static int write_text(const char *file, const char *text)
-{
-	int fd = open(file, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	long n = write(fd, text, strlen(text));
-	int e = errno;
-	close(fd);
-	errno = e;
-	return n == (long)strlen(text) ? 0 : -1;
-}
-
-static const char *read_text(const char *file)
-{
-	static char buf[4][128];
-	static int turn;
-	char *b = buf[turn++ & 3];
-	int fd = open(file, O_RDONLY);
-	long n = fd < 0 ? -1 : read(fd, b, 127);
-	int e = errno;
-	close(fd);
-	if (n < 0)
-		return errno_name(e);
-	b[n] = 0;
-	b[strcspn(b, "\n")] = 0;
-	return b;
-}
-
 #define SHOW(name, file) out("%s: %s\n", name, read_text(file))
 
 static void adjust(const char *v)

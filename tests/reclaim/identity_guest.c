@@ -6,64 +6,15 @@
  *     identity PATTERN anon|file DEVICE
  *
  * anon: private memory; swap has just been turned on. file: a mapping of the block device. All that the replaying process needs
- * besides is in memory before it joins the group, and so charged elsewhere. After each reference its
- * translation is flushed (by two changes of rights), so that the next one shows in the accessed bit.
+ * besides is in memory before it joins the group, and so charged elsewhere.
  */
 #define _GNU_SOURCE
-#include "../../guest/labs/policies/references.h"
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
+#include "../../guest/labs/policies/replay.h"
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PAGE  4096ul
 #define GROUP "/sys/fs/cgroup/identity"
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static void put(const char *file, const char *text)
-{
-	int fd = open(file, O_WRONLY);
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		die(file);
-	close(fd);
-}
-
-static void touch(volatile unsigned char *p, bool write)
-{
-	if (write)
-		*p = 1;
-	else
-		(void)*p;
-	if (mprotect((void *)p, PAGE, PROT_NONE) || mprotect((void *)p, PAGE, PROT_READ | PROT_WRITE))
-		_exit(3);
-}
-
-static void replay(unsigned char *base, enum pattern pattern, bool is_file, unsigned length)
-{
-	struct references r = { .pattern = pattern, .state = 1 };
-	for (unsigned i = 0; i < length; i++) {
-		bool write;
-		uint32_t page = ref_next(&r, &write);
-		touch(base + page * PAGE, write && !is_file);
-	}
-}
-
-static unsigned char *map_at(unsigned long at, int fd)
-{
-	unsigned char *p = mmap((void *)at, REF_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | (fd < 0 ? MAP_ANONYMOUS : 0), fd, 0);
-	if (p == MAP_FAILED || (fd >= 0 && madvise(p, REF_PAGES * PAGE, MADV_RANDOM)))
-		_exit(2);
-	return p;
-}
 
 static void child(enum pattern pattern, const char *device)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Containers: red-black tree with augmentation, radix tree. */
 #include "tests.h"
+#include <lib/parse.h>
 #include <lib/rbtree.h>
 #include <mm/radix.h>
 #include <hal/time.h>
@@ -223,10 +224,29 @@ static void radix_inserts_neighbours_into_empty_places(void **state)
 	machine_down();
 }
 
+static void sizes_have_units_and_limits(void **state)
+{
+	static const struct { const char *text; bool ok; u64 value; char end; } cases[] = {
+		{ "4096", true, 4096, 0 }, { "0x10k", true, 16384, 0 }, { "3M,", true, 3ul << 20, ',' }, { "1G\n", true, 1ul << 30, '\n' },
+		{ "2t", true, 2ul << 40, 0 }, { "1p", true, 1ul << 50, 0 }, { "15E", true, 15ul << 60, 0 }, { "16E", false, 0, 0 },
+		{ "50%", true, 50, '%' }, { "k", false, 0, 0 }, { "", false, 0, 0 }, { "18446744073709551616", false, 0, 0 },
+	};
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		const char *end;
+		u64 v;
+		assert_int_equal(parse_size(cases[i].text, &v, &end), cases[i].ok);
+		if (!cases[i].ok)
+			continue;
+		assert_int_equal(v, cases[i].value);
+		assert_int_equal(*end, cases[i].end);
+	}
+}
+
 int run_lib_tests(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rbtree_keeps_order_balance_and_sums),
+		cmocka_unit_test(sizes_have_units_and_limits),
 		cmocka_unit_test(radix_finds_what_was_put_in_any_order),
 		cmocka_unit_test(radix_next_finds_a_lone_item_far_above),
 		cmocka_unit_test(radix_stretch_shows_neighbours),

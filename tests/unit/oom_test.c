@@ -134,6 +134,28 @@ static void the_heaviest_goes_first(void **state)
 	end(s, 4);
 }
 
+/* swapoff brings in what others swapped out: it goes before them, however small it is, and even at -1000. */
+static void who_ends_an_area_goes_first(void **state)
+{
+	struct space *s[2];
+	machine_up(16 * MIB, 1);
+	s[0] = process(10, 0, 4 * MIB);
+	s[1] = process(11, -1000, MIB / 4);
+	host_running_pid = 11;
+	host_set_oom_origin(true);
+	host_switch(NULL);
+	hog_all_but(60);
+	struct frame *f;
+	while ((f = frame_alloc(0, ALLOC_KERNEL, FRAME_KERNEL)) != NULL && !host_process_is_killed(11) && !host_process_is_killed(10))
+		list_add(&f->list, &hog);
+	if (f)
+		list_add(&f->list, &hog);
+	assert_true(host_process_is_killed(11));
+	assert_false(host_process_is_killed(10));
+	end_hog();
+	end(s, 2);
+}
+
 static void fault_kills_another_and_goes_on(void **state)
 {
 	struct space *s[2];
@@ -433,6 +455,7 @@ int run_oom_tests(void)
 		cmocka_unit_test(badness_counts_pages_tables_and_swap),
 		cmocka_unit_test(score_is_two_thirds_of_the_way),
 		cmocka_unit_test(the_heaviest_goes_first),
+		cmocka_unit_test(who_ends_an_area_goes_first),
 		cmocka_unit_test(fault_kills_another_and_goes_on),
 		cmocka_unit_test(exempt_and_borrowers_are_spared),
 		cmocka_unit_test(dying_process_is_waited_for),

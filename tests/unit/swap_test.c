@@ -170,7 +170,9 @@ static void swapoff_brings_everything_back(void **state)
 	assert_int_equal(space_fork(parent, &child), 0);
 	push_out(disk, parent, AT, 600);
 	assert_int_equal(space_mprotect(parent, AT, 100 * PAGE_SIZE, PROT_NONE), 0);
+	u64 requests = host_disk_device(disk)->stats.requests[BLOCK_READ];
 	assert_int_equal(swap_area_remove(area), 0);
+	assert_true(host_disk_device(disk)->stats.requests[BLOCK_READ] - requests < 600 / 8); /* neighbours together */
 	assert_int_equal(parent->rss[RSS_SWAP] + child->rss[RSS_SWAP], 0);
 	check(parent);
 	check(child);

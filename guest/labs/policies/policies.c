@@ -5,11 +5,10 @@
  *     policies              in the guest, swap is on: "PATTERN POLICY = FAULTS", and how many pages there was room for
  *     policies PATTERN      anywhere: prints the string itself, a page number a line
  *
- * After each reference its translation is dropped (by two changes of rights), as other work would on a busy machine: so each
- * use shows in the accessed bit. Swap read-ahead is off: a page that is missing is one fault.
+ * Swap read-ahead is off: a page that is missing is one fault.
  */
 #define _GNU_SOURCE
-#include "references.h"
+#include "replay.h"
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,26 +20,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PAGE   4096ul
 #define CGROUP "/sys/fs/cgroup"
 #define GROUP  CGROUP "/policies"
 #define POLICY "/sys/kernel/mm/reclaim/policy"
 
 static volatile long *shared; /* [0]: faults, [1]: done */
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static void put(const char *file, const char *text)
-{
-	int fd = open(file, O_WRONLY);
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		die(file);
-	close(fd);
-}
 
 static void get(const char *file, char *text, size_t size)
 {
@@ -59,42 +43,19 @@ static long faults(void)
 	return u.ru_majflt;
 }
 
-static void replay(unsigned char *base, enum pattern pattern, unsigned length)
-{
-	struct references r = { .pattern = pattern, .state = 1 };
-	for (unsigned i = 0; i < length; i++) {
-		bool write;
-		volatile unsigned char *p = base + ref_next(&r, &write) * PAGE;
-		if (write)
-			*p = 1;
-		else
-			(void)*p;
-		if (mprotect((void *)p, PAGE, PROT_NONE) || mprotect((void *)p, PAGE, PROT_READ | PROT_WRITE))
-			_exit(3);
-	}
-}
-
-static unsigned char *map_at(unsigned long at)
-{
-	unsigned char *p = mmap((void *)at, REF_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS, -1, 0);
-	if (p == MAP_FAILED)
-		_exit(2);
-	return p;
-}
-
 static void child(enum pattern pattern)
 {
 	int join = open(GROUP "/cgroup.procs", O_WRONLY);
-	unsigned char *warm = map_at(REF_AT - (1ul << 40));
-	replay(warm, pattern, 50); /* this code, the stack, the C library: charged elsewhere */
+	unsigned char *warm = map_at(REF_AT - (1ul << 40), -1);
+	replay(warm, pattern, false, 50); /* this code, the stack, the C library: charged elsewhere */
 	munmap(warm, REF_PAGES * PAGE);
 	if (write(join, "0", 1) != 1)
 		_exit(4);
-	unsigned char *p = map_at(REF_AT);
+	unsigned char *p = map_at(REF_AT, -1);
 	for (unsigned i = 0; i < REF_PAGES; i++)
 		p[i * PAGE] = 1; /* else reads would see the one page of zeros */
 	long before = faults();
-	replay(p, pattern, REF_LENGTH);
+	replay(p, pattern, false, REF_LENGTH);
 	shared[0] = faults() - before;
 	shared[1] = 1;
 	pause();
