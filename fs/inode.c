@@ -302,9 +302,9 @@ void inode_stat(struct inode *i, struct stat *st)
 	st->st_size = (s64)READ_ONCE(i->size);
 	st->st_blksize = i->super->block_size ? i->super->block_size : PAGE_SIZE;
 	st->st_blocks = (s64)(i->mapping.flags & MAPPING_SHMEM ? shmem_nr_pages(&i->mapping) * (PAGE_SIZE / 512) : i->blocks);
-	split_time(i->atime_ns, &st->st_atime, &st->st_atime_nsec);
-	split_time(i->mtime_ns, &st->st_mtime, &st->st_mtime_nsec);
-	split_time(i->ctime_ns, &st->st_ctime, &st->st_ctime_nsec);
+	split_time(READ_ONCE(i->atime_ns), &st->st_atime, &st->st_atime_nsec);
+	split_time(READ_ONCE(i->mtime_ns), &st->st_mtime, &st->st_mtime_nsec);
+	split_time(READ_ONCE(i->ctime_ns), &st->st_ctime, &st->st_ctime_nsec);
 	st->__pad0 = 0;
 	st->__unused[0] = st->__unused[1] = st->__unused[2] = 0;
 }
@@ -317,7 +317,8 @@ void inode_touch_atime(struct file *f)
 	if (!f->mount)
 		return;
 	u32 flags = f->mount->flags | i->super->flags;
-	bool is_newer = i->atime_ns > i->mtime_ns && i->atime_ns > i->ctime_ns && !(flags & MS_STRICTATIME);
+	s64 atime = READ_ONCE(i->atime_ns);
+	bool is_newer = atime > READ_ONCE(i->mtime_ns) && atime > READ_ONCE(i->ctime_ns) && !(flags & MS_STRICTATIME);
 	if (is_newer && (f->nr_reads++ & 63))
 		return;
 	if ((f->flags & O_NOATIME) || (flags & (MS_NOATIME | MS_RDONLY)))
@@ -325,24 +326,25 @@ void inode_touch_atime(struct file *f)
 	if ((flags & MS_NODIRATIME) && S_ISDIR(i->mode))
 		return;
 	s64 now = inode_time(i, inode_now());
-	if (now == i->atime_ns || (i->flags & INODE_NOATIME) || (is_newer && now - i->atime_ns < 86400 * NSEC))
+	if (now == atime || (i->flags & INODE_NOATIME) || (is_newer && now - atime < 86400 * NSEC))
 		return;
-	i->atime_ns = now;
+	WRITE_ONCE(i->atime_ns, now);
 	inode_dirty(i, true);
 }
 
 void inode_touch_mtime(struct inode *i)
 {
 	s64 now = inode_time(i, inode_now());
-	if (i->mtime_ns == now && i->ctime_ns == now)
+	if (READ_ONCE(i->mtime_ns) == now && READ_ONCE(i->ctime_ns) == now)
 		return;
-	i->mtime_ns = i->ctime_ns = now;
+	WRITE_ONCE(i->mtime_ns, now);
+	WRITE_ONCE(i->ctime_ns, now);
 	inode_dirty(i, true);
 }
 
 void inode_touch_ctime(struct inode *i)
 {
-	i->ctime_ns = inode_time(i, inode_now());
+	WRITE_ONCE(i->ctime_ns, inode_time(i, inode_now()));
 	inode_dirty(i, true);
 }
 
@@ -384,16 +386,16 @@ static int check_attr(const struct inode *i, const struct attr *a)
 static void apply_attr(struct inode *i, const struct attr *a)
 {
 	if (a->valid & ATTR_UID)
-		i->uid = a->uid;
+		WRITE_ONCE(i->uid, a->uid);
 	if (a->valid & ATTR_GID)
-		i->gid = a->gid;
+		WRITE_ONCE(i->gid, a->gid);
 	if (a->valid & ATTR_MODE)
-		i->mode = (i->mode & S_IFMT) | (a->mode & 07777);
+		WRITE_ONCE(i->mode, (i->mode & S_IFMT) | (a->mode & 07777));
 	if (a->valid & ATTR_ATIME)
-		i->atime_ns = inode_time(i, a->atime_ns);
+		WRITE_ONCE(i->atime_ns, inode_time(i, a->atime_ns));
 	if (a->valid & ATTR_MTIME)
-		i->mtime_ns = inode_time(i, a->mtime_ns);
-	i->ctime_ns = inode_time(i, a->ctime_ns);
+		WRITE_ONCE(i->mtime_ns, inode_time(i, a->mtime_ns));
+	WRITE_ONCE(i->ctime_ns, inode_time(i, a->ctime_ns));
 	inode_dirty(i, false);
 }
 

@@ -271,23 +271,27 @@ int ext2_iget(struct super *s, u32 ino, struct inode **out)
 	return err;
 }
 
+/* Times and owner change without a lock the writer of records holds: each is read once, and who changed it marks
+ * the inode dirty afterwards, so the record is written again. */
 static void to_record(const struct inode *i, u32 nlink, struct ext2_disk_inode *d)
 {
 	const struct ext2_inode *e = ext2_i(i);
 	struct ext2_disk_inode_more *m = more_of(ext2_sb_of(i), d);
 	u64 size = READ_ONCE(i->size);
-	d->mode = (u16)i->mode;
-	d->uid = (u16)i->uid;
-	d->uid_high = (u16)(i->uid >> 16);
-	d->gid = (u16)i->gid;
-	d->gid_high = (u16)(i->gid >> 16);
+	u32 uid = READ_ONCE(i->uid), gid = READ_ONCE(i->gid);
+	s64 atime = READ_ONCE(i->atime_ns), mtime = READ_ONCE(i->mtime_ns), ctime = READ_ONCE(i->ctime_ns);
+	d->mode = (u16)READ_ONCE(i->mode);
+	d->uid = (u16)uid;
+	d->uid_high = (u16)(uid >> 16);
+	d->gid = (u16)gid;
+	d->gid_high = (u16)(gid >> 16);
 	d->links_count = (u16)nlink;
 	d->size = (u32)size;
 	d->size_high = S_ISREG(i->mode) ? (u32)(size >> 32) : e->dir_acl;
 	d->blocks = (u32)i->blocks;
-	d->atime = seconds_of(i->atime_ns);
-	d->mtime = seconds_of(i->mtime_ns);
-	d->ctime = seconds_of(i->ctime_ns);
+	d->atime = seconds_of(atime);
+	d->mtime = seconds_of(mtime);
+	d->ctime = seconds_of(ctime);
 	d->dtime = 0;
 	d->flags = READ_ONCE(e->flags);
 	d->generation = e->generation;
@@ -296,9 +300,9 @@ static void to_record(const struct inode *i, u32 nlink, struct ext2_disk_inode *
 	memcpy(d->block, e->block, sizeof(e->block));
 	if (!m)
 		return;
-	m->atime_extra = extra_of(i->atime_ns);
-	m->mtime_extra = extra_of(i->mtime_ns);
-	m->ctime_extra = extra_of(i->ctime_ns);
+	m->atime_extra = extra_of(atime);
+	m->mtime_extra = extra_of(mtime);
+	m->ctime_extra = extra_of(ctime);
 }
 
 /* A record of an inode that was just made: what it held before means nothing. */
@@ -309,9 +313,10 @@ static void clear_record(const struct inode *i, struct ext2_disk_inode *d)
 	memset(d, 0, sb->inode_size);
 	if (sb->inode_size < EXT2_GOOD_OLD_INODE_SIZE + sizeof(*m))
 		return;
+	s64 created = READ_ONCE(i->ctime_ns);
 	m->extra_isize = EXT2_EXTRA_ISIZE;
-	m->crtime = seconds_of(i->ctime_ns);
-	m->crtime_extra = extra_of(i->ctime_ns);
+	m->crtime = seconds_of(created);
+	m->crtime_extra = extra_of(created);
 }
 
 static int copy_to_record(struct inode *i, u32 nlink, struct buffer *b)

@@ -31,10 +31,14 @@ void ext2_unlinked(struct inode *i)
 	__atomic_fetch_add(&i->super->nr_unlinked, 1, __ATOMIC_SEQ_CST);
 }
 
+/* Links are counted under the inode's lock, or that of the directory whose children they are; who writes records
+ * looks at any time. */
+static void set_nlink(struct inode *i, u32 nlink) { WRITE_ONCE(i->nlink, nlink); }
+
 /* An inode that got no name. */
 static void discard_new(struct inode *i)
 {
-	i->nlink = 0;
+	set_nlink(i, 0);
 	ext2_unlinked(i);
 	inode_put(i);
 }
@@ -79,8 +83,8 @@ static int try_create(struct inode *dir, const char *name, size_t len, u32 mode,
 		return err;
 	}
 	if (S_ISDIR(mode)) {
-		i->nlink = 2;
-		dir->nlink++;
+		set_nlink(i, 2);
+		set_nlink(dir, dir->nlink + 1);
 	}
 	ext2_dirty(i, EXT2_DIRTY_META);
 	*out = i;
@@ -108,7 +112,8 @@ static int dir_link(struct inode *dir, const char *name, size_t len, struct inod
 	if (err == -ENOSPC && ext2_reclaim_freed(ext2_sb_of(dir)))
 		err = ext2_add_entry(dir, name, len, target);
 	if (!err) {
-		if (!target->nlink++)
+		set_nlink(target, target->nlink + 1);
+		if (target->nlink == 1)
 			__atomic_fetch_sub(&target->super->nr_unlinked, 1, __ATOMIC_RELAXED);
 		inode_touch_ctime(target);
 		ext2_dirty(target, EXT2_DIRTY_META);
@@ -122,12 +127,12 @@ static void drop_link(struct inode *dir, struct inode *victim)
 {
 	inode_touch_ctime(victim);
 	if (S_ISDIR(victim->mode)) {
-		WRITE_ONCE(victim->nlink, 0);
+		set_nlink(victim, 0);
 		if (dir->nlink)
-			WRITE_ONCE(dir->nlink, dir->nlink - 1);
+			set_nlink(dir, dir->nlink - 1);
 		ext2_dirty(dir, EXT2_DIRTY_META);
 	} else {
-		WRITE_ONCE(victim->nlink, victim->nlink - 1);
+		set_nlink(victim, victim->nlink - 1);
 	}
 	ext2_dirty(victim, EXT2_DIRTY_META);
 	if (!victim->nlink)
@@ -165,8 +170,8 @@ static void set_parent(struct buffer *b, struct ext2_dirent *dotdot, struct inod
 {
 	ext2_set_entry(moved, b, dotdot, to);
 	if (from->nlink)
-		from->nlink--;
-	to->nlink++;
+		set_nlink(from, from->nlink - 1);
+	set_nlink(to, to->nlink + 1);
 	ext2_dirty(from, EXT2_DIRTY_META);
 	ext2_dirty(to, EXT2_DIRTY_META);
 }
@@ -307,7 +312,7 @@ static int dir_tmpfile(struct inode *dir, u32 mode, struct inode **out)
 		err = ext2_new_inode(dir, mode, out);
 	if (err)
 		return err;
-	(*out)->nlink = 0;
+	set_nlink(*out, 0);
 	ext2_unlinked(*out);
 	return 0;
 }

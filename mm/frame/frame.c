@@ -462,7 +462,7 @@ unsigned frame_nr_nodes(void) { return frame_node_count; }
 u64 frame_total(void) { return total_pages; }
 u64 frame_max_pfn(void) { return max_pfn; }
 
-static u64 pcp_pages(void)
+static READS_COUNTS u64 pcp_pages(void)
 {
 	u64 n = 0;
 	for (unsigned i = 0; i < HAL_MAX_CPUS; i++)

@@ -13,7 +13,7 @@ static const struct {
 #undef X
 };
 
-u64 stat_read(enum mm_counter c)
+READS_COUNTS u64 stat_read(enum mm_counter c)
 {
 	s64 sum = 0;
 	for (unsigned i = 0; i < hal_nr_cpus(); i++)

@@ -23,12 +23,11 @@
 #define MAX_BYTES   (150u << 10)
 #define COMMON_CELL 512u         /* of a common file: one byte value throughout */
 
-/* Bytes of pages may change while the disk or another thread of this test copies them; figures are read while
- * their CPU changes them. */
+/* Bytes of pages may change while the disk or another thread of this test copies them. */
 const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
 {
-	return "race:move_bytes\nrace:to_caller\nrace:from_caller\nrace:stat_read\nrace:pcp_pages\n";
+	return "race:move_bytes\nrace:to_caller\nrace:from_caller\n";
 }
 
 #define CHECK(x) ((x) ? (void)0 : (fprintf(stderr, "threads.c:%d: %s\n", __LINE__, #x), abort()))
