@@ -462,11 +462,13 @@ class Attach(unittest.TestCase):
 class Suites(unittest.TestCase):
     """What `quire test` makes of a suite's lines."""
 
-    def outcome(self, script):
+    def setUp(self):
         sys.path.insert(0, os.path.join(ROOT, "tools"))
+
+    def outcome(self, script):
         from quire_cli.test_command import Suite, run_suite
         with contextlib.redirect_stdout(io.StringIO()):
-            o = run_suite(Suite("made", "up", ["sh", "-c", script]))
+            o = run_suite(Suite("made", "up", ["sh", "-c", script]), None, lambda _line: None)
         return o.passed, o.failed, o.failing
 
     def test_lines_of_failures_are_kept(self):
@@ -477,6 +479,18 @@ class Suites(unittest.TestCase):
         self.assertEqual(self.outcome("echo last; exit 3"), (0, 1, ["ended with status 3; its last line: last"]))
         self.assertEqual(self.outcome("echo last; echo 4 passed, 0 failed; exit 3"), (4, 1, ["ended with status 3; its last line: last"]))
         self.assertEqual(self.outcome("echo why; echo 4 passed, 2 failed; exit 1"), (4, 2, ["2 failed; the last line: why"]))
+
+    def test_suites_at_a_time_are_shown_one_by_one(self):
+        """The second ends first, and its lines still come behind the first one's."""
+        from quire_cli.test_command import Suite, run_all
+        with tempfile.TemporaryDirectory() as d:
+            waits = f"echo a1; until [ -e {d}/over ]; do :; done; echo a2; echo 1 passed, 0 failed"
+            suites = [Suite("a", "", ["sh", "-c", waits]), Suite("b", "", ["sh", "-c", f"echo b1; echo 2 passed, 0 failed; : > {d}/over"]),
+                      Suite("c", "", ["sh", "-c", "echo c1; exit 1"], alone=True)]
+            with contextlib.redirect_stdout(io.StringIO()) as out:
+                done = run_all(suites, None, 2)
+        self.assertEqual([word for word in out.getvalue().split() if word in ("a1", "a2", "b1", "c1")], ["a1", "a2", "b1", "c1"])
+        self.assertEqual([(s.name, o.passed, o.failed) for s, o in done], [("a", 1, 0), ("b", 2, 0), ("c", 0, 1)])
 
     def test_words_of_programs_do_not_count(self):
         self.assertEqual(self.outcome("echo FAIL is a word; echo 1 passed, 0 failed"), (1, 0, []))

@@ -7,7 +7,6 @@ while programs fork, swap, map files and check every byte; and the counters of /
 """
 import argparse
 import os
-import subprocess
 import sys
 import tempfile
 
@@ -82,8 +81,6 @@ def main():
     p.add_argument("--mib", type=int, default=32)
     p.add_argument("--rounds", type=int, default=1)
     o = p.parse_args()
-    os.makedirs(os.path.join(ROOT, "build/guest"), exist_ok=True)
-    subprocess.run(["gcc", "-std=gnu11", "-O2", "-static", "-Wall", "-o", os.path.join(ROOT, CHECK), os.path.join(ROOT, "tests/swap/swap_check.c")], check=True)
     report = Report("compact")
     with tempfile.TemporaryDirectory(prefix="quire-compact-") as folder:
         image = make_image(os.path.join(folder, "image"), 64)

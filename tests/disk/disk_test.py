@@ -344,9 +344,6 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("tests", nargs="*", choices=[[], *TESTS], help="default: all")
     names = parser.parse_args().tests or list(TESTS)
-    os.makedirs(os.path.join(ROOT, "build/guest"), exist_ok=True)
-    subprocess.run(["gcc", "-std=gnu11", "-O1", "-static", "-Wall", "-Wno-unused", "-Wno-stringop-overflow", "-Wno-stringop-overread",
-                    "-o", os.path.join(ROOT, PROGRAM), os.path.join(ROOT, "tests/disk/disk.c")], check=True)
     for name in names:
         with tempfile.TemporaryDirectory(prefix="quire-disk-") as where:
             TESTS[name](where)

@@ -9,7 +9,6 @@ lives, and all memory is there again. On one CPU and on two.
 import argparse
 import itertools
 import os
-import subprocess
 import sys
 import tempfile
 
@@ -33,9 +32,6 @@ def main():
     parser.add_argument("-v", "--verbose", action="store_true", help="show the console")
     o = parser.parse_args()
     program = os.path.join(boot.ROOT, "build/guest/exhaust")
-    os.makedirs(os.path.dirname(program), exist_ok=True)
-    source = os.path.join(boot.ROOT, "tests/oom/exhaust.c")
-    subprocess.run(["gcc", "-std=gnu11", "-O1", "-static", "-pthread", "-Wall", "-Wno-unused-result", "-o", program, source], check=True)
     append = o.append + " quiet loglevel=%d" % (7 if o.verbose else 0) + (' "only=%s"' % o.name if o.name else "")
     kernel, ram = (boot.QUIRE, RAM) if o.kernel == "quire" else (boot.linux_kernel(), LINUX_RAM)
     passed = failed = 0

@@ -13,7 +13,7 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 QUIRE = os.path.join(ROOT, "quire")
-PROGRAM = os.path.join(ROOT, "build/guest/policy-switch")
+PROGRAM = os.path.join(ROOT, "build/guest/switch")
 POLICY = "/sys/kernel/mm/reclaim/policy"
 DISK_BYTES = 48 << 20
 passed = failed = 0
@@ -38,8 +38,6 @@ def main():
     p.add_argument("--switches", type=int, default=1000)
     p.add_argument("--cpus", type=int, default=2)
     o = p.parse_args()
-    os.makedirs(os.path.dirname(PROGRAM), exist_ok=True)
-    subprocess.run(["gcc", "-std=gnu11", "-O1", "-static", "-Wall", "-o", PROGRAM, os.path.join(ROOT, "tests/reclaim/switch.c")], check=True)
 
     script = f"cat {POLICY}; for p in $(cat {POLICY} | tr -d []); do echo $p > {POLICY} || exit 3; cat {POLICY}; done; " \
              f"echo nonsense > {POLICY}; echo $?; echo -n 'lru fifo' > {POLICY}; echo $?; cat {POLICY}"

@@ -16,7 +16,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-PROGRAM = os.path.join(ROOT, "build/labs/thrashing/thrash-static")
+PROGRAM = os.path.join(ROOT, "build/guest/thrash")
 TURNS = "/sys/kernel/mm/reclaim/turn_ms"
 PROCESSES = 4
 TRANSFERS = 4000  # of the disk, a second
@@ -30,11 +30,6 @@ def report(what, ok, why=""):
     global passed, failed
     passed, failed = passed + ok, failed + (not ok)
     print(f"{'ok  ' if ok else 'FAIL'} {what}" + ("" if ok else f"\n{why}"), flush=True)
-
-
-def build():
-    os.makedirs(os.path.dirname(PROGRAM), exist_ok=True)
-    subprocess.run(["gcc", "-O1", "-static", "-o", PROGRAM, os.path.join(ROOT, "guest/labs/thrashing/thrash.c")], check=True)
 
 
 class Run:
@@ -111,7 +106,6 @@ def main():
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--seconds", type=int, default=20)
     o = p.parse_args()
-    build()
     for name in o.names or TESTS:
         TESTS[name](o)
     print(f"{passed} passed, {failed} failed")

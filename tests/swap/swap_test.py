@@ -310,8 +310,6 @@ def main():
     p.add_argument("--rounds", type=int, default=2)
     p.add_argument("--policy-mib", type=int, default=48, help="of pages, for policies and all-at-once")
     o = p.parse_args()
-    os.makedirs(os.path.join(ROOT, "build/guest"), exist_ok=True)
-    subprocess.run(["gcc", "-std=gnu11", "-O2", "-static", "-Wall", "-o", os.path.join(ROOT, CHECK), os.path.join(HERE, "swap_check.c")], check=True)
     report = Report("swap")
     for name in o.tests or list(TESTS):
         TESTS[name](report, o)

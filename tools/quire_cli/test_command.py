@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""quire test: all suites, one after the other; the last line counts, and those before it say again what failed.
+"""quire test: all suites, several at a time; the last line counts, and those before it say again what failed.
 
-A suite is a command that prints one line for each test and ends with "N passed, N failed". The default
+All is built first. The lines of one suite are shown as they come, those of the others when it has ended. A suite is a command that prints one line for each test and ends with "N passed, N failed". The default
 size takes minutes; larger sizes are parts of --nightly, which use other seeds every day: they print them,
 and --seed repeats them.
 """
@@ -11,7 +11,9 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from .common import BUILD, ISO_PACKAGES, ROOT, TEST_PACKAGES, Failure, make, need, say
 from .linux import linux_kernel
@@ -25,9 +27,11 @@ SEED = "{seed}"  # in a nightly part's command: the seed of the run, for tests t
 
 
 class Suite:
-    def __init__(self, name, what, command, packages=(), targets=(), oracle=False):
+    """alone: runs beside no other, because it compares work done in a time."""
+
+    def __init__(self, name, what, command, packages=(), targets=(), oracle=False, alone=False):
         self.name, self.what, self.command = name, what, command
-        self.packages, self.targets, self.oracle = list(packages), targets, oracle
+        self.packages, self.targets, self.oracle, self.alone = list(packages), targets, oracle, alone
 
 
 def python(path, *words):
@@ -39,14 +43,21 @@ def make_command(target):
 
 
 FILE_PACKAGES, FILE_TARGETS = ("e2fsprogs",), ("kernel", "guest", "file-tests")
+SWAP_TARGETS, THRASHING_TARGETS = ("kernel", "guest", "build/guest/swap_check"), ("kernel", "guest", "build/guest/thrash")
 
 SUITES = [
     Suite("house", "imports run downwards", [os.path.join(ROOT, "tests/house/imports")]),
-    Suite("unit", "mm/ and lib/ on the host under ASan and UBSan", make_command("check")),
-    Suite("ext2", "ext2 on the host: model, crashes, e2fsck", make_command("check-ext2"), ("e2fsprogs",)),
-    Suite("threads", "free-running CPUs under TSan: mm/, and ext2 used by several threads", make_command("check-tsan"), ("e2fsprogs",)),
-    Suite("boot", "-kernel, BIOS, UEFI; protections; panics", make_command("check-boot"), ISO_PACKAGES, ("kernel",)),
-    Suite("initramfs", "initial RAM disks, whole and broken", make_command("check-initramfs"), ("cpio",), ("kernel",)),
+    Suite("unit", "mm/ and lib/ on the host under ASan and UBSan", make_command("check"), (), ("build/unit", "build/unit-small")),
+    Suite("ext2", "ext2 on the host: model, crashes, e2fsck", make_command("check-ext2"), ("e2fsprogs",), ("build/ext2-test",)),
+    Suite("threads", "free-running CPUs under TSan: mm/, and ext2 used by several threads", make_command("check-tsan"), ("e2fsprogs",),
+          ("build/unit-tsan", "build/ext2-tsan")),
+    Suite("labs", "the experiments check themselves", [os.path.join(ROOT, "quire"), "lab", "--all"],
+          ["mmdebstrap", "e2fsprogs", "golang-go"], ("kernel", "guest")),
+    Suite("swap", "swap: tools as on Linux, --swap, every byte of four times the memory", python("tests/swap/swap_test.py"),
+          ["mmdebstrap", "e2fsprogs", "qemu-utils"], SWAP_TARGETS, oracle=True),
+    Suite("boot", "-kernel, BIOS, UEFI; protections; panics", make_command("check-boot"), ISO_PACKAGES,
+          ("kernel", "build/selftest.iso", "build/quire.iso")),
+    Suite("initramfs", "initial RAM disks, whole and broken", make_command("check-initramfs"), ("cpio",), ("kernel", "build/initramfs/init")),
     Suite("differential", "the same programs on Linux and in Quire", python("tests/differential/compare.py"), (),
           ("kernel", "guest-tests"), oracle=True),
     Suite("table", "each call, flag and error has its case", python("tests/differential/table.py")),
@@ -56,7 +67,7 @@ SUITES = [
     Suite("image", "the Debian image, files as images, disks", python("tests/command/image_test.py"),
           ["mmdebstrap", "e2fsprogs", "qemu-utils", "fdisk"], ("kernel", "guest")),
     Suite("disk", "block devices: bytes, calls, figures, failing disks", python("tests/disk/disk_test.py"),
-          ["mmdebstrap", "e2fsprogs", "qemu-utils"], ("kernel", "guest"), oracle=True),
+          ["mmdebstrap", "e2fsprogs", "qemu-utils"], ("kernel", "guest", "build/guest/disk"), oracle=True),
     Suite("programs", "Debian's bash, Python, pmap and sqlite and a Go program print the same as on Linux", python("tests/programs/programs_test.py"),
           ("procps", "libpython3.11-stdlib", "golang-go", "mmdebstrap", "e2fsprogs"), ("kernel", "guest"), oracle=True),
     Suite("fsx", "random file operations against a model: tmpfs, ext2, little memory", python("tests/files/fsx_test.py"), FILE_PACKAGES, FILE_TARGETS),
@@ -64,19 +75,17 @@ SUITES = [
           FILE_TARGETS),
     Suite("damage", "damaged and full file systems", python("tests/files/damage_test.py"), FILE_PACKAGES, FILE_TARGETS),
     Suite("errors", "a disk that fails at random under a file system", python("tests/files/errors_test.py"), FILE_PACKAGES, FILE_TARGETS),
-    Suite("policy", "replacement policies: every one, and 1,000 switches under load", python("tests/reclaim/policy_test.py"), (), ("kernel", "guest")),
+    Suite("policy", "replacement policies: every one, and 1,000 switches under load", python("tests/reclaim/policy_test.py"), (),
+          ("kernel", "guest", "build/guest/switch")),
     Suite("identity", "guest and host evict the same pages, for every policy", python("tests/reclaim/identity_test.py"), (),
           ("kernel", "guest", "reclaim-tests")),
     Suite("thrashing", "pressure as on Linux; turns do 1.2 times the work", python("tests/reclaim/thrashing_test.py", "--rounds", "3", "--seconds", "8"), (),
-          ("kernel", "guest"), oracle=True),
-    Suite("swap", "swap: tools as on Linux, --swap, every byte of four times the memory", python("tests/swap/swap_test.py"),
-          ["mmdebstrap", "e2fsprogs", "qemu-utils"], ("kernel", "guest"), oracle=True),
-    Suite("compact", "compaction while programs fork, swap and map files", python("tests/compact/compact_test.py"), FILE_PACKAGES, ("kernel",)),
-    Suite("leaks", "nothing is left behind", python("tests/leak/leak_test.py"), (), ("kernel", "guest")),
-    Suite("oom", "memory used up in many ways", python("tests/oom/oom_test.py"), (), ("kernel",)),
-    Suite("countdown", "every allocation in the kernel fails once", python("tests/countdown/countdown_test.py"), (), ("kernel",)),
-    Suite("labs", "the experiments check themselves", [os.path.join(ROOT, "quire"), "lab", "--all"],
-          ["mmdebstrap", "e2fsprogs", "golang-go"], ("kernel", "guest")),
+          THRASHING_TARGETS, oracle=True, alone=True),
+    Suite("compact", "compaction while programs fork, swap and map files", python("tests/compact/compact_test.py"), FILE_PACKAGES, SWAP_TARGETS),
+    Suite("leaks", "nothing is left behind", python("tests/leak/leak_test.py"), (), ("kernel", "build/guest/leak")),
+    Suite("oom", "memory used up in many ways", python("tests/oom/oom_test.py"), (), ("kernel", "build/guest/exhaust")),
+    Suite("countdown", "every allocation in the kernel fails once", python("tests/countdown/countdown_test.py"), (),
+          ("kernel", "build/guest/countdown")),
 ]
 
 NIGHTLY = {
@@ -97,15 +106,16 @@ NIGHTLY = {
                    FILE_PACKAGES, FILE_TARGETS),
     "damage": Suite("damage", "200 damaged images", python("tests/files/damage_test.py", "--only", "damaged", "--images", "200", "--seed", SEED),
                     FILE_PACKAGES, FILE_TARGETS),
-    "thrashing": Suite("thrashing", "the same, median of five runs of 20 seconds", python("tests/reclaim/thrashing_test.py"), (), ("kernel", "guest"), oracle=True),
+    "thrashing": Suite("thrashing", "the same, median of five runs of 20 seconds", python("tests/reclaim/thrashing_test.py"), (), THRASHING_TARGETS,
+                       oracle=True),
     "oom": Suite("oom", "memory used up in many ways, with 10 seeds of failing allocations on top", python("tests/oom/oom_test.py", "--failures", "10"), (),
-                 ("kernel",)),
+                 ("kernel", "build/guest/exhaust")),
     "integrity": Suite("integrity", "every policy with four times the memory; all that can change at once",
-                       python("tests/swap/swap_test.py", "policies", "all-at-once", "--rounds", "3", "--policy-mib", "96"), FILE_PACKAGES, ("kernel", "guest")),
+                       python("tests/swap/swap_test.py", "policies", "all-at-once", "--rounds", "3", "--policy-mib", "96"), FILE_PACKAGES, SWAP_TARGETS),
     "swap": Suite("swap", "four times the memory, 20 rounds", python("tests/swap/swap_test.py", "check", "areas", "--rounds", "20"), FILE_PACKAGES,
-                  ("kernel", "guest")),
+                  SWAP_TARGETS),
     "compact": Suite("compact", "compaction under load, 10 rounds", python("tests/compact/compact_test.py", "--rounds", "10", "--mib", "80", "--seed", SEED), FILE_PACKAGES,
-                     ("kernel",)),
+                     SWAP_TARGETS),
     "errors": Suite("errors", "a failing disk, 40 rounds", python("tests/files/errors_test.py", "--rounds", "40", "--seed", SEED), FILE_PACKAGES,
                     FILE_TARGETS),
 }
@@ -161,20 +171,62 @@ class Outcome:
         self.failing.append(f"did not run: {why}")
 
 
-def run_suite(suite, seed=None):
-    """Its Outcome."""
+class Screen:
+    """What suites print that run at the same time: the first one's lines as they come, another's when its turn has come."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.blocks = []  # [lines that wait, has it ended]
+
+    def open(self):
+        block = [[], False]
+        with self.lock:
+            self.blocks.append(block)
+        return block
+
+    def write(self, block, line):
+        with self.lock:
+            if block is self.blocks[0]:
+                sys.stdout.write(line)
+                sys.stdout.flush()
+            else:
+                block[0].append(line)
+
+    def close(self, block):
+        with self.lock:
+            block[1] = True
+            while self.blocks and self.blocks[0][1]:
+                self.blocks.pop(0)
+                if self.blocks:
+                    sys.stdout.write("".join(self.blocks[0][0]))
+                    self.blocks[0][0].clear()
+            sys.stdout.flush()
+
+
+installing = threading.Lock()
+
+
+def prepare(suites):
+    """What these suites need is there, or a Failure."""
+    with installing:
+        need(list(dict.fromkeys(TEST_PACKAGES + [p for s in suites for p in s.packages])))
+        targets = list(dict.fromkeys(t for s in suites for t in s.targets))
+        if targets:
+            make(*targets)
+
+
+def run_suite(suite, seed, write):
+    """Its Outcome. write: takes each of its lines."""
     outcome = Outcome()
     try:
-        need(TEST_PACKAGES + suite.packages)
-        if suite.targets:
-            make(*suite.targets)
+        prepare([suite])
         env = dict(os.environ, PYTHONPATH=os.path.join(ROOT, "tools"), PYTHONUNBUFFERED="1")
         if seed is not None:
             env["QUIRE_SEED"] = str(seed)
         if suite.oracle:
             env["QUIRE_LINUX"] = linux_kernel()[0]
     except Failure as e:
-        say(str(e))
+        write(f"{e}\n")
         outcome.refused(e)
         return outcome
     command = [word.replace(SEED, str(seed)) for word in suite.command]
@@ -183,10 +235,35 @@ def run_suite(suite, seed=None):
     for raw in process.stdout:
         line = raw.decode(errors="replace")
         if outcome.take(line):
-            sys.stdout.write(line)
-            sys.stdout.flush()
+            write(line)
     outcome.ended(process.wait())
     return outcome
+
+
+def run_shown(suite, seed, screen):
+    """run_suite() between two lines that say what it is and how it ended."""
+    block = screen.open()
+
+    def write(line):
+        screen.write(block, line)
+
+    write(f"=== {suite.name}: {suite.what}\n")
+    start = time.monotonic()
+    if seed is not None:
+        write(f"seed {seed}; again: ./quire test --nightly {suite.name} --seed {seed}\n")
+    outcome = run_suite(suite, seed, write)
+    write(f"=== {suite.name}: {outcome.passed} ok, {outcome.failed} not, {time.monotonic() - start:.0f} s\n")
+    screen.close(block)
+    return outcome
+
+
+def run_all(suites, seed, jobs):
+    """[(suite, Outcome)]: those that can bear company first, jobs at a time, then the others."""
+    screen, done = Screen(), []
+    for group, workers in (([s for s in suites if not s.alone], jobs), ([s for s in suites if s.alone], 1)):
+        with ThreadPoolExecutor(workers) as pool:
+            done += zip(group, pool.map(lambda s: run_shown(s, seed, screen), group))
+    return done
 
 
 def say_again(failing):
@@ -204,6 +281,7 @@ def main(words):
     p.add_argument("suite", nargs="*", help="only these")
     p.add_argument("--nightly", metavar="PART", choices=[*sorted(NIGHTLY), "all"], help="a larger part, or all of them")
     p.add_argument("--seed", type=int, metavar="N", help="the first seed of a nightly part (default: by the date)")
+    p.add_argument("--jobs", type=int, metavar="N", default=min(os.cpu_count() or 1, 4), help="suites at a time (default: the CPUs, at most 4)")
     p.add_argument("--list", action="store_true")
     o = p.parse_args(words)
     if o.list:
@@ -219,23 +297,18 @@ def main(words):
             say(f"no suite {', '.join(sorted(unknown))}; there are: {', '.join(s.name for s in SUITES)}")
             return 125
         suites = [s for s in SUITES if s.name in o.suite]
-    passed = failed = 0
-    failing, begin = [], time.monotonic()
     os.makedirs(BUILD, exist_ok=True)
-    for s in suites:
-        if not exists(s):
-            print(f"=== {s.name}: not in this tree yet")
-            continue
-        print(f"=== {s.name}: {s.what}", flush=True)
-        start = time.monotonic()
-        seed = (seed_of_today() if o.seed is None else o.seed) if o.nightly else None
-        if seed is not None:
-            print(f"seed {seed}; again: ./quire test --nightly {s.name} --seed {seed}", flush=True)
-        outcome = run_suite(s, seed)
-        print(f"=== {s.name}: {outcome.passed} ok, {outcome.failed} not, {time.monotonic() - start:.0f} s", flush=True)
-        passed += outcome.passed
-        failed += outcome.failed
-        failing += [(s.name, line) for line in outcome.failing]
+    begin = time.monotonic()
+    for s in [s for s in suites if not exists(s)]:
+        print(f"=== {s.name}: not in this tree yet")
+    suites = [s for s in suites if exists(s)]
+    try:
+        prepare(suites)
+    except Failure as e:
+        say(str(e))  # and each suite says whether it can do without
+    done = run_all(suites, (seed_of_today() if o.seed is None else o.seed) if o.nightly else None, o.jobs)
+    passed, failed = sum(outcome.passed for _, outcome in done), sum(outcome.failed for _, outcome in done)
+    failing = [(s.name, line) for s, outcome in done for line in outcome.failing]
     print(f"=== all in {(time.monotonic() - begin) / 60:.1f} minutes")
     say_again(failing)
     print(f"{passed} passed, {failed} failed")
