@@ -76,9 +76,14 @@ def need(packages):
             raise Failure(f"apt-get failed (see {log}); by hand: apt-get update && {' '.join(install)}")
 
 
+IN_BUILD = "QUIRE_IN_BUILD"
+
+
 def make(*targets, quiet=True):
     """Builds targets; prints one line of progress for each thing that is made."""
     os.makedirs(BUILD, exist_ok=True)
+    if IN_BUILD in os.environ:  # a recipe's command: who runs make holds the lock
+        return make_locked(targets, quiet)
     with open(os.path.join(BUILD, ".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two commands at once build one after the other
         make_locked(targets, quiet)
@@ -89,7 +94,8 @@ def make_locked(targets, quiet):
     tty = sys.stderr.isatty()
     done = 0
     tail = []
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT)
+    env = {**os.environ, IN_BUILD: "1"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=env)
     for line in process.stdout:
         tail = (tail + [line])[-60:]
         if line.startswith("  ") and line[2:3].isupper():
