@@ -234,6 +234,23 @@ class Ending(unittest.TestCase):
         self.assertEqual(p.wait(30), 0)
         p.communicate()
 
+    def test_several_guests_have_names(self):
+        """exec and stop reach the one that is named, and the newest of all without a name."""
+        guests = [self.guest("--name", name, "--", "sh", "-c", "echo up; sleep 100") for name in ("one", "two")]
+        for p in guests:
+            self.wait_for_output(p)
+        env = {k: v for k, v in os.environ.items() if k != "QUIRE_NAME"}
+        for words, name in ((("--name", "one"), "one"), ((), "two")):
+            done = subprocess.run([QUIRE, "exec", *words, "--", "sh", "-c", f"echo {name} >> /tmp/name; cat /tmp/name"], capture_output=True,
+                                  stdin=subprocess.DEVNULL, timeout=60, cwd=ROOT, env=env)
+            self.assertEqual(done.stdout.decode(), f"{name}\n")
+        for name, p in zip(("one", "two"), guests):
+            self.assertEqual(subprocess.run([QUIRE, "stop", "--name", name], timeout=60, cwd=ROOT).returncode, 0)
+            self.assertEqual(p.wait(30), 0)
+            p.communicate()
+        gone = subprocess.run([QUIRE, "exec", "--name", "one", "--", "true"], capture_output=True, timeout=60, cwd=ROOT)
+        self.assertEqual((gone.returncode, gone.stderr), (125, b"quire: no guest named one is running\n"))
+
     def test_panic_is_125_with_the_reason(self):
         if KERNEL:
             self.skipTest("Quire's own self-test")

@@ -4,6 +4,7 @@
 #include <asm/errno.h>
 #include <hal/log.h>
 #include <mm/commit.h>
+#include <mm/leaf.h>
 #include <mm/migrate.h>
 #include <mm/pagetable.h>
 #include <mm/slab.h>

@@ -12,6 +12,7 @@
  */
 #include "live.h"
 #include <mm/inspect.h>
+#include <mm/leaf.h>
 #include <mm/pagetable.h>
 #include <mm/slab.h>
 #include <mm/swap.h>

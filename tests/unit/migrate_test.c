@@ -2,6 +2,7 @@
 /* Pages move to other frames under everything that uses them. */
 #include "tests.h"
 #include <asm/errno.h>
+#include <mm/leaf.h>
 #include <mm/lru.h>
 #include <mm/migrate.h>
 #include <mm/pagetable.h>

@@ -2,16 +2,17 @@
 """quire attach: a further terminal in the guest that is running."""
 import argparse
 
-from .client import run_session
+from .client import add_name, run_session
 from .common import Failure, say
 
 
 def main(words):
     p = argparse.ArgumentParser(prog="quire attach", description="Opens a shell in the guest that `quire run` started last.",
                                 epilog="example: ./quire attach   # in another terminal; Ctrl-A x leaves")
-    p.parse_args(words)
+    add_name(p)
+    o = p.parse_args(words)
     try:
-        return run_session([], [], "/root", "", "auto")
+        return run_session([], [], "/root", "", "auto", o.name)
     except Failure as e:
         say(str(e))
         return 125

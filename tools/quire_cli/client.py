@@ -2,19 +2,32 @@
 """Talking to a guest that another `quire run` owns."""
 import glob
 import os
+import re
 import selectors
 import signal
 import socket
 
 from . import protocol as P
 from .common import Failure
-from .run_command import RUN_DIR
+from .run_command import NAME, RUN_DIR
 from .session import Interrupted, Session, default_env, program_name, report, signal_socket, terminal_size, use_tty
 
 
-def connect():
-    """A socket to the newest running guest."""
-    for path in sorted(glob.glob(os.path.join(RUN_DIR, "*.sock")), key=os.path.getmtime, reverse=True):
+def add_name(parser):
+    """Which guest is meant, for commands that look for one."""
+    parser.add_argument("--name", metavar="NAME", default=os.environ.get("QUIRE_NAME", ""), help="the last with `quire run --name NAME`")
+
+
+def running(name):
+    """Sockets of the guests with this name, or of all, newest first."""
+    if name and not re.fullmatch(NAME, name):
+        raise Failure(f"'{name}' is no name of a guest")
+    return sorted(glob.glob(os.path.join(RUN_DIR, f"{name}-*.sock" if name else "*.sock")), key=os.path.getmtime, reverse=True)
+
+
+def connect(name):
+    """A socket to the newest running guest of this name, or of any."""
+    for path in running(name):
         s = socket.socket(socket.AF_UNIX)
         try:
             s.connect(os.path.relpath(path) if len(path) > 100 else path)
@@ -25,7 +38,7 @@ def connect():
                 os.unlink(path)  # left by a command that was killed
             except OSError:
                 pass
-    raise Failure("no guest is running; start one with: ./quire run")
+    raise Failure(f"no guest named {name} is running" if name else "no guest is running; start one with: ./quire run")
 
 
 class Gone(Exception):
@@ -35,9 +48,9 @@ class Gone(Exception):
 class Client:
     """One program in a guest that another command owns, with this process's streams."""
 
-    def __init__(self, argv, tty):
+    def __init__(self, argv, tty, name):
         self.argv = argv
-        self.socket = connect()
+        self.socket = connect(name)
         self.session = Session(self.send, tty)
         self.decoder = P.Decoder()
         self.resized = False
@@ -106,7 +119,7 @@ class Client:
         return report(session.result or (0, None))
 
 
-def run_session(argv, env, cwd, user, tty_choice):
+def run_session(argv, env, cwd, user, tty_choice, name):
     tty = use_tty(tty_choice)
     size = terminal_size() if tty else (24, 80)
-    return Client(argv, tty).run(P.run_request(argv, default_env(tty) + env, cwd, user, tty, size))
+    return Client(argv, tty, name).run(P.run_request(argv, default_env(tty) + env, cwd, user, tty, size))

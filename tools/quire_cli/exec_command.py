@@ -2,7 +2,7 @@
 """quire exec: a further program in the guest that is running."""
 import argparse
 
-from .client import run_session
+from .client import add_name, run_session
 from .common import Failure, say
 from .run_command import split_words
 
@@ -10,6 +10,7 @@ from .run_command import split_words
 def main(words):
     p = argparse.ArgumentParser(prog="quire exec", description="Runs PROGRAM in the guest that `quire run` started last.",
                                 epilog="example: ./quire exec -- free")
+    add_name(p)
     p.add_argument("--env", action="append", default=[], metavar="K=V")
     p.add_argument("--cwd", default="")
     p.add_argument("--user", default="")
@@ -21,7 +22,7 @@ def main(words):
     try:
         if not argv:
             raise Failure("exec needs a program: ./quire exec -- PROGRAM")
-        return run_session(argv, o.env, o.cwd, o.user, o.tty)
+        return run_session(argv, o.env, o.cwd, o.user, o.tty, o.name)
     except Failure as e:
         say(str(e))
         return 125

@@ -49,6 +49,7 @@ def main(words):
     p.add_argument("--all", action="store_true")
     p.add_argument("--kernel", choices=["quire", "linux"], default="quire", help="linux: what Debian's kernel shows")
     o = p.parse_args(words)
+    os.environ.setdefault("QUIRE_NAME", f"lab.{os.getpid()}")  # its second terminals reach its own guest
     try:
         if o.list or not (o.name or o.all):
             for n in names():

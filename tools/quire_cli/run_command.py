@@ -2,6 +2,7 @@
 """quire run: boots a guest, runs a program or a shell in it, ends with its status."""
 import argparse
 import os
+import re
 import selectors
 import signal
 import socket
@@ -14,6 +15,7 @@ from .guest import Guest
 from .session import Interrupted, Session, default_env, program_name, report, signal_socket, terminal_size, use_tty
 
 RUN_DIR = os.path.join(BUILD, "run")
+NAME = r"[A-Za-z0-9_.]+"  # of a guest
 
 
 def policies():
@@ -50,6 +52,8 @@ def parser():
     p.add_argument("--append", default="", help="further kernel arguments")
     p.add_argument("--tty", choices=["auto", "yes", "no"], default="auto")
     p.add_argument("--env", action="append", default=[], metavar="K=V")
+    p.add_argument("--name", metavar="NAME", default=os.environ.get("QUIRE_NAME", "") or "guest",
+                   help="for exec, attach and stop, when there are several guests")
     p.add_argument("--cwd", default="")
     p.add_argument("--user", default="")
     p.add_argument("--icount", action="store_true", help="count instructions: one CPU, repeatable")
@@ -72,6 +76,8 @@ def split_words(words):
 
 
 def check(o):
+    if not re.fullmatch(NAME, o.name):
+        raise Failure(f"--name {o.name}: letters, digits, _ and . only")
     o.ram = parse_size(o.ram)
     if o.ram < 4 << 20:
         raise Failure(f"--ram {o.ram >> 20}M is too small: a guest needs 4M to start, 8M for a shell")
@@ -122,7 +128,7 @@ class Runner:
 
     def listen(self):
         os.makedirs(RUN_DIR, exist_ok=True)
-        self.path = os.path.join(RUN_DIR, f"{os.getpid()}.sock")
+        self.path = os.path.join(RUN_DIR, f"{self.o.name}-{os.getpid()}.sock")
         self.listener = socket.socket(socket.AF_UNIX)
         # A relative name: socket addresses are short.
         self.listener.bind(os.path.relpath(self.path) if len(self.path) > 100 else self.path)

@@ -3,16 +3,17 @@
 import argparse
 
 from . import protocol as P
-from .client import connect
+from .client import add_name, connect
 from .common import Failure, say
 
 
 def main(words):
     p = argparse.ArgumentParser(prog="quire stop", description="Powers off the guest that `quire run` started last.",
                                 epilog="example: ./quire stop")
-    p.parse_args(words)
+    add_name(p)
+    o = p.parse_args(words)
     try:
-        with connect() as s:
+        with connect(o.name) as s:
             s.sendall(P.frame(P.POWEROFF, 0))
             while s.recv(4096):
                 pass

@@ -220,7 +220,7 @@ def run_suite(suite, seed, write):
     outcome = Outcome()
     try:
         prepare([suite])
-        env = dict(os.environ, PYTHONPATH=os.path.join(ROOT, "tools"), PYTHONUNBUFFERED="1")
+        env = dict(os.environ, PYTHONPATH=os.path.join(ROOT, "tools"), PYTHONUNBUFFERED="1", QUIRE_NAME=suite.name)
         if seed is not None:
             env["QUIRE_SEED"] = str(seed)
         if suite.oracle:
