@@ -53,8 +53,8 @@ void traps_load(void)
 /* Page-fault error code bits: P W U RSVD I. */
 static unsigned access_of(u64 error)
 {
-	return (error & 1 ? FAULT_PRESENT : 0) | (error & 2 ? FAULT_WRITE : 0) | (error & 4 ? FAULT_USER : 0) |
-	       (error & 16 ? FAULT_EXEC : 0);
+	_Static_assert(FAULT_PRESENT == 1 && FAULT_WRITE == 2 && FAULT_USER == 4 && FAULT_EXEC == 16, "as the CPU has them");
+	return (unsigned)error & (FAULT_PRESENT | FAULT_WRITE | FAULT_USER | FAULT_EXEC);
 }
 
 struct extable_entry {

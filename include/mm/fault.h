@@ -8,10 +8,11 @@
 struct region;
 struct space;
 
-#define FAULT_WRITE   (1u << 0)
-#define FAULT_EXEC    (1u << 1)
+/* In the order of x86's error code, which needs no conversion then. */
+#define FAULT_PRESENT (1u << 0) /* the entry was present: a matter of rights */
+#define FAULT_WRITE   (1u << 1)
 #define FAULT_USER    (1u << 2) /* the CPU was in user mode */
-#define FAULT_PRESENT (1u << 3) /* the entry was present: a matter of rights */
+#define FAULT_EXEC    (1u << 4)
 
 enum fault_kind {
 	FAULT_MAPPED, /* done: repeat the access */

@@ -171,6 +171,9 @@ void frame_add_range(paddr_t start, paddr_t end, unsigned node);
  * ALLOC_IO and up to OOM_MAX_ORDER it rather ends a process than fails (mm/oom.h).
  * Source: Knuth, TAOCP 1, 2.5 (buddy system). No locks required; not from interrupts. */
 struct frame *frame_alloc(unsigned order, unsigned alloc, enum frame_kind kind);
+/* The same for one page with ALLOC_PAGE, of kind FRAME_ANON; zeroed or not. NULL: only waiting helps. */
+struct frame *frame_alloc_page(void);
+struct frame *frame_alloc_zeroed_page(void);
 
 /* Gives back a block that frame_alloc returned, whatever its reference count. */
 void frame_free(struct frame *f, unsigned order);

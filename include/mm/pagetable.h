@@ -185,27 +185,7 @@ bool frame_is_quiet(struct frame *f, u32 others);
 /* Makes every migrating entry of f map `to` as it mapped f; chain and references go over. to == f: as before. */
 void walk_back_resume(struct frame *f, struct frame *to);
 
-/* ---- walking down (walk.c) ---- */
-
-/* A locked leaf table and the entry in it. */
-struct leaf {
-	struct frame *upper;  /* the level-2 table */
-	pte_t *upper_entry;   /* in it, the one that leads to `table` */
-	struct frame *table;
-	pte_t *entry;
-	unsigned index;
-	bool is_shared;       /* upper_entry has W off */
-};
-
-/* How many places name the page in swap that the locked leaf l names by e, each sharer of a shared table counted; of
- * very many roughly. Unlocks l. */
-u64 swapped_sharers(pte_t e, struct leaf *l);
-
-/* Finds and locks the leaf table for addr as it is. False: there is none. Space lock held (read). */
-bool leaf_lock(struct space *s, uaddr_t addr, struct leaf *l);
-/* Finds or makes it, unshared, and locks it. 0 or -ENOMEM. Space lock held (read); may sleep. */
-int leaf_lock_exclusive(struct space *s, uaddr_t addr, struct leaf *l);
-static inline void leaf_unlock(struct leaf *l) { table_unlock_leaf(l->table); }
+/* ---- walking down (walk.c); leaf tables and their entries: mm/leaf.h ---- */
 
 /* The level-2 table for addr, existing or made; not locked. NULL: none / no memory. */
 struct frame *upper_find(struct space *s, uaddr_t addr);
@@ -221,22 +201,6 @@ enum range_look {
 	RANGE_UNKNOWN,
 };
 enum range_look range_look(struct space *s, uaddr_t start, uaddr_t end, struct frame **table);
-
-/* Sets an empty entry to map f (a reference is taken over), links the slot, counts kind in the table
- * and the space. The leaf is exclusive and locked; companion rules as slot_link. */
-void leaf_map(struct space *s, struct leaf *l, struct frame *f, u64 bits, enum rss_kind kind);
-/* May a page of a file be mapped without being asked for? The trigger of read-ahead may not. */
-static inline bool frame_is_ready(const struct frame *f)
-{
-	return (frame_flags(f) & (FRAME_UPTODATE | FRAME_BUSY | FRAME_READAHEAD)) == FRAME_UPTODATE;
-}
-/* Maps those of nr neighbouring pages of one file that are there and ready, and whose entries, from `index`
- * on, are empty; takes references and counts them (around.c). The leaf is exclusive and locked and has a
- * companion; the pages cannot leave the file meanwhile. */
-void leaf_map_around(struct space *s, struct leaf *l, unsigned index, struct frame *const *pages, unsigned nr, u64 bits,
-                     enum rss_kind kind);
-/* The same for a special entry. */
-void leaf_map_special(struct leaf *l, pfn_t pfn, u64 bits);
 
 /* ---- shared tables (share.c) ---- */
 

@@ -16,6 +16,8 @@ struct frame;
  * anonymous one is mapped first. Whether it was evicted lately follows from its place: file and index, or
  * the swap entry. */
 void lru_add(struct frame *f);
+/* The same for a page of anonymous memory that never was in swap, and that nobody knows yet. */
+void lru_add_new(struct frame *f);
 /* It leaves the index (tree lock held), or loses its last reference. Nothing, if it is on no list. */
 void lru_remove(struct frame *f);
 /* The same for several that nobody refers to any more. */

@@ -66,7 +66,7 @@ static void replace_entry(struct space *s, struct region *r, uaddr_t addr, struc
 	if (!pte_is_special(e) && old->kind == FRAME_ANON) { /* one anonymous page for another: no count changes */
 		slot_unlink(old, l->table, l->index);
 		slot_link_first(copy, l->table, l->index);
-		hal_entry_store(l->entry, pte_make(frame_pfn(copy), written_rights(r)));
+		hal_entry_store(l->entry, pte_make_frame(copy, written_rights(r)));
 		frame_put_user(old);
 		return;
 	}
@@ -77,7 +77,7 @@ static void replace_entry(struct space *s, struct region *r, uaddr_t addr, struc
 		__atomic_fetch_sub(&s->rss[kind], 1, __ATOMIC_RELAXED);
 	}
 	l->table->nr_entries--;
-	leaf_map(s, l, copy, written_rights(r), RSS_ANON);
+	leaf_map_first(s, l, copy, written_rights(r), RSS_ANON);
 	if (!pte_is_special(e))
 		frame_put_user(old);
 }
@@ -94,7 +94,7 @@ static struct fault_verdict copy_with(struct space *s, struct region *r, uaddr_t
 		trace_point(TRACE_COPY, addr, pte_pfn(e), frame_pfn(copy), 0);
 	}
 	replace_entry(s, r, addr, l, e, copy);
-	lru_add(copy);
+	lru_add_new(copy);
 	leaf_unlock(l);
 	return VERDICT_MAPPED;
 }
@@ -111,7 +111,7 @@ struct fault_verdict fault_write_present(struct space *s, struct region *r, uadd
 			return write_in_place(l, e, addr, r);
 		}
 	}
-	struct frame *copy = frame_alloc(0, ALLOC_PAGE, FRAME_ANON);
+	struct frame *copy = frame_alloc_page();
 	if (likely(copy))
 		return copy_with(s, r, addr, l, e, copy);
 	leaf_unlock(l);

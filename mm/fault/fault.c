@@ -37,14 +37,14 @@ static struct fault_verdict grant_rights(struct region *r, struct leaf *l, pte_t
 
 /* Locks the entry for addr: the space's own, or one in a shared table that names a page in swap, which is brought
  * in for all sharers. 0 or -ENOMEM. */
-static inline int lock_entry(struct space *s, uaddr_t addr, struct leaf *l)
+static inline __attribute__((always_inline)) int lock_entry(struct space *s, uaddr_t addr, struct leaf *l)
 {
 	if (unlikely(READ_ONCE(s->rss[RSS_SWAP])) && leaf_lock(s, addr, l)) {
 		if (!l->is_shared || pte_is_swap(hal_entry_load(l->entry)))
 			return 0;
 		leaf_unlock(l);
 	}
-	return leaf_lock_exclusive(s, addr, l);
+	return likely(leaf_lock_fast(s, addr, l)) ? 0 : leaf_lock_exclusive(s, addr, l);
 }
 
 struct fault_verdict fault_wait(struct leaf *l, struct frame *f)
@@ -57,7 +57,7 @@ struct fault_verdict fault_wait(struct leaf *l, struct frame *f)
 	return VERDICT_RETRY;
 }
 
-static inline struct fault_verdict fault_in(struct space *s, struct region *r, uaddr_t addr, unsigned access)
+static inline __attribute__((always_inline)) struct fault_verdict fault_in(struct space *s, struct region *r, uaddr_t addr, unsigned access)
 {
 	struct leaf l;
 	if (unlikely(r->flags & REGION_SPECIAL))
@@ -70,8 +70,10 @@ static inline struct fault_verdict fault_in(struct space *s, struct region *r, u
 			leaf_unlock(&l);
 			return VERDICT_SIGNAL(SIGBUS, BUS_ADRERR); /* what was written here may be lost */
 		}
-		if (likely(!r->mapping))
-			return fault_anon(s, r, addr, access, &l);
+		if (likely(!r->mapping)) {
+			struct frame *f = access & FAULT_WRITE ? frame_alloc_zeroed_page() : NULL;
+			return likely(f) ? fault_map_new(s, r, &l, f) : fault_anon(s, r, addr, access, &l);
+		}
 		leaf_unlock(&l);
 		return fault_file(s, r, addr, access);
 	}
@@ -95,13 +97,15 @@ static __attribute__((noinline)) void lock_mapped(struct space *s, struct region
 	lock_entries(s, max(start, r->start), min(end, r->end), true);
 }
 
-struct fault_verdict fault_region(struct space *s, struct region *r, uaddr_t addr, unsigned access)
+static inline __attribute__((always_inline)) struct fault_verdict fault_and_lock(struct space *s, struct region *r, uaddr_t addr, unsigned access)
 {
 	struct fault_verdict v = fault_in(s, r, addr, access);
 	if (unlikely(r->flags & REGION_LOCKED))
 		lock_mapped(s, r, addr);
 	return v;
 }
+
+struct fault_verdict fault_region(struct space *s, struct region *r, uaddr_t addr, unsigned access) { return fault_and_lock(s, r, addr, access); }
 
 static bool access_is_allowed(const struct region *r, unsigned access)
 {
@@ -112,7 +116,7 @@ static bool access_is_allowed(const struct region *r, unsigned access)
 	return region_is_accessible(r);
 }
 
-static struct fault_verdict fault_locked(struct space *s, uaddr_t addr, unsigned access)
+static inline __attribute__((always_inline)) struct fault_verdict fault_locked(struct space *s, uaddr_t addr, unsigned access)
 {
 	struct region *r = region_lookup(s, addr);
 	if (unlikely(!r || r->start > addr)) {
@@ -129,7 +133,7 @@ static struct fault_verdict fault_locked(struct space *s, uaddr_t addr, unsigned
 	}
 	if (unlikely(!access_is_allowed(r, access)))
 		return VERDICT_SIGNAL(SIGSEGV, SEGV_ACCERR);
-	return fault_region(s, r, addr, access);
+	return fault_and_lock(s, r, addr, access);
 }
 
 struct fault_verdict fault_handle(struct space *s, uaddr_t addr, unsigned access)

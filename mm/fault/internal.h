@@ -7,9 +7,12 @@
 #include <asm/siginfo.h>
 #include <asm/signal.h>
 #include <mm/fault.h>
+#include <mm/leaf.h>
 #include <mm/mapping.h>
 #include <mm/pagetable.h>
+#include <mm/reclaim.h>
 #include <mm/region.h>
+#include <mm/stat.h>
 #include <mm/writeback.h>
 
 #define VERDICT_MAPPED ((struct fault_verdict){ .kind = FAULT_MAPPED })
@@ -38,7 +41,18 @@ static inline void mark_written(struct mapping *m, struct frame *f)
 		frame_set_flags(f, FRAME_DIRTY);
 }
 
-/* An absent entry of an anonymous region (anon.c). The leaf is exclusive and locked; unlocks it. */
+/* Maps a new, zeroed frame for a write. The leaf is exclusive and locked; unlocks it. */
+static inline __attribute__((always_inline)) struct fault_verdict fault_map_new(struct space *s, struct region *r, struct leaf *l, struct frame *f)
+{
+	f->flags = FRAME_UPTODATE;
+	leaf_map_first(s, l, f, rights_of(r->flags, r->flags & REGION_WRITE) | PTE_ACCESSED | PTE_DIRTY, RSS_ANON);
+	lru_add_new(f);
+	leaf_unlock(l);
+	stat_add(STAT_PGZERO, 1);
+	return VERDICT_MAPPED;
+}
+
+/* An absent entry of an anonymous region that is read, or written to while no frame is free (anon.c). The leaf is exclusive and locked; unlocks it. */
 struct fault_verdict fault_anon(struct space *s, struct region *r, uaddr_t addr, unsigned access, struct leaf *l);
 /* An absent entry of a file or shmem region (file.c). The leaf is not locked. */
 struct fault_verdict fault_file(struct space *s, struct region *r, uaddr_t addr, unsigned access);

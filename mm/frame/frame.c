@@ -28,9 +28,15 @@ unsigned frame_node_count;
 struct cpu_pcps frame_pcps[HAL_MAX_CPUS];
 
 static u64 max_pfn, total_pages;
-static unsigned charged_allocs; /* ALLOC_*: those that are for a memory group */
+unsigned frame_long_way; /* atomic: allocations with one of these ALLOC_*: charged, or all while failures are injected */
 
-void frame_charge_allocs(unsigned alloc) { WRITE_ONCE(charged_allocs, alloc); }
+#define CHARGED_ALLOCS (ALLOC_ACCOUNT | ALLOC_GROUP_MASK)
+
+void frame_charge_allocs(unsigned alloc)
+{
+	__atomic_fetch_and(&frame_long_way, ~CHARGED_ALLOCS, __ATOMIC_RELAXED);
+	__atomic_fetch_or(&frame_long_way, alloc & CHARGED_ALLOCS, __ATOMIC_RELAXED);
+}
 
 /* Kinds with a gauge of their own here; the others are counted by their owners. */
 #define COUNTED_KINDS (1u << FRAME_STACK | 1u << FRAME_COMPANION | 1u << FRAME_KERNEL | 1u << FRAME_SPECIAL)
@@ -213,7 +219,7 @@ static struct frame *take_hard(unsigned order, unsigned alloc)
 static __attribute__((noinline)) struct frame *alloc_slow(unsigned order, unsigned alloc, enum frame_kind kind)
 {
 	struct frame *f = NULL;
-	s32 group = alloc & READ_ONCE(charged_allocs) ? mem_group_charge_alloc(order, alloc, kind) : 0;
+	s32 group = alloc & READ_ONCE(frame_long_way) ? mem_group_charge_alloc(order, alloc, kind) : 0;
 	if (group >= 0 && !inject_strikes(INJECT_FRAMES)) {
 		f = take(order, alloc);
 		if (!f)
@@ -246,22 +252,43 @@ static __attribute__((noinline)) struct frame *alloc_slow(unsigned order, unsign
 	return f;
 }
 
-struct frame *frame_alloc(unsigned order, unsigned alloc, enum frame_kind kind)
+/* From the CPU's stack for pages of mobility m; NULL: the long way. */
+static inline struct frame *alloc_fast(unsigned alloc, enum frame_mobility m, enum frame_kind kind)
 {
 	unsigned cpu = hal_cpu_id();
-	struct pcp *p = &frame_pcps[cpu].of[alloc_mobility(alloc)];
+	struct pcp *p = &frame_pcps[cpu].of[m];
 	struct frame *f = p->top;
-	if (unlikely(order || !f || alloc & READ_ONCE(charged_allocs) || READ_ONCE(inject_countdown) >= 0))
-		return alloc_slow(order, alloc, kind);
+	if (unlikely(!f || (alloc | ALLOC_ANY) & READ_ONCE(frame_long_way)))
+		return NULL;
 	p->top = f->next_free;
 	p->nr--;
 	frame_prepare(f, 0, kind);
 	mm_stat_cpus[cpu].count[STAT_PGALLOC]++;
-	if (unlikely(COUNTED_KINDS & 1u << kind))
-		count_kind(kind, 1);
 	if (alloc & ALLOC_ZERO)
 		hal_page_zero(frame_pfn(f));
 	return f;
+}
+
+struct frame *frame_alloc(unsigned order, unsigned alloc, enum frame_kind kind)
+{
+	struct frame *f = likely(!order) ? alloc_fast(alloc, alloc_mobility(alloc), kind) : NULL;
+	if (unlikely(!f))
+		return alloc_slow(order, alloc, kind);
+	if (unlikely(COUNTED_KINDS & 1u << kind))
+		count_kind(kind, 1);
+	return f;
+}
+
+struct frame *frame_alloc_zeroed_page(void)
+{
+	struct frame *f = alloc_fast(ALLOC_PAGE | ALLOC_ZERO, FRAME_MOVABLE, FRAME_ANON);
+	return likely(f) ? f : alloc_slow(0, ALLOC_PAGE | ALLOC_ZERO, FRAME_ANON);
+}
+
+struct frame *frame_alloc_page(void)
+{
+	struct frame *f = alloc_fast(ALLOC_PAGE, FRAME_MOVABLE, FRAME_ANON);
+	return likely(f) ? f : alloc_slow(0, ALLOC_PAGE, FRAME_ANON);
 }
 
 static __attribute__((noinline)) void free_block(struct frame *f, unsigned order)

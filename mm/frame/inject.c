@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The countdown of mm/inject.h. */
+#include "internal.h"
 #include <hal/time.h>
 #include <mm/host.h>
 #include <mm/inject.h>
@@ -12,25 +13,39 @@ static bool struck;
 static unsigned random_one_in; /* 0: the countdown */
 static u64 random_state;       /* atomic */
 
-void inject_failure(unsigned kinds, long n, const struct host_context *who)
+/* Allocations look at frame_long_way first. */
+static void start(long n)
+{
+	WRITE_ONCE(inject_countdown, n);
+	__atomic_fetch_or(&frame_long_way, ALLOC_ANY, __ATOMIC_RELAXED);
+}
+
+void inject_stop(void)
 {
 	WRITE_ONCE(inject_countdown, -1);
+	__atomic_fetch_and(&frame_long_way, ~ALLOC_ANY, __ATOMIC_RELAXED);
+}
+
+void inject_failure(unsigned kinds, long n, const struct host_context *who)
+{
+	inject_stop();
 	WRITE_ONCE(random_one_in, 0);
 	counted_kinds = kinds;
 	counted_for = who;
 	WRITE_ONCE(struck, false);
-	WRITE_ONCE(inject_countdown, n);
+	if (n >= 0)
+		start(n);
 }
 
 void inject_random(unsigned one_in, u64 seed)
 {
-	WRITE_ONCE(inject_countdown, -1);
+	inject_stop();
 	WRITE_ONCE(random_one_in, one_in);
 	WRITE_ONCE(random_state, seed);
-	WRITE_ONCE(inject_countdown, one_in ? 0 : -1);
+	if (one_in)
+		start(0);
 }
 
-void inject_stop(void) { WRITE_ONCE(inject_countdown, -1); }
 bool inject_struck(void) { return READ_ONCE(struck); }
 
 static bool random_strikes(unsigned one_in)

@@ -32,6 +32,9 @@ extern struct node frame_nodes[FRAME_MAX_NODES];
 extern unsigned frame_node_count;
 extern struct cpu_pcps frame_pcps[HAL_MAX_CPUS];
 
+#define ALLOC_ANY (1u << 15) /* what every allocation has, to frame_long_way */
+extern unsigned frame_long_way;
+
 /* buddy.c; node->lock held. A block for m, from another kind of page block when there is none; NULL: nothing
  * of this order or above. */
 struct frame *buddy_take(struct node *n, unsigned order, enum frame_mobility m);

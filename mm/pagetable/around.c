@@ -5,6 +5,7 @@
  * to page, which is pinned meanwhile.
  */
 #include "internal.h"
+#include <mm/leaf.h>
 #include <mm/stat.h>
 
 struct heads {

@@ -5,6 +5,7 @@
  * entry by entry. All tables are reserved before, so that moving cannot fail.
  */
 #include "internal.h"
+#include <mm/leaf.h>
 
 /* Does the leaf table at base move whole? */
 static bool moves_whole(uaddr_t base, uaddr_t from, uaddr_t to, u64 len)

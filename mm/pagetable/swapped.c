@@ -9,6 +9,7 @@
  * Locking: the leaf table, then the slot, then the frame's chain.
  */
 #include "internal.h"
+#include <mm/leaf.h>
 #include <mm/swap.h>
 
 void swapped_link(pte_t e, struct frame *table, unsigned index)

@@ -9,6 +9,7 @@
  * any more is harmless to take (see mm/frame.h).
  */
 #include "internal.h"
+#include <mm/leaf.h>
 #include <mm/stat.h>
 
 static inline pte_t *entry_at(struct frame *table, uaddr_t addr, unsigned level)
@@ -102,37 +103,6 @@ bool leaf_lock(struct space *s, uaddr_t addr, struct leaf *l)
 	return l->upper && leaf_lock_below(l, addr);
 }
 
-/* The usual case of leaf_lock_exclusive: every table is there and the last is the space's own. */
-static inline bool leaf_lock_fast(struct space *s, uaddr_t addr, struct leaf *l)
-{
-	pte_t *entry = hal_frame_ptr(s->root_pfn);
-	pte_t e;
-	for (unsigned level = HAL_LEVELS; level > 2; level--) {
-		e = hal_entry_load(&entry[table_index(addr, level)]);
-		if (unlikely(pte_is_none(e)))
-			return false;
-		entry = hal_frame_ptr(pte_pfn(e));
-	}
-	entry += table_index(addr, 2);
-	pte_t up = hal_entry_load(entry);
-	if (unlikely(!pte_is_writable(up)))
-		return false;
-	struct frame *t = pte_frame(up);
-	table_lock_leaf(t);
-	pte_t again = hal_entry_load(entry);
-	if (unlikely((again.bits ^ up.bits) & ~PTE_ACCESSED)) {
-		table_unlock_leaf(t);
-		return false;
-	}
-	l->upper = pte_frame(e);
-	l->upper_entry = entry;
-	l->table = t;
-	l->index = table_index(addr, 1);
-	l->entry = (pte_t *)hal_frame_ptr(pte_pfn(up)) + l->index;
-	l->is_shared = false;
-	return true;
-}
-
 static __attribute__((noinline)) int leaf_lock_slow(struct space *s, uaddr_t addr, struct leaf *l)
 {
 	for (;;) {
@@ -182,11 +152,12 @@ uaddr_t leaf_next(struct space *s, uaddr_t addr, uaddr_t end)
 
 void leaf_map(struct space *s, struct leaf *l, struct frame *f, u64 bits, enum rss_kind kind)
 {
+	if (READ_ONCE(f->refs) == 1 && !READ_ONCE(f->nr_slots)) {
+		leaf_map_first(s, l, f, bits, kind);
+		return;
+	}
 	DEBUG_ASSERT(!l->is_shared && pte_is_none(hal_entry_load(l->entry)));
-	if (READ_ONCE(f->refs) == 1 && !READ_ONCE(f->nr_slots))
-		slot_link_first(f, l->table, l->index);
-	else
-		slot_link(f, l->table, l->index);
+	slot_link(f, l->table, l->index);
 	l->table->nr_entries++;
 	l->table->rss[kind]++;
 	__atomic_fetch_add(&s->rss[kind], 1, __ATOMIC_RELAXED);

@@ -7,6 +7,7 @@
  * allocates and cannot fail.
  */
 #include "trail.h"
+#include <mm/leaf.h>
 #include <mm/reclaim.h>
 #include <mm/stat.h>
 

@@ -213,6 +213,7 @@ void lru_insert(struct lru *l, struct frame *f)
 }
 
 void lru_add(struct frame *f) { lru_insert(lru_of(f), f); }
+void lru_add_new(struct frame *f) { insert(&mem_group_at(f->group)->lru.lru[LRU_ANON], f, NULL); }
 
 #define FLAGS_OF_LISTS (FRAME_LRU | FRAME_WAS_ACTIVE | FRAME_REFAULT | FRAME_WANTED | LRU_LIST_MASK | LRU_EPOCH | LRU_POLICY_MASK)
 

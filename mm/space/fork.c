@@ -9,6 +9,7 @@
  * before the child may run.
  */
 #include "internal.h"
+#include <mm/leaf.h>
 #include <mm/stat.h>
 #include <mm/trace.h>
 

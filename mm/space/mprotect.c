@@ -24,13 +24,16 @@ static int charge_new_writable(struct space *s, struct region *r, u32 flags, u64
 	return space_commit_charge(s, nr) ? -ENOMEM : 1;
 }
 
-/* Changes [start, end), which lies within r; *out = the region that holds it afterwards. */
-static int protect_one(struct space *s, struct region *r, uaddr_t start, uaddr_t end, u32 rights, struct region **out)
+/* Changes [start, end), which lies within r; *out = the region that holds it afterwards. is_alone: region_is_alone(). */
+static inline __attribute__((always_inline)) int protect_one(struct space *s, struct region *r, uaddr_t start, uaddr_t end, u32 rights,
+                                                             struct region **out, bool is_alone)
 {
 	u32 old = r->flags, flags = (old & ~(REGION_READ | REGION_WRITE | REGION_EXEC)) | rights;
 	u64 nr = (end - start) >> PAGE_SHIFT;
 	struct region_spares sp = { 0 };
 	*out = r;
+	if (!is_allowed(old, rights))
+		return -EACCES;
 	if (flags == old)
 		return 0;
 	int charged = charge_new_writable(s, r, flags, nr);
@@ -38,7 +41,7 @@ static int protect_one(struct space *s, struct region *r, uaddr_t start, uaddr_t
 		return charged;
 	if (charged)
 		flags |= REGION_ACCOUNT;
-	unsigned cuts = region_reflag_cuts(r, start, end, flags);
+	unsigned cuts = is_alone ? 0 : region_reflag_cuts(r, start, end, flags);
 	if (cuts && (s->nr_regions >= mm_tunables.max_map_count || spares_reserve(&sp, cuts)))
 		goto no_memory;
 	struct frame *table;
@@ -46,7 +49,10 @@ static int protect_one(struct space *s, struct region *r, uaddr_t start, uaddr_t
 	if (look == RANGE_UNKNOWN && range_unshare(s, start, end, false))
 		goto no_memory;
 
-	*out = region_reflag(s, r, start, end, flags, &sp);
+	if (is_alone)
+		r->flags = flags;
+	else
+		*out = region_reflag(s, r, start, end, flags, &sp);
 	account_reflag(s, old, flags, nr);
 	if (look == RANGE_OWN)
 		protect_leaf(s, table, start, end, flags);
@@ -64,9 +70,9 @@ no_memory:
 	return -ENOMEM;
 }
 
-static int mprotect_locked(struct space *s, uaddr_t start, uaddr_t end, u32 prot)
+/* Several regions, or parts of them. */
+static __attribute__((noinline)) int protect_regions(struct space *s, struct region *r, uaddr_t start, uaddr_t end, u32 prot)
 {
-	struct region *r = region_lookup(s, start);
 	if (!r || r->start >= end)
 		return -ENOMEM;
 	if (prot & PROT_GROWSDOWN) {
@@ -82,10 +88,8 @@ static int mprotect_locked(struct space *s, uaddr_t start, uaddr_t end, u32 prot
 	for (uaddr_t at = start; at < end;) {
 		if (!r || r->start > at)
 			return -ENOMEM;
-		if (!is_allowed(r->flags, rights))
-			return -EACCES;
 		uaddr_t to = min(r->end, end);
-		int err = protect_one(s, r, at, to, rights, &r);
+		int err = protect_one(s, r, at, to, rights, &r, false);
 		if (err)
 			return err;
 		at = to;
@@ -95,20 +99,39 @@ static int mprotect_locked(struct space *s, uaddr_t start, uaddr_t end, u32 prot
 	return 0;
 }
 
-int space_mprotect(struct space *s, uaddr_t addr, u64 len, u32 prot)
+static inline int mprotect_locked(struct space *s, uaddr_t start, uaddr_t end, u32 prot)
+{
+	struct region *r = region_lookup(s, start);
+	if (likely(r && region_is_alone(r, start, end) && !(prot & (PROT_GROWSDOWN | PROT_GROWSUP))))
+		return protect_one(s, r, start, end, prot_flags(prot), &r, true);
+	return protect_regions(s, r, start, end, prot);
+}
+
+#define PROT_RWX (PROT_READ | PROT_WRITE | PROT_EXEC)
+
+/* In the order in which Linux looks at them. 1: there is something to do. */
+static __attribute__((noinline)) int check_arguments(uaddr_t addr, u64 len, u32 prot)
 {
 	u32 grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP);
 	if (grows == (PROT_GROWSDOWN | PROT_GROWSUP) || (addr & ~PAGE_MASK))
 		return -EINVAL;
 	if (!len)
 		return 0;
-	len = PAGE_ALIGN_UP(len);
-	if (addr + len <= addr)
+	if (addr + PAGE_ALIGN_UP(len) <= addr)
 		return -ENOMEM;
-	if (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM | PROT_GROWSDOWN | PROT_GROWSUP))
-		return -EINVAL;
+	return prot & ~(PROT_RWX | PROT_SEM | PROT_GROWSDOWN | PROT_GROWSUP) ? -EINVAL : 1;
+}
+
+int space_mprotect(struct space *s, uaddr_t addr, u64 len, u32 prot)
+{
+	uaddr_t end = addr + PAGE_ALIGN_UP(len);
+	if (unlikely(prot & ~PROT_RWX || addr & ~PAGE_MASK || end <= addr)) {
+		int check = check_arguments(addr, len, prot);
+		if (check <= 0)
+			return check;
+	}
 	rwlock_write(&s->lock);
-	int err = mprotect_locked(s, addr, addr + len, prot);
+	int err = mprotect_locked(s, addr, end, prot);
 	rwlock_write_unlock(&s->lock);
 	return err;
 }

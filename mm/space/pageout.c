@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* MADV_PAGEOUT: a range's private pages go to swap now. Those that others map too stay, as on Linux. */
 #include "internal.h"
+#include <mm/leaf.h>
 #include <mm/swap.h>
 
 /* The busy frame that the entry maps alone, with a reference, or NULL. */

@@ -4,6 +4,7 @@
 #include <asm/signal.h>
 #include <lib/string.h>
 #include <mm/fault.h>
+#include <mm/leaf.h>
 
 /* In regions without any of the flags `except`. */
 static int populate(struct space *s, uaddr_t start, uaddr_t end, bool want_write, u32 except)

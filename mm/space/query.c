@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Questions about a range, and msync, which change no mapping: mincore, msync, pagemap. */
 #include "internal.h"
+#include <mm/leaf.h>
 #include <mm/swap.h>
 
 static bool page_is_resident(struct space *s, struct region *r, uaddr_t addr)

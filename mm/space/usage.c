@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a region really uses, page by page: the figures of /proc/PID/smaps. */
 #include "internal.h"
+#include <mm/leaf.h>
 
 /* How often f is mapped. The leaf table `t` at hand is locked, so its own share is read directly; for
  * more slots the chain is walked without the lock. */

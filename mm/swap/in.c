@@ -5,6 +5,7 @@
  * Source: the scheme of Linux's VMA-based swap read-ahead (Huang et al., 2017).
  */
 #include "internal.h"
+#include <mm/leaf.h>
 #include <mm/host.h>
 #include <mm/reclaim.h>
 #include <mm/turn.h>
