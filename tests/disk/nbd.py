@@ -110,12 +110,13 @@ class Disk:
         f.write(struct.pack(">IIQ", 0x67446698, error, handle) + data)
         f.flush()
 
-    def release(self, for_good):
-        """What is held is answered now; for_good: and nothing more is held (QEMU has sixteen requests under way and
-        keeps the others back)."""
+    def release(self, for_good, end=1 << 63):
+        """What is held of sectors below end is answered now; for_good: and nothing more is held (QEMU has sixteen requests
+        under way and keeps the others back)."""
         with self.lock:
             self.stalls = [] if for_good else self.stalls
-            held, self.held = self.held, []
+            held = [h for h in self.held if h[2] < end * 512]
+            self.held = [h for h in self.held if h[2] >= end * 512]
             for f, handle, offset, length in held:
                 self.answer(f, READ, handle, offset, length, b"")
 
