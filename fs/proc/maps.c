@@ -181,3 +181,25 @@ int process_smaps_rollup(struct seq *s, struct pseudo_node *n)
 	show_usage(s, &sum, true, parts);
 	return 0;
 }
+
+/* What to forget the use of; 5: VmHWM. */
+enum { REFS_ALL = 1, REFS_ANONYMOUS, REFS_FILES, REFS_SOFT_DIRTY, REFS_HIWATER };
+
+int store_clear_refs(struct pseudo_node *n, char *text, size_t len)
+{
+	s64 what;
+	int err = pseudo_parse_int(text, &what);
+	if (err)
+		return err;
+	if (what < REFS_ALL || what > REFS_HIWATER || what == REFS_SOFT_DIRTY)
+		return -EINVAL;
+	struct space *s = node_space(n);
+	if (!s)
+		return 0; /* a kernel thread's, or of one that is gone */
+	if (what == REFS_HIWATER)
+		space_reset_hiwater(s);
+	else
+		space_clear_refs(s, what != REFS_FILES, what != REFS_ANONYMOUS);
+	space_put(s);
+	return 0;
+}

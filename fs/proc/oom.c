@@ -35,23 +35,10 @@ int show_oom_score_adj(struct seq *s, struct pseudo_node *n)
 	return 0;
 }
 
-/* A number that no int holds is told from what is no number. */
-static int parse_int(const char *text, s64 *v)
-{
-	if (!pseudo_parse_value(text, v))
-		return *v == (s32)*v ? 0 : -ERANGE;
-	while (*text == ' ' || *text == '\t' || *text == '\n' || *text == '-')
-		text++;
-	const char *digits = text;
-	while (*text >= '0' && *text <= '9')
-		text++;
-	return text > digits && (!*text || *text == '\n') ? -ERANGE : -EINVAL;
-}
-
 int store_oom_score_adj(struct pseudo_node *n, char *text, size_t len)
 {
 	s64 v;
-	int err = parse_int(text, &v);
+	int err = pseudo_parse_int(text, &v);
 	if (err)
 		return err;
 	if (v < OOM_SCORE_ADJ_MIN || v > OOM_SCORE_ADJ_MAX)
@@ -74,7 +61,7 @@ int show_oom_adj(struct seq *s, struct pseudo_node *n)
 int store_oom_adj(struct pseudo_node *n, char *text, size_t len)
 {
 	s64 v;
-	int err = parse_int(text, &v);
+	int err = pseudo_parse_int(text, &v);
 	if (err)
 		return err;
 	if ((v < OLD_MIN || v > OLD_MAX) && v != OLD_NEVER)

@@ -110,12 +110,15 @@ int process_status(struct seq *s, struct pseudo_node *n);
 int process_maps(struct seq *s, struct pseudo_node *n, u64 *cursor);
 int process_smaps(struct seq *s, struct pseudo_node *n, u64 *cursor);
 int process_smaps_rollup(struct seq *s, struct pseudo_node *n);
+int store_clear_refs(struct pseudo_node *n, char *text, size_t len);
 int process_cmdline(struct seq *s, struct pseudo_node *n, u64 *cursor);
 int process_environ(struct seq *s, struct pseudo_node *n, u64 *cursor);
 int process_auxv(struct seq *s, struct pseudo_node *n);
 int process_limits(struct seq *s, struct pseudo_node *n);
 int process_io(struct seq *s, struct pseudo_node *n);
 int process_schedstat(struct seq *s, struct pseudo_node *n);
+/* A decimal number that an int holds; -ERANGE: none does, -EINVAL: it is no number (value.c). */
+int pseudo_parse_int(const char *text, s64 *v);
 int process_oom_score(struct seq *s, struct pseudo_node *n); /* oom.c, as the next four */
 int show_oom_score_adj(struct seq *s, struct pseudo_node *n);
 int store_oom_score_adj(struct pseudo_node *n, char *text, size_t len);

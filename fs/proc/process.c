@@ -305,6 +305,7 @@ static int task_list(struct file *f, struct dir_emit *e)
 	FILE_ENTRY("mountinfo", process_mountinfo),                                                     \
 	PIECE_ENTRY("smaps", 0444, process_smaps, PSEUDO_INSPECT),                                      \
 	{ .name = "smaps_rollup", .mode = S_IFREG | 0444, .show = process_smaps_rollup, .flags = PSEUDO_INSPECT }, \
+	{ .name = "clear_refs", .mode = S_IFREG | 0200, .store = store_clear_refs },                     \
 	{ .name = "pagemap", .mode = S_IFREG | 0400, .fops = &process_pagemap_fops, .flags = PSEUDO_INSPECT }, \
 	FILE_ENTRY("wchan", show_wchan),                                                                \
 	PRIVATE_ENTRY("stack", show_nothing),                                                           \

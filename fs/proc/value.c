@@ -46,3 +46,15 @@ int show_text(struct seq *s, struct pseudo_node *n)
 	seq_putc(s, '\n');
 	return 0;
 }
+
+int pseudo_parse_int(const char *text, s64 *v)
+{
+	if (!pseudo_parse_value(text, v))
+		return *v == (s32)*v ? 0 : -ERANGE;
+	while (*text == ' ' || *text == '\t' || *text == '\n' || *text == '-')
+		text++;
+	const char *digits = text;
+	while (*text >= '0' && *text <= '9')
+		text++;
+	return text > digits && (!*text || *text == '\n') ? -ERANGE : -EINVAL;
+}

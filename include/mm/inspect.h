@@ -18,6 +18,12 @@ struct region_usage {
 };
 void region_usage_locked(struct region *r, struct region_usage *out);
 
+/* Forgets which pages of regions without a file (anonymous), of those with one, or of both were used: accessed bits,
+ * for all that share a page or table. Takes the space's lock. Source: proc(5), clear_refs. */
+void space_clear_refs(struct space *s, bool anonymous, bool files);
+/* VmHWM begins anew at what is resident now. */
+void space_reset_hiwater(struct space *s);
+
 /* /proc/PID/pagemap word for one page (Linux's format). Lock held for reading. */
 u64 space_pagemap_locked(struct space *s, uaddr_t addr);
 

@@ -136,6 +136,12 @@ int account_may_lock(struct space *s, u64 nr_pages, int err)
 	return limit == 0 ? -EPERM : err;
 }
 
+void space_reset_hiwater(struct space *s)
+{
+	WRITE_ONCE(s->hiwater_rss, 0);
+	space_note_hiwater(s);
+}
+
 void space_note_hiwater(struct space *s)
 {
 	s64 rss = READ_ONCE(s->rss[RSS_ANON]) + READ_ONCE(s->rss[RSS_FILE]) + READ_ONCE(s->rss[RSS_SHMEM]);
