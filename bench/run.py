@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs bench/bench.c (memory, processes) and bench/files.c (files of a disk that lies in RAM, in the Debian
-image) on Quire and on Debian's kernel in the same QEMU and prints the ratios.
+"""Runs bench/bench.c (memory, processes), bench/files.c (files of a disk that lies in RAM, in the Debian image) and
+bench/reclaim.c (the same with little memory, and swap in RAM) on Quire and on Debian's kernel in the same QEMU and
+prints the ratios.
 
 Instructions, not time: -icount shift=0 makes one tick one instruction, and a run repeats exactly. Linux
 runs twice: with mitigations off, and "lean" (also without init_on_alloc, memcg and stack randomization),
@@ -69,14 +70,18 @@ def boot(kernel, initrd, append, timeout):
     return results, info
 
 
-def boot_files(kernel, binary, append, timeout):
-    """One run of bench/files.c in the Debian image; {test: ticks per operation}."""
-    command = [os.path.join(ROOT, "quire"), "run", "--icount", "--kernel", kernel, "--image", "debian", "--ram", "512M", "--cpu", "qemu64",
-               "--append", append, "--timeout", str(timeout), "--", binary]
+# Of the programs that run in the Debian image: the machine's memory.
+IN_IMAGE = {"files": ("--ram", "512M"), "reclaim": ("--ram", "128M", "--swap", "512M")}
+
+
+def boot_image(kernel, part, append, timeout):
+    """One run of bench/PART.c in the Debian image; {test: ticks per operation}."""
+    command = [os.path.join(ROOT, "quire"), "run", "--icount", "--kernel", kernel, "--image", "debian", *IN_IMAGE[part], "--cpu", "qemu64",
+               "--append", append, "--timeout", str(timeout), "--", f"./build/bench-{part}"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode or "BENCH_END" not in done.stdout:
         sys.stderr.write(done.stdout[-1000:] + done.stderr[-2000:])
-        raise SystemExit(f"bench: the run on files under {kernel} did not finish")
+        raise SystemExit(f"bench: the run of {part} under {kernel} did not finish")
     return {m[1]: float(m[2]) for m in re.finditer(r"BENCH (\S+) ([\d.]+)", done.stdout)}
 
 
@@ -105,37 +110,38 @@ def main():
     p.add_argument("--linux", help="Debian's kernel (vmlinuz) to compare with; none: only Quire")
     p.add_argument("--json", help="also write the figures there")
     p.add_argument("--timeout", type=int, default=600, help="seconds for one run")
-    p.add_argument("--part", choices=["memory", "files"], help="only one of the two programs")
+    p.add_argument("--part", choices=["memory", *IN_IMAGE], help="only one of the programs")
     a = p.parse_args()
     build = os.path.join(ROOT, "build")
     os.makedirs(build, exist_ok=True)
     binary, initrd = os.path.join(build, "bench"), os.path.join(build, "bench.cpio")
-    for program, out in (("bench", binary), ("files", "build/bench-files")):
+    for program, out in (("bench", binary), *((part, f"build/bench-{part}") for part in IN_IMAGE)):
         subprocess.run(["gcc", "-O2", "-static", "-o", os.path.join(ROOT, out), os.path.join(ROOT, f"bench/{program}.c")], check=True)
     make_initrd(binary, initrd)
     runs = [("Quire", "quire", a.quire, "quiet")]
     if a.linux:
         runs += [("Linux, mitigations off", "linux", a.linux, LINUX), ("Linux, lean", "linux", a.linux, LEAN)]
-    results, info, files = [], [], []
+    parts = [part for part in IN_IMAGE if a.part in (None, part)]
+    results, info, images = [], [], {part: [] for part in parts}
     for title, name, kernel, append in runs:
         print(f"bench: {title} ...", file=sys.stderr)
-        found, said = boot(kernel, initrd, append, a.timeout) if a.part != "files" else ({}, [])
+        found, said = boot(kernel, initrd, append, a.timeout) if a.part in (None, "memory") else ({}, [])
         results.append(found)
         info = info or said
-        if a.part != "memory":
-            print(f"bench: {title}, files ...", file=sys.stderr)
-            files.append(boot_files(name, "./build/bench-files", append, a.timeout))
+        for part in parts:
+            print(f"bench: {title}, {part} ...", file=sys.stderr)
+            images[part].append(boot_image(name, part, append, a.timeout))
     quire, linux, lean = results + [{}] * (3 - len(results))
     if quire:
         print_table(quire, linux, lean)
-    if files:
-        print_table(*files, *[{}] * (3 - len(files)))
+    for found in images.values():
+        print_table(*found, *[{}] * (3 - len(found)))
     for line in info:
         print("Quire at init:", line)
     if a.json:
         with open(a.json, "w") as f:
             json.dump({"quire": quire, "linux": linux, "lean": lean, "floor": FLOOR, "info": info,
-                       "files": dict(zip(("quire", "linux", "lean"), files))}, f, indent=1)
+                       **{part: dict(zip(("quire", "linux", "lean"), found)) for part, found in images.items()}}, f, indent=1)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ $(B)/guest/driver: tests/guest/driver.c
 
 # Programs that a suite boots on their own, each with figures of its own to print.
 ONE_SRC := tests/leak/leak.c tests/oom/exhaust.c tests/countdown/countdown.c tests/disk/disk.c tests/swap/swap_check.c \
-           tests/reclaim/switch.c guest/labs/thrashing/thrash.c
+           tests/reclaim/switch.c tests/reclaim/major_faults.c guest/labs/thrashing/thrash.c
 define one_program
 $(B)/guest/$(basename $(notdir $(1))): $(1) $(wildcard $(dir $(1))*.h)
 	@mkdir -p $$(@D)

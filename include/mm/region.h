@@ -38,11 +38,12 @@ struct mapping;
 #define REGION_HUGEPAGE  (1u << 19)
 #define REGION_NOHUGEPAGE (1u << 20)
 
-/* How well read-ahead from swap does; hints, any reader of the space's lock changes them. */
+/* How well read-ahead from swap does (mm/swap/ahead.c); hints, any reader of the space's lock changes them. */
 struct swap_readahead {
-	uaddr_t last; /* the last page touched in swap */
-	u32 size;     /* pages in the last window */
-	u32 hits;     /* pages of it that were used */
+	uaddr_t last;     /* where a sweep is */
+	u16 asked, used;  /* pages read before they were asked for, and those of them that were of use; both are halved now and then */
+	u16 nr_single;    /* touches that were read alone because nothing is known, or little was of use */
+	u8 size, strays;  /* of the sweep's last window; touches elsewhere since */
 };
 
 struct region {

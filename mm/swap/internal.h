@@ -85,4 +85,16 @@ void swap_io_init(void);
 int swap_io_begin(void); /* before the first area; 0 or -ENOMEM */
 void swap_io_end(void);  /* after the last one: nothing is in flight. May sleep */
 
+/* ahead.c; the space's lock is held for reading. */
+struct region;
+/* What to read beside a touched page: at most max pages among the entries next to it, so many below and above. */
+struct swap_window {
+	unsigned max, below, above;
+};
+struct swap_window swap_ahead_window(struct region *r, uaddr_t addr);
+/* So many pages were read beside the one that was touched. */
+void swap_ahead_asked(struct region *r, unsigned nr);
+/* The page at addr, read ahead, is touched for the first time. */
+void swap_ahead_used(struct region *r, uaddr_t addr);
+
 #endif

@@ -89,7 +89,7 @@ SUITES = [
 ]
 
 NIGHTLY = {
-    "fresh": Suite("fresh", "./quire run on a minimal Debian 12 made by mmdebstrap", python("tests/install/fresh_test.py"), ["mmdebstrap"]),
+    "fresh": Suite("fresh", "./quire run on a minimal Debian 12 made by mmdebstrap", python("tests/install/fresh_test.py"), ["mmdebstrap"], alone=True),
     "sequences": Suite("sequences", "1,000,000 random sequences of memory calls on the host, validated after every call",
                        python("tests/sequence/compare.py", "--count", "1000000", "--machines", "host", "--fast"), (), ("sequence-host",)),
     "guest-sequences": Suite("guest-sequences", "10,000 random sequences of memory calls: Linux, Quire, host",
@@ -106,8 +106,10 @@ NIGHTLY = {
                    FILE_PACKAGES, FILE_TARGETS),
     "damage": Suite("damage", "200 damaged images", python("tests/files/damage_test.py", "--only", "damaged", "--images", "200", "--seed", SEED),
                     FILE_PACKAGES, FILE_TARGETS),
+    "major-faults": Suite("major-faults", "at most 1.05 times Linux's major faults, four workloads", python("tests/reclaim/major_faults_test.py"), (),
+                          ("kernel", "guest", "build/guest/major_faults"), oracle=True),
     "thrashing": Suite("thrashing", "the same, median of five runs of 20 seconds", python("tests/reclaim/thrashing_test.py"), (), THRASHING_TARGETS,
-                       oracle=True),
+                       oracle=True, alone=True),
     "oom": Suite("oom", "memory used up in many ways, with 10 seeds of failing allocations on top", python("tests/oom/oom_test.py", "--failures", "10"), (),
                  ("kernel", "build/guest/exhaust")),
     "integrity": Suite("integrity", "every policy with four times the memory; all that can change at once",
