@@ -6,6 +6,7 @@
  * The caches are dropped where a test begins cold; every test brackets raw system calls or touches.
  */
 #define _GNU_SOURCE
+#include "report.h"
 #include "sys.h"
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,18 +24,6 @@
 #define DIR  "/root/bench"
 
 static char buf[65536];
-
-static void report(const char *name, uint64_t t, double n)
-{
-	printf("BENCH %s %.1f\n", name, (double)t / n);
-	fflush(stdout);
-}
-
-static void fail(const char *what)
-{
-	perror(what);
-	exit(1);
-}
 
 static void drop_caches(void)
 {

@@ -6,6 +6,7 @@
  * Background work runs on the only CPU and is part of what is counted.
  */
 #define _GNU_SOURCE
+#include "report.h"
 #include "sys.h"
 #include <fcntl.h>
 #include <signal.h>
@@ -22,18 +23,6 @@
 #define NR   4096u /* pages of the smaller tests */
 
 static volatile char *area;
-
-static void report(const char *name, uint64_t t, double n)
-{
-	printf("BENCH %s %.1f\n", name, (double)t / n);
-	fflush(stdout);
-}
-
-static void fail(const char *what)
-{
-	perror(what);
-	exit(1);
-}
 
 static char *map(unsigned long len)
 {

@@ -68,10 +68,15 @@ unsigned region_reflag_cuts(const struct region *r, uaddr_t start, uaddr_t end, 
  * to account. Returns the region that holds the range now. */
 struct region *region_reflag(struct space *s, struct region *r, uaddr_t start, uaddr_t end, u32 flags,
                              struct region_spares *sp);
-/* Is [start, end) all of r, and r private memory that touches no other region? Then flags are all there is to change. */
-static inline bool region_is_alone(const struct region *r, uaddr_t start, uaddr_t end)
+/* Is [start, end) all of r, and r private memory that with rights `rights` is like no region it touches? Then flags are all
+ * there is to change. */
+static inline bool region_is_alone(const struct region *r, uaddr_t start, uaddr_t end, u32 rights)
 {
-	return start == r->start && end == r->end && !r->mapping && (!r->prev || r->prev->end != start) && (!r->next || r->next->start != end);
+	const u32 rwx = REGION_READ | REGION_WRITE | REGION_EXEC;
+	u32 flags = (r->flags & ~(rwx | REGION_ACCOUNT)) | rights;
+	return start == r->start && end == r->end && !r->mapping &&
+	       (!r->prev || r->prev->end != start || (r->prev->flags & ~REGION_ACCOUNT) != flags) &&
+	       (!r->next || r->next->start != end || (r->next->flags & ~REGION_ACCOUNT) != flags);
 }
 /* Merges r with its neighbours where they are alike; returns the region that holds r's range now. */
 struct region *region_merge(struct space *s, struct region *r);

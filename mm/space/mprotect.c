@@ -102,8 +102,9 @@ static __attribute__((noinline)) int protect_regions(struct space *s, struct reg
 static inline int mprotect_locked(struct space *s, uaddr_t start, uaddr_t end, u32 prot)
 {
 	struct region *r = region_lookup(s, start);
-	if (likely(r && region_is_alone(r, start, end) && !(prot & (PROT_GROWSDOWN | PROT_GROWSUP))))
-		return protect_one(s, r, start, end, prot_flags(prot), &r, true);
+	u32 rights = prot_flags(prot);
+	if (likely(r && region_is_alone(r, start, end, rights) && !(prot & (PROT_GROWSDOWN | PROT_GROWSUP))))
+		return protect_one(s, r, start, end, rights, &r, true);
 	return protect_regions(s, r, start, end, prot);
 }
 

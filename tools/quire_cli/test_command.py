@@ -27,7 +27,7 @@ SEED = "{seed}"  # in a nightly part's command: the seed of the run, for tests t
 
 
 class Suite:
-    """alone: runs beside no other, because it compares work done in a time."""
+    """alone: runs beside no other, because it compares work done in a time, or uses all CPUs itself."""
 
     def __init__(self, name, what, command, packages=(), targets=(), oracle=False, alone=False):
         self.name, self.what, self.command = name, what, command
@@ -91,11 +91,11 @@ SUITES = [
 NIGHTLY = {
     "fresh": Suite("fresh", "./quire run on a minimal Debian 12 made by mmdebstrap", python("tests/install/fresh_test.py"), ["mmdebstrap"], alone=True),
     "sequences": Suite("sequences", "1,000,000 random sequences of memory calls on the host, validated after every call",
-                       python("tests/sequence/compare.py", "--count", "1000000", "--machines", "host", "--fast"), (), ("sequence-host",)),
+                       python("tests/sequence/compare.py", "--count", "1000000", "--machines", "host", "--fast"), (), ("sequence-host",), alone=True),
     "guest-sequences": Suite("guest-sequences", "10,000 random sequences of memory calls: Linux, Quire, host",
                              python("tests/sequence/compare.py", "--count", "10000", "--machines", "linux,quire,host", "--fast"), (),
-                             ("kernel", "sequence-guest", "sequence-host"), oracle=True),
-    "turns": Suite("turns", "10,000 orders in which CPUs meet in memory calls, twice", ["make", "-C", ROOT, "-s", "-j2", "check-turns"]),
+                             ("kernel", "sequence-guest", "sequence-host"), oracle=True, alone=True),
+    "turns": Suite("turns", "10,000 orders in which CPUs meet in memory calls, twice", ["make", "-C", ROOT, "-s", "-j2", "check-turns"], alone=True),
     "fuzz-gpt": Suite("fuzz-gpt", "libFuzzer over partition tables", ["make", "-C", ROOT, "-s", "fuzz-gpt"], ["clang", "libclang-rt-14-dev"]),
     "fuzz": Suite("fuzz", "libFuzzer over regions and page tables", ["make", "-C", ROOT, "-s", "fuzz"], ["clang", "libclang-rt-14-dev"]),
     "fuzz-ext2": Suite("fuzz-ext2", "libFuzzer over broken ext2 images: mount, look-up, read, change", ["make", "-C", ROOT, "-s", "fuzz-ext2",
