@@ -34,7 +34,7 @@ FLOOR = {
     "file_munmap_per_page_tmpfs": 8, "file_private_rfault_sparse_tmpfs": 90,
     "file_private_wfault_tmpfs": 620, "file_shared_wfault_tmpfs": 15, "shm_new_wfault": 610,
     "mprotect_4k": 90, "mprotect_4k_split_merge": 150, "mprotect_16m_resident": 16500,
-    "mremap_grow_shrink_1_2": 160, "mremap_grow_1_2": 80, "mremap_move_per_page": 4,
+    "mremap_grow_shrink_1_2": 160, "mremap_grow_1_2": 80, "mremap_move_entries_per_page": 4,
     "brk_grow_shrink_4k": 120, "brk_grow_touch_shrink_4k": 730, "fault_vmas_1": 590,
     "mmap_munmap_vmas_1": 180, "fault_vmas_1000": 620, "mmap_munmap_vmas_1000": 240,
     "fault_vmas_30000": 640, "mmap_munmap_vmas_30000": 280, "pipe_pingpong_roundtrip": 700,

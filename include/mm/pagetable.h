@@ -210,9 +210,10 @@ enum range_look range_look(struct space *s, uaddr_t start, uaddr_t end, struct f
 unsigned leaf_share_stretch(struct frame *src, struct frame *dst, unsigned first, unsigned last, s64 rss[RSS_NR]);
 /* Makes the leaf table for addr this space's own. 0 or -ENOMEM; nothing to do is 0. */
 int leaf_unshare(struct space *s, uaddr_t addr);
-/* Unshares every shared leaf table that overlaps [start, end) and holds entries; with only_edges, only
- * those that it does not cover whole. 0 or -ENOMEM. */
-int range_unshare(struct space *s, uaddr_t start, uaddr_t end, bool only_edges);
+/* Unshares every shared leaf table that overlaps [start, end) and holds entries. 0 or -ENOMEM. */
+int range_unshare(struct space *s, uaddr_t start, uaddr_t end);
+/* Only those that it does not cover whole. */
+int range_unshare_edges(struct space *s, uaddr_t start, uaddr_t end);
 
 /* ---- removing (zap.c) ---- */
 

@@ -13,19 +13,18 @@ static bool moves_whole(uaddr_t base, uaddr_t from, uaddr_t to, u64 len)
 	return ((from ^ to) & (LEAF_SPAN - 1)) == 0 && base >= from && base + LEAF_SPAN <= from + len;
 }
 
-static int reserve_whole(struct space *s, uaddr_t base, uaddr_t target)
+/* The level-2 table of whole tables that move to [target, target+len), with a companion. *served: so many bytes of them. */
+static int reserve_upper(struct space *s, uaddr_t target, u64 len, u64 *served)
 {
-	struct frame *dst = upper_make(s, target);
-	if (!dst)
-		return -1;
-	(void)base;
-	return table_need_companion(dst, ALLOC_KERNEL);
+	struct frame *upper = upper_make(s, target);
+	*served = min(len & ~(LEAF_SPAN - 1), TABLE_SPAN(2) - (target & (TABLE_SPAN(2) - 1)));
+	return upper ? table_need_companion(upper, ALLOC_KERNEL) : -1;
 }
 
 /* Tables for [target, target+len), with companions when the source has one. */
 static int reserve_entries(struct space *s, uaddr_t at, uaddr_t target, u64 len)
 {
-	if (range_unshare(s, at, at + len, false))
+	if (range_unshare(s, at, at + len))
 		return -1;
 	for (uaddr_t t = target; t < target + len; t = (t & ~(LEAF_SPAN - 1)) + LEAF_SPAN) {
 		struct leaf l;
@@ -41,24 +40,20 @@ static int reserve_entries(struct space *s, uaddr_t at, uaddr_t target, u64 len)
 int move_reserve(struct space *s, uaddr_t from, uaddr_t to, u64 len)
 {
 	for (uaddr_t a = from; (a = leaf_next(s, a, from + len)) < from + len;) {
-		uaddr_t base = a & ~(LEAF_SPAN - 1), next = min(base + LEAF_SPAN, from + len);
-		uaddr_t target = to + (a - from);
-		int err = moves_whole(base, from, to, len) ? reserve_whole(s, base, target)
-		                                           : reserve_entries(s, a, target, next - a);
+		uaddr_t base = a & ~(LEAF_SPAN - 1), target = to + (a - from);
+		u64 part = min(base + LEAF_SPAN, from + len) - a;
+		int err = moves_whole(base, from, to, len) ? reserve_upper(s, target, from + len - a, &part) : reserve_entries(s, a, target, part);
 		if (err)
 			return err;
-		a = next;
+		a += part;
 	}
 	return 0;
 }
 
-/* Removes the table that may stand, empty, where a whole one is about to move. */
-static void clear_target(struct space *s, struct frame *upper, unsigned index)
+/* Removes the table that stands, empty, where a whole one is about to move. */
+static __attribute__((noinline)) void clear_target(struct space *s, struct frame *upper, unsigned index)
 {
-	pte_t *entry = &table_entries(upper)[index];
-	pte_t e = hal_entry_load(entry);
-	if (pte_is_none(e))
-		return;
+	pte_t *entry = &table_entries(upper)[index], e = hal_entry_load(entry);
 	struct frame *t = pte_frame(e);
 	ASSERT(t->nr_entries == 0);
 	hal_entry_store(entry, pte_none());
@@ -79,19 +74,27 @@ static void table_move(struct frame *t, struct frame *from, unsigned i, struct f
 	t->slot = t->nr_slots == 1 ? slot : links_move(t->slot, &table_links(from)[i], &table_links(to)[j], slot);
 }
 
-static void move_whole(struct space *s, uaddr_t base, uaddr_t target)
+#define MOVE_BATCH 64u /* tables moved under one hold of the upper tables' locks */
+
+/* Moves whole tables from `base` on, as many as lie in one upper table on both sides. Returns where it ended. */
+static uaddr_t move_whole(struct space *s, uaddr_t base, uaddr_t end, uaddr_t target)
 {
 	struct frame *src = upper_find(s, base), *dst = upper_find(s, target);
 	unsigned i = table_index(base, 2), j = table_index(target, 2);
+	unsigned nr = min(min((unsigned)((end - base) / LEAF_SPAN), MOVE_BATCH), TABLE_ENTRIES - max(i, j));
 	table_lock_upper(src);
 	if (dst != src)
 		table_lock_upper_nested(dst); /* the space's write lock orders movers; walkers take one */
-	clear_target(s, dst, j);
-	pte_t up = hal_entry_load(&table_entries(src)[i]);
-	if (!pte_is_none(up)) {
+	for (unsigned last = i + nr; i < last; i++, j++) {
+		pte_t *from = &table_entries(src)[i];
+		pte_t up = hal_entry_load(from);
+		if (pte_is_none(up))
+			continue;
+		if (unlikely(!pte_is_none(hal_entry_load(&table_entries(dst)[j]))))
+			clear_target(s, dst, j);
 		struct frame *t = pte_frame(up);
 		table_lock_leaf(t);
-		hal_entry_store(&table_entries(src)[i], pte_none());
+		hal_entry_store(from, pte_none());
 		src->nr_entries--;
 		table_move(t, src, i, dst, j);
 		dst->nr_entries++;
@@ -101,6 +104,7 @@ static void move_whole(struct space *s, uaddr_t base, uaddr_t target)
 	if (dst != src)
 		table_unlock_upper(dst);
 	table_unlock_upper(src);
+	return base + nr * LEAF_SPAN;
 }
 
 /* Moves entries [i, i+nr) of a locked table to [j, ...) of another (or the same), counts summed up. */
@@ -171,7 +175,7 @@ void move_range(struct space *s, uaddr_t from, uaddr_t to, u64 len)
 	for (uaddr_t a = from; (a = leaf_next(s, a, from + len)) < from + len;) {
 		uaddr_t base = a & ~(LEAF_SPAN - 1), next = min(base + LEAF_SPAN, from + len);
 		if (moves_whole(base, from, to, len))
-			move_whole(s, base, to + (base - from));
+			next = move_whole(s, base, from + len, to + (base - from));
 		else
 			move_entries(s, a, to + (a - from), next - a);
 		a = next;

@@ -183,21 +183,31 @@ static __attribute__((no_sanitize("thread"), noinline)) bool has_entries(const s
 	return READ_ONCE(table->nr_entries) != 0;
 }
 
-int range_unshare(struct space *s, uaddr_t start, uaddr_t end, bool only_edges)
+/* leaf_unshare returns 0 without doing it only when a sharer left meanwhile: then once more. Only fork shares, under the
+ * space's lock held for writing: a table that is seen with W, or gone, is not shared, and no lock is needed to see it. */
+static int unshare_at(struct space *s, uaddr_t addr)
 {
-	for (uaddr_t a = start; (a = leaf_next(s, a, end)) < end;) {
-		uaddr_t base = a & ~(LEAF_SPAN - 1), next = base + LEAF_SPAN;
-		bool is_covered = start <= base && next <= end;
-		/* leaf_unshare returns 0 without doing it only when a sharer left meanwhile: then once more. */
-		if (!(only_edges && is_covered)) {
-			/* Only fork shares, under the space's lock held for writing: a table that is seen with W, or
-			 * gone, is not shared, and no lock is needed to see it. */
-			const pte_t *up = &table_entries(upper_find(s, a))[table_index(a, 2)];
-			for (pte_t e; !pte_is_none(e = hal_entry_load(up)) && pte_table_is_shared(e) && has_entries(pte_frame(e));)
-				if (leaf_unshare(s, a))
-					return -1;
-		}
-		a = next;
-	}
+	struct frame *upper = upper_find(s, addr);
+	const pte_t *up = upper ? &table_entries(upper)[table_index(addr, 2)] : NULL;
+	for (pte_t e; up && !pte_is_none(e = hal_entry_load(up)) && pte_table_is_shared(e) && has_entries(pte_frame(e));)
+		if (leaf_unshare(s, addr))
+			return -1;
+	return 0;
+}
+
+int range_unshare_edges(struct space *s, uaddr_t start, uaddr_t end)
+{
+	if (start >= end)
+		return 0;
+	if (start & (LEAF_SPAN - 1) && unshare_at(s, start))
+		return -1;
+	return end & (LEAF_SPAN - 1) ? unshare_at(s, end - 1) : 0;
+}
+
+int range_unshare(struct space *s, uaddr_t start, uaddr_t end)
+{
+	for (uaddr_t a = start; (a = leaf_next(s, a, end)) < end; a = (a & ~(LEAF_SPAN - 1)) + LEAF_SPAN)
+		if (unshare_at(s, a))
+			return -1;
 	return 0;
 }

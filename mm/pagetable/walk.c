@@ -126,8 +126,24 @@ int leaf_lock_exclusive(struct space *s, uaddr_t addr, struct leaf *l)
 	return leaf_lock_slow(s, addr, l);
 }
 
+/* Has addr a leaf table? */
+static inline bool leaf_is_there(struct space *s, uaddr_t addr)
+{
+	const pte_t *entries = hal_frame_ptr(s->root_pfn);
+#pragma GCC unroll 4
+	for (unsigned level = HAL_LEVELS; level > 1; level--) {
+		pte_t e = hal_entry_load(&entries[table_index(addr, level)]);
+		if (pte_is_none(e))
+			return false;
+		entries = hal_frame_ptr(pte_pfn(e));
+	}
+	return true;
+}
+
 uaddr_t leaf_next(struct space *s, uaddr_t addr, uaddr_t end)
 {
+	if (addr < end && leaf_is_there(s, addr))
+		return addr;
 	while (addr < end) {
 		struct frame *t = pfn_frame(s->root_pfn);
 		for (unsigned level = HAL_LEVELS;; level--) {

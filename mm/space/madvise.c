@@ -92,7 +92,7 @@ static int advise_drop(struct space *s, struct region *r, uaddr_t at, uaddr_t to
 		return -EINVAL;
 	if (advice == MADV_FREE && (r->mapping || r->flags & REGION_SHARED))
 		return -EINVAL;
-	if (range_unshare(s, at, to, true))
+	if (range_unshare_edges(s, at, to))
 		return -ENOMEM;
 	struct gather g;
 	space_note_hiwater(s);

@@ -14,7 +14,7 @@ int region_change_flags(struct space *s, struct region *r, uaddr_t start, uaddr_
 		return 0;
 	unsigned cuts = region_reflag_cuts(r, start, end, flags);
 	bool gets_locked = flags & ~old & REGION_LOCKED, gets_unlocked = old & ~flags & REGION_LOCKED;
-	if (gets_locked && range_unshare(s, start, end, false))
+	if (gets_locked && range_unshare(s, start, end))
 		return -ENOMEM;
 	if (cuts && (s->nr_regions >= mm_tunables.max_map_count || spares_reserve(&sp, cuts)))
 		return -ENOMEM;

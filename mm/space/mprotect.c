@@ -46,7 +46,7 @@ static inline __attribute__((always_inline)) int protect_one(struct space *s, st
 		goto no_memory;
 	struct frame *table;
 	enum range_look look = range_look(s, start, end, &table);
-	if (look == RANGE_UNKNOWN && range_unshare(s, start, end, false))
+	if (look == RANGE_UNKNOWN && range_unshare(s, start, end))
 		goto no_memory;
 
 	if (is_alone)

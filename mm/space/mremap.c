@@ -91,7 +91,7 @@ static int move_region(struct space *s, struct region *r, const struct remap *q,
 	struct region_spares sp = { 0 };
 	struct region *copy = region_alloc();
 	if (!copy || spares_reserve(&sp, 2) || move_reserve(s, q->old, to, moved) ||
-	    (q->old_len && range_unshare(s, q->old, q->old + q->old_len, true)))
+	    (q->old_len && range_unshare_edges(s, q->old, q->old + q->old_len)))
 		goto no_memory;
 	if (q->old_len) {
 		r = region_split(s, r, q->old, &sp);

@@ -81,7 +81,7 @@ int munmap_locked(struct space *s, uaddr_t start, u64 len)
 		return -ENOMEM;
 	struct frame *table;
 	enum range_look look = range_look(s, start, end, &table);
-	if (look == RANGE_UNKNOWN && range_unshare(s, start, end, true)) {
+	if (look == RANGE_UNKNOWN && range_unshare_edges(s, start, end)) {
 		spares_release(&sp);
 		return -ENOMEM;
 	}
