@@ -259,8 +259,8 @@ void lock_entries(struct space *s, uaddr_t start, uaddr_t end, bool is_locked);
 
 /* Reserves all tables that move_range will need. 0 or -ENOMEM. */
 int move_reserve(struct space *s, uaddr_t from, uaddr_t to, u64 len);
-/* Moves all entries of [from, from+len) to the empty range at `to`. Cannot fail. */
-void move_range(struct space *s, uaddr_t from, uaddr_t to, u64 len);
+/* Moves all entries of [from, from+len) to the empty range at `to`. Cannot fail. True: tables that held them may be empty. */
+bool move_range(struct space *s, uaddr_t from, uaddr_t to, u64 len);
 
 /* PTE bits for a region's flags, W included when writable. */
 static inline u64 rights_of(u32 region_flags, bool writable)

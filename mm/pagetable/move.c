@@ -76,8 +76,9 @@ static void table_move(struct frame *t, struct frame *from, unsigned i, struct f
 
 #define MOVE_BATCH 64u /* tables moved under one hold of the upper tables' locks */
 
-/* Moves whole tables from `base` on, as many as lie in one upper table on both sides. Returns where it ended. */
-static uaddr_t move_whole(struct space *s, uaddr_t base, uaddr_t end, uaddr_t target)
+/* Moves whole tables from `base` on, as many as lie in one upper table on both sides. Returns where it ended. *is_bare: the
+ * upper table holds nothing any more. */
+static uaddr_t move_whole(struct space *s, uaddr_t base, uaddr_t end, uaddr_t target, bool *is_bare)
 {
 	struct frame *src = upper_find(s, base), *dst = upper_find(s, target);
 	unsigned i = table_index(base, 2), j = table_index(target, 2);
@@ -101,6 +102,7 @@ static uaddr_t move_whole(struct space *s, uaddr_t base, uaddr_t end, uaddr_t ta
 		hal_entry_store(&table_entries(dst)[j], up);
 		table_unlock_leaf(t);
 	}
+	*is_bare |= !src->nr_entries;
 	if (dst != src)
 		table_unlock_upper(dst);
 	table_unlock_upper(src);
@@ -141,17 +143,18 @@ static void move_stretch(struct frame *src, unsigned i, struct frame *dst, unsig
 	}
 }
 
-/* Moves entries of [at, at+len), within one source table, to target. */
-static void move_entries(struct space *s, uaddr_t at, uaddr_t target, u64 len)
+/* Moves entries of [at, at+len), within one source table, to target. True: that table holds nothing any more. */
+static bool move_entries(struct space *s, uaddr_t at, uaddr_t target, u64 len)
 {
+	bool is_bare = true;
 	while (len) {
 		u64 part = min(len, LEAF_SPAN - (target & (LEAF_SPAN - 1)));
 		struct leaf from, to;
 		if (!leaf_lock(s, at, &from))
-			return;
+			return true;
 		if (!from.table->nr_entries) { /* perhaps it was made as a target of what comes later: then `target` has none */
 			leaf_unlock(&from);
-			return;
+			return true;
 		}
 		pte_t up = hal_entry_load(&table_entries(upper_find(s, target))[table_index(target, 2)]);
 		ASSERT(!pte_is_none(up));
@@ -163,22 +166,26 @@ static void move_entries(struct space *s, uaddr_t at, uaddr_t target, u64 len)
 		move_stretch(from.table, from.index, to.table, to.index, (unsigned)(part >> PAGE_SHIFT));
 		if (dst != from.table)
 			table_unlock_leaf(dst);
+		is_bare = !from.table->nr_entries;
 		leaf_unlock(&from);
 		at += part;
 		target += part;
 		len -= part;
 	}
+	return is_bare;
 }
 
-void move_range(struct space *s, uaddr_t from, uaddr_t to, u64 len)
+bool move_range(struct space *s, uaddr_t from, uaddr_t to, u64 len)
 {
+	bool is_bare = false;
 	for (uaddr_t a = from; (a = leaf_next(s, a, from + len)) < from + len;) {
 		uaddr_t base = a & ~(LEAF_SPAN - 1), next = min(base + LEAF_SPAN, from + len);
 		if (moves_whole(base, from, to, len))
-			next = move_whole(s, base, from + len, to + (base - from));
+			next = move_whole(s, base, from + len, to + (base - from), &is_bare);
 		else
-			move_entries(s, a, to + (a - from), next - a);
+			is_bare |= move_entries(s, a, to + (a - from), next - a);
 		a = next;
 	}
 	hal_tlb_flush(READ_ONCE(s->cpus), s->root_pfn, from, from + len, true);
+	return is_bare;
 }

@@ -124,6 +124,8 @@ void space_note_hiwater(struct space *s);
 
 /* munmap with the lock held for writing. */
 int munmap_locked(struct space *s, uaddr_t start, u64 len);
+/* The same for whole regions from start on whose pages have moved away. is_bare: tables below them may be empty. */
+void munmap_moved_locked(struct space *s, uaddr_t start, u64 len, bool is_bare);
 
 /* ---- mmap.c ---- */
 

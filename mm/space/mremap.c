@@ -62,11 +62,10 @@ static bool can_grow_in_place(struct space *s, struct region *r, const struct re
 }
 
 /* Removes [old, old+old_len), or leaves it mapped and empty. */
-static void retire_source(struct space *s, const struct remap *q, u32 flags)
+static void retire_source(struct space *s, const struct remap *q, u32 flags, bool is_bare)
 {
 	if (!(q->flags & MREMAP_DONTUNMAP)) {
-		int err = munmap_locked(s, q->old, q->old_len);
-		ASSERT(!err || err == -ENOMEM);
+		munmap_moved_locked(s, q->old, q->old_len, is_bare);
 		return;
 	}
 	struct region *r = region_lookup(s, q->old);
@@ -104,10 +103,9 @@ static int move_region(struct space *s, struct region *r, const struct remap *q,
 	region_init(copy, &spec);
 	account_pages(s, copy->flags, (s64)nr);
 	region_insert(s, copy, region_lookup(s, to));
-	if (moved)
-		move_range(s, q->old, to, moved);
+	bool is_bare = moved && move_range(s, q->old, to, moved);
 	if (q->old_len)
-		retire_source(s, q, flags);
+		retire_source(s, q, flags, is_bare);
 	region_merge(s, copy);
 	return 0;
 
@@ -192,8 +190,8 @@ int space_mremap(struct space *s, uaddr_t old, u64 old_len, u64 new_len, u32 fla
 	rwlock_write(&s->lock);
 	struct region *r = region_lookup(s, old);
 	int err = !r || r->start > old ? -EFAULT : flags & MREMAP_FIXED ? remap_fixed(s, &q, out) : remap_any(s, &q, out);
-	r = err ? NULL : region_lookup(s, *out);
-	bool populate = r && r->flags & REGION_LOCKED && !(r->flags & REGION_LOCKONFAULT) && q.new_len > q.old_len;
+	r = err || q.new_len <= q.old_len ? NULL : region_lookup(s, *out);
+	bool populate = r && r->flags & REGION_LOCKED && !(r->flags & REGION_LOCKONFAULT);
 	rwlock_write_unlock(&s->lock);
 	if (populate) {
 		rwlock_read(&s->lock);

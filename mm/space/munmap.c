@@ -92,6 +92,20 @@ int munmap_locked(struct space *s, uaddr_t start, u64 len)
 	return 0;
 }
 
+void munmap_moved_locked(struct space *s, uaddr_t start, u64 len, bool is_bare)
+{
+	struct region_spares none = { 0 };
+	struct doomed d = { NULL };
+	cut_regions(s, region_lookup(s, start), start, start + len, &none, &d);
+	if (is_bare) {
+		struct gather g;
+		gather_begin(&g, s);
+		prune_tables(&g, start, start + len);
+		gather_end(&g);
+	}
+	doomed_free(&d);
+}
+
 int space_munmap(struct space *s, uaddr_t addr, u64 len)
 {
 	rwlock_write(&s->lock);

@@ -235,16 +235,16 @@ class Ending(unittest.TestCase):
         p.communicate()
 
     def test_several_guests_have_names(self):
-        """exec and stop reach the one that is named, and the newest of all without a name."""
-        guests = [self.guest("--name", name, "--", "sh", "-c", "echo up; sleep 100") for name in ("one", "two")]
-        for p in guests:
-            self.wait_for_output(p)
-        env = {k: v for k, v in os.environ.items() if k != "QUIRE_NAME"}
-        for words, name in ((("--name", "one"), "one"), ((), "two")):
-            done = subprocess.run([QUIRE, "exec", *words, "--", "sh", "-c", f"echo {name} >> /tmp/name; cat /tmp/name"], capture_output=True,
-                                  stdin=subprocess.DEVNULL, timeout=60, cwd=ROOT, env=env)
-            self.assertEqual(done.stdout.decode(), f"{name}\n")
-        for name, p in zip(("one", "two"), guests):
+        """exec and stop reach the one that is named, the newest of those with that name."""
+        guests = []
+        for name, says in (("one", "older"), ("two", "other"), ("one", "newer")):
+            guests.append(self.guest("--name", name, "--", "sh", "-c", f"echo {says} > /tmp/who; echo up; sleep 100"))
+            self.wait_for_output(guests[-1])
+        for name, says in (("one", "newer"), ("two", "other")):
+            done = subprocess.run([QUIRE, "exec", "--name", name, "--", "cat", "/tmp/who"], capture_output=True, stdin=subprocess.DEVNULL,
+                                  timeout=60, cwd=ROOT)
+            self.assertEqual(done.stdout.decode(), f"{says}\n")
+        for name, p in (("one", guests[2]), ("two", guests[1]), ("one", guests[0])):
             self.assertEqual(subprocess.run([QUIRE, "stop", "--name", name], timeout=60, cwd=ROOT).returncode, 0)
             self.assertEqual(p.wait(30), 0)
             p.communicate()

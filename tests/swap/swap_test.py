@@ -262,9 +262,9 @@ def test_policies(report, o):
     policies = Run("tr -d '[]' < /sys/kernel/mm/reclaim/policy").lines[-1].split()
     for policy in policies:
         words = "mount -o remount,size=64M /tmp && exec " + check_words(o.policy_mib, 2, o, o.seed, "/tmp", rounds=max(1, o.rounds // 2))
-        run = Run(words, "--ram", "24M", "--swap", "400M", "--cpus", "4", "--policy", policy, "--add", f"{CHECK}:/check")
+        run = Run(words, "--ram", "24M", "--swap", "400M", "--cpus", str(o.policy_cpus), "--policy", policy, "--add", f"{CHECK}:/check")
         ok = run.status == 0 and re.search(r"[1-9]\d{3,} pages out", "\n".join(run.lines))
-        report.result(f"{o.policy_mib} MiB in 24, policy {policy}, 4 CPUs, seed {o.seed}", run.trouble() or (None if ok else "it was not swapped: " + "\n".join(run.lines)))
+        report.result(f"{o.policy_mib} MiB in 24, policy {policy}, {o.policy_cpus} CPUs, seed {o.seed}", run.trouble() or (None if ok else "it was not swapped: " + "\n".join(run.lines)))
 
 
 def test_all_at_once(report, o):
@@ -308,6 +308,7 @@ def main():
     p.add_argument("tests", nargs="*", choices=[[], *TESTS], help="default: all")
     p.add_argument("--seed", type=int, default=int(os.environ.get("QUIRE_SEED", "1")))
     p.add_argument("--rounds", type=int, default=2)
+    p.add_argument("--policy-cpus", type=int, default=2, help="for policies (all-at-once: 4)")
     p.add_argument("--policy-mib", type=int, default=48, help="of pages, for policies and all-at-once")
     o = p.parse_args()
     report = Report("swap")
