@@ -27,7 +27,8 @@ SEED = "{seed}"  # in a nightly part's command: the seed of the run, for tests t
 
 
 class Suite:
-    """alone: runs beside no other, because it compares work done in a time, or uses all CPUs itself."""
+    """alone: runs beside no other, because it compares work done in a time, shows a person what comes
+    right after a command, or uses all CPUs itself."""
 
     def __init__(self, name, what, command, packages=(), targets=(), oracle=False, alone=False):
         self.name, self.what, self.command = name, what, command
@@ -52,7 +53,7 @@ SUITES = [
     Suite("threads", "free-running CPUs under TSan: mm/, and ext2 used by several threads", make_command("check-tsan"), ("e2fsprogs",),
           ("build/unit-tsan", "build/ext2-tsan")),
     Suite("labs", "the experiments check themselves", [os.path.join(ROOT, "quire"), "lab", "--all"],
-          ["mmdebstrap", "e2fsprogs", "golang-go"], ("kernel", "guest")),
+          ["mmdebstrap", "e2fsprogs", "golang-go"], ("kernel", "guest"), alone=True),
     Suite("swap", "swap: tools as on Linux, --swap, every byte of four times the memory", python("tests/swap/swap_test.py"),
           ["mmdebstrap", "e2fsprogs", "qemu-utils"], SWAP_TARGETS, oracle=True),
     Suite("boot", "-kernel, BIOS, UEFI; protections; panics", make_command("check-boot"), ISO_PACKAGES,
