@@ -237,14 +237,14 @@ class Ending(unittest.TestCase):
     def test_several_guests_have_names(self):
         """exec and stop reach the one that is named, the newest of those with that name."""
         guests = []
-        for name, says in (("one", "older"), ("two", "other"), ("one", "newer")):
+        for name, says in (("one", "older"), ("one-more", "other"), ("one", "newer")):
             guests.append(self.guest("--name", name, "--", "sh", "-c", f"echo {says} > /tmp/who; echo up; sleep 100"))
             self.wait_for_output(guests[-1])
-        for name, says in (("one", "newer"), ("two", "other")):
+        for name, says in (("one", "newer"), ("one-more", "other")):
             done = subprocess.run([QUIRE, "exec", "--name", name, "--", "cat", "/tmp/who"], capture_output=True, stdin=subprocess.DEVNULL,
                                   timeout=60, cwd=ROOT)
             self.assertEqual(done.stdout.decode(), f"{says}\n")
-        for name, p in (("one", guests[2]), ("two", guests[1]), ("one", guests[0])):
+        for name, p in (("one", guests[2]), ("one-more", guests[1]), ("one", guests[0])):
             self.assertEqual(subprocess.run([QUIRE, "stop", "--name", name], timeout=60, cwd=ROOT).returncode, 0)
             self.assertEqual(p.wait(30), 0)
             p.communicate()

@@ -22,7 +22,9 @@ def running(name):
     """Sockets of the guests with this name, or of all, newest first."""
     if name and not re.fullmatch(NAME, name):
         raise Failure(f"'{name}' is no name of a guest")
-    return sorted(glob.glob(os.path.join(RUN_DIR, f"{name}-*.sock" if name else "*.sock")), key=os.path.getmtime, reverse=True)
+    paths = [path for path in glob.glob(os.path.join(RUN_DIR, "*.sock"))
+             if not name or re.fullmatch(re.escape(name) + r"-\d+\.sock", os.path.basename(path))]
+    return sorted(paths, key=os.path.getmtime, reverse=True)
 
 
 def connect(name):

@@ -15,7 +15,7 @@ from .guest import Guest
 from .session import Interrupted, Session, default_env, program_name, report, signal_socket, terminal_size, use_tty
 
 RUN_DIR = os.path.join(BUILD, "run")
-NAME = r"[A-Za-z0-9_.]+"  # of a guest
+NAME = r"[A-Za-z0-9_.-]+"  # of a guest
 
 
 def policies():
@@ -77,7 +77,7 @@ def split_words(words):
 
 def check(o):
     if not re.fullmatch(NAME, o.name):
-        raise Failure(f"--name {o.name}: letters, digits, _ and . only")
+        raise Failure(f"--name {o.name}: letters, digits, _, . and - only")
     o.ram = parse_size(o.ram)
     if o.ram < 4 << 20:
         raise Failure(f"--ram {o.ram >> 20}M is too small: a guest needs 4M to start, 8M for a shell")
