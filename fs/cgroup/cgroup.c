@@ -99,18 +99,19 @@ static int dir_remove(struct inode *victim)
 
 /* ---- controllers ---- */
 
-static int show_one(struct seq *s, struct pseudo_node *n, size_t offset)
+/* Those it has, or those it gives to its children. */
+static int show_memory(struct seq *s, struct pseudo_node *n, bool gives)
 {
 	struct cgroup *g = node_lock_cgroup(n);
 	if (!g)
 		return -ENODEV;
-	seq_puts(s, *(bool *)((char *)g + offset) ? "memory\n" : "\n");
+	seq_puts(s, (gives ? g->gives_memory : g->has_memory) ? "memory\n" : "\n");
 	cgroup_unlock();
 	return 0;
 }
 
-static int show_controllers(struct seq *s, struct pseudo_node *n) { return show_one(s, n, offsetof(struct cgroup, has_memory)); }
-static int show_subtree_control(struct seq *s, struct pseudo_node *n) { return show_one(s, n, offsetof(struct cgroup, gives_memory)); }
+static int show_controllers(struct seq *s, struct pseudo_node *n) { return show_memory(s, n, false); }
+static int show_subtree_control(struct seq *s, struct pseudo_node *n) { return show_memory(s, n, true); }
 
 /* "+memory", "-memory", any number of them: the last one counts. */
 static int store_subtree_control(struct pseudo_node *n, char *text, size_t len)

@@ -18,7 +18,7 @@ struct region_usage {
 };
 void region_usage_locked(struct region *r, struct region_usage *out);
 
-/* Forgets which pages of regions without a file (anonymous), of those with one, or of both were used: accessed bits,
+/* Forgets which pages of private anonymous regions, of those that map something, or of both were used: accessed bits,
  * for all that share a page or table. Takes the space's lock. Source: proc(5), clear_refs. */
 void space_clear_refs(struct space *s, bool anonymous, bool files);
 /* VmHWM begins anew at what is resident now. */

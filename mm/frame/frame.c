@@ -34,8 +34,8 @@ unsigned frame_long_way; /* atomic: allocations with one of these ALLOC_*: charg
 
 void frame_charge_allocs(unsigned alloc)
 {
-	__atomic_fetch_and(&frame_long_way, ~CHARGED_ALLOCS, __ATOMIC_RELAXED);
-	__atomic_fetch_or(&frame_long_way, alloc & CHARGED_ALLOCS, __ATOMIC_RELAXED);
+	__atomic_fetch_or(&frame_long_way, alloc & CHARGED_ALLOCS, __ATOMIC_RELAXED); /* first: what stays charged is so all the time */
+	__atomic_fetch_and(&frame_long_way, ~(CHARGED_ALLOCS & ~alloc), __ATOMIC_RELAXED);
 }
 
 /* Kinds with a gauge of their own here; the others are counted by their owners. */

@@ -33,7 +33,7 @@ void space_clear_refs(struct space *s, bool anonymous, bool files)
 {
 	rwlock_read(&s->lock);
 	for (struct region *r = s->first; r; r = region_next(r))
-		if (r->file ? files : anonymous)
+		if (r->mapping ? files : anonymous)
 			forget_region(s, r);
 	hal_tlb_flush(READ_ONCE(s->cpus), s->root_pfn, 0, HAL_USER_END, false);
 	rwlock_read_unlock(&s->lock);

@@ -12,12 +12,14 @@
  * order, what it has read is of use much later, and it reads nothing ahead any more.
  */
 #include "internal.h"
-#include <mm/leaf.h>
 #include <mm/mman.h>
+#include <mm/region.h>
+#include <mm/space.h>
 
 #define ASKED_MAX   256u /* then old and new count the same */
 #define ASKED_KNOWN 16u
 #define STRAYS_MAX  4u   /* touches elsewhere between two of a sweep */
+#define NO_SWEEP    (STRAYS_MAX + 1)
 #define TRY_EVERY   8u
 #define SWEEP_STEP  32u  /* pages that a sweep may go on without being seen */
 #define SWEEP_REACH 4u   /* entries to look at for each page that a sweep may read: those between are in memory still */
@@ -45,21 +47,22 @@ struct swap_window swap_ahead_window(struct region *r, uaddr_t addr)
 	struct swap_readahead *ra = &r->swap_ra;
 	uaddr_t last = READ_ONCE(ra->last);
 	unsigned limit = window_limit(), size = READ_ONCE(ra->size), strays = READ_ONCE(ra->strays);
-	u64 step = size > 1 && strays <= STRAYS_MAX ? SWEEP_STEP : 1; /* pages that are in memory still are passed unseen */
+	u64 step = size > 1 && strays != NO_SWEEP ? SWEEP_STEP : 1; /* pages that are in memory still are passed unseen */
+	bool wants_all = READ_ONCE(r->space->is_protected); /* in its turn */
 	bool is_up = is_ahead(addr, last, step), is_down = is_ahead(last, addr, step);
 	if (is_up || is_down) {
 		size = min(max(size * 2, 2u), limit);
-	} else if (size > 1 && strays < STRAYS_MAX && !r->space->is_protected) {
+	} else if (size > 1 && strays < STRAYS_MAX && !wants_all) {
 		WRITE_ONCE(ra->strays, (u8)(strays + 1));
 		return (struct swap_window){ 0 };
 	} else {
 		size = window_by_use(ra, limit);
 	}
 	WRITE_ONCE(ra->last, addr);
-	WRITE_ONCE(ra->strays, is_up || is_down ? 0 : STRAYS_MAX + 1); /* no sweep */
+	WRITE_ONCE(ra->strays, is_up || is_down ? 0 : NO_SWEEP);
 	WRITE_ONCE(ra->size, (u8)size);
-	if (READ_ONCE(r->space->is_protected))
-		size = limit; /* in its turn all are wanted */
+	if (wants_all)
+		size = limit;
 	unsigned more = max(size, 1u) - 1, reach = more * SWEEP_REACH;
 	return is_up ? (struct swap_window){ .max = more, .above = reach } : is_down ? (struct swap_window){ .max = more, .below = reach } :
 	       (struct swap_window){ .max = more, .below = more / 2, .above = more - more / 2 };

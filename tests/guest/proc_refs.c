@@ -62,17 +62,20 @@ int main(void)
 	int fd = memfd_create("refs", 0);
 	ftruncate(fd, (NR + 2) * PAGE);
 	char *anon = region(MAP_PRIVATE | MAP_ANONYMOUS, -1), *file = region(MAP_SHARED, fd);
+	char *shared = region(MAP_SHARED | MAP_ANONYMOUS, -1);
 	VAL("used, anonymous", referenced(anon));
 	VAL("used, file", referenced(file));
 	clear("2");
 	VAL("after 2, anonymous", referenced(anon));
 	VAL("after 2, file", referenced(file));
+	VAL("after 2, shared", referenced(shared));
 	for (int i = 0; i < 5; i++)
 		anon[i * PAGE] = 2;
 	VAL("five used again", referenced(anon));
 	clear("3");
 	VAL("after 3, anonymous", referenced(anon));
 	VAL("after 3, file", referenced(file));
+	VAL("after 3, shared", referenced(shared));
 	clear("1\n");
 	VAL("after 1, anonymous", referenced(anon));
 	static char big[512 * PAGE];
