@@ -61,7 +61,7 @@ static struct mem_group *charged_group(u32 number, s64 nr)
 {
 	struct mem_group *g = mem_group_at(number);
 	while (g != &mem_root && (READ_ONCE(g->is_closed) || !mem_group_try_get(g, nr)))
-		g = READ_ONCE(g->parent);
+		g = __atomic_load_n(&g->parent, __ATOMIC_ACQUIRE); /* perhaps of the group that has the number now, and a new one */
 	return g != &mem_root ? g : NULL;
 }
 

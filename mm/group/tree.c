@@ -152,7 +152,7 @@ static void counter_init(struct mem_group_counter *c) { *c = (struct mem_group_c
 
 static void group_init(struct mem_group *g, struct mem_group *parent, char *name, u32 number, const struct policy *p)
 {
-	WRITE_ONCE(g->parent, parent); /* who has its number from before may look at these two: charged_group() */
+	__atomic_store_n(&g->parent, parent, __ATOMIC_RELEASE); /* who has its number from before may look at these two: charged_group() */
 	list_init(&g->children);
 	list_init(&g->sibling);
 	WRITE_ONCE(g->is_closed, false);
