@@ -4,12 +4,14 @@
  *
  * Life of an inode here: loading -> in use <-> unused -> evicting -> gone. An unused one (no references) stays,
  * oldest first on a list, until memory is wanted; one without links, or any once the super is being
- * unmounted, is evicted when its last reference goes. Whoever looks for a number that is loading or
- * evicting waits.
+ * unmounted, is evicted when its last reference goes, by whoever drops that: when a removed file is closed,
+ * its pages are free. Write-back only pins an inode, and is waited for. Whoever looks for a number that is
+ * loading or evicting waits.
  *
  * C1  An inode in the tree is hashed; it leaves when its eviction has ended or its loading failed.
  * C2  It is on the unused list exactly when it is in the tree, has no references, and is not evicting.
  * C3  References go from 0 to 1 and to 0 only under the cache's lock.
+ * C4  An evicting inode gets no more pins, and is evicted when it has none.
  *
  * The lock (RANK_ICACHE) is taken under a flusher's, so marking an inode dirty never happens under it.
  */
@@ -25,7 +27,7 @@ struct icache {
 	struct list_head unused; /* (lock) inode->unused_link, oldest first */
 	u64 nr_unused, nr_inodes;
 	bool is_closing;         /* (lock) */
-	u64 nr_changes;          /* (lock) loadings and evictions that ended */
+	u64 nr_changes;          /* loadings, evictions and last pins that ended */
 	struct host_waitq waitq;
 };
 
@@ -59,7 +61,7 @@ static void get_locked(struct icache *c, struct inode *i)
 	}
 }
 
-/* Sleeps until an inode was loaded or left since `seen` was read (under the lock). */
+/* Sleeps until an inode was loaded, left or lost its last pin since `seen` was read (under the lock). */
 struct change {
 	struct icache *c;
 	u64 seen;
@@ -77,7 +79,8 @@ static int wait_change(struct icache *c, u64 seen, u64 timeout_ns)
 	return host_wait(&c->waitq, has_changed, &w, timeout_ns);
 }
 
-static void changed(struct icache *c)
+/* Under the lock, so that whoever sees it and destroys the cache comes after. */
+static void changed_locked(struct icache *c)
 {
 	__atomic_fetch_add(&c->nr_changes, 1, __ATOMIC_RELEASE);
 	host_wake_all(&c->waitq);
@@ -175,8 +178,8 @@ void icache_loaded(struct inode *i, int err)
 	i->state &= ~INODE_LOADING;
 	if (err)
 		remove_locked(c, i);
+	changed_locked(c);
 	spin_unlock(&c->lock);
-	changed(c);
 }
 
 bool icache_pin(struct inode *i)
@@ -185,18 +188,42 @@ bool icache_pin(struct inode *i)
 	spin_lock(&c->lock);
 	bool ok = (i->state & (INODE_CACHED | INODE_LOADING | INODE_EVICTING)) == INODE_CACHED;
 	if (ok)
-		get_locked(c, i);
+		i->nr_pins++;
 	spin_unlock(&c->lock);
 	return ok;
 }
 
+void icache_unpin(struct inode *i)
+{
+	struct icache *c = i->super->icache;
+	spin_lock(&c->lock);
+	if (!--i->nr_pins && i->state & INODE_EVICTING)
+		changed_locked(c);
+	spin_unlock(&c->lock);
+}
+
+static void wait_for_pins(struct icache *c, struct inode *i)
+{
+	for (bool is_pinned = true; is_pinned;) {
+		spin_lock(&c->lock);
+		is_pinned = i->nr_pins != 0;
+		u64 seen = READ_ONCE(c->nr_changes);
+		spin_unlock(&c->lock);
+		if (is_pinned)
+			wait_change(c, seen, 0);
+	}
+}
+
 static void evict(struct icache *c, struct inode *i)
 {
+	if (!i->nlink && i->mapping.store)
+		writeback_give_up(i->mapping.store);
+	wait_for_pins(c, i);
 	inode_clear(i);
 	spin_lock(&c->lock);
 	remove_locked(c, i);
+	changed_locked(c);
 	spin_unlock(&c->lock);
-	changed(c);
 	inode_free(i);
 }
 
@@ -237,7 +264,7 @@ static unsigned pick_unused(struct icache *c, struct inode **out, unsigned max, 
 		struct inode *i = list_first_entry(&c->unused, struct inode, unused_link);
 		list_del(&i->unused_link);
 		--*budget;
-		if (is_clean(i)) {
+		if (is_clean(i) && !i->nr_pins) {
 			WRITE_ONCE(c->nr_unused, c->nr_unused - 1);
 			i->state |= INODE_EVICTING;
 			out[nr++] = i;
@@ -308,7 +335,7 @@ void icache_evict_all(struct super *s)
 			return;
 		if (unused)
 			evict(c, i);
-		else if (wait_change(c, seen, BUSY_TIMEOUT_NS)) /* the flusher has it; or else a reference leaked */
+		else if (wait_change(c, seen, BUSY_TIMEOUT_NS)) /* a reference leaked */
 			hal_log(LOG_ERR, "unmounting %s: inode %llu is still in use", s->type, (unsigned long long)ino);
 	}
 }

@@ -140,7 +140,7 @@ static void finish(struct ext2_sb *sb)
 	}
 }
 
-/* The next inode whose record is to be written, with a reference; it may be dirtied again at once. */
+/* The next inode whose record is to be written, pinned; it may be dirtied again at once. */
 static struct inode *next_dirty(struct ext2_sb *sb, struct list_head *work)
 {
 	struct inode *i = NULL;
@@ -167,7 +167,7 @@ static int write_records(struct ext2_sb *sb)
 	while ((i = next_dirty(sb, &work)) != NULL) {
 		int e = ext2_write_inode(i, false);
 		err = err ? err : e;
-		inode_put(i);
+		icache_unpin(i);
 		cond_resched();
 	}
 	return err;

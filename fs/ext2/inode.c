@@ -39,7 +39,7 @@ static int make_writable(struct mapping *m, u64 index, struct frame *f)
 
 static int write_meta(struct mapping *m, bool wait) { return ext2_write_inode(inode_of(m), wait); }
 static bool pin(struct mapping *m) { return icache_pin(inode_of(m)); }
-static void unpin(struct mapping *m) { inode_put(inode_of(m)); }
+static void unpin(struct mapping *m) { icache_unpin(inode_of(m)); }
 
 const struct mapping_ops ext2_mapping_ops = {
 	.size = mapping_size,

@@ -97,6 +97,7 @@ struct inode {
 	u32 seals;
 	u32 flags;         /* INODE_* */
 	u32 state;         /* (icache lock) INODE_CACHED ... */
+	u32 nr_pins;       /* (icache lock) icache_pin */
 	struct list_head unused_link; /* (icache lock) */
 	u64 charged_pages; /* tmpfs: INODE_FIXED_CHARGE */
 	void *priv;
@@ -203,8 +204,10 @@ struct inode *icache_find(struct super *s, u64 ino);
 int icache_insert(struct inode *i);
 /* err: it leaves again (the caller still has its reference). */
 void icache_loaded(struct inode *i, int err);
-/* A reference for whoever only knows that it was there (mapping_ops.pin): false, it is going or not ready. */
+/* For write-back, which only knows that it was there (mapping_ops.pin): keeps the inode's memory, but is no
+ * reference; who drops the last one of a removed file waits. false: it is going or not ready. */
 bool icache_pin(struct inode *i);
+void icache_unpin(struct inode *i);
 /* Evicts up to max unused clean inodes without pages. How many went. */
 u64 icache_shrink(struct super *s, u64 max);
 u64 icache_nr_unused(const struct super *s);

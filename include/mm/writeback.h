@@ -42,6 +42,7 @@ struct backing_store {
 	u8 block_shift;               /* 9..12: log2 of the file system's block size */
 	bool is_meta_dirty;           /* (flusher lock) ops->write_meta has something to do */
 	bool has_tail;                /* a mapping may have written behind the end of the last page */
+	bool is_given_up;             /* the file is removed and going: nothing more need be written */
 	u64 nr_dirty, nr_writeback;   /* (tree_lock) pages */
 	struct list_head dirty_link;  /* (flusher lock) */
 	u64 dirtied_ns;               /* (flusher lock) when it went onto the list */
@@ -75,6 +76,9 @@ void mapping_dirty_meta(struct mapping *m);
 int mapping_writeback(struct mapping *m, u64 start, u64 end, unsigned flags);
 /* Waits for writes under way in [start, end). */
 void mapping_wait_writeback(struct mapping *m, u64 start, u64 end);
+
+/* Nobody will read the file again: a write-back under way writes no further page. */
+static inline void writeback_give_up(struct backing_store *b) { WRITE_ONCE(b->is_given_up, true); }
 
 /* Errors: an open file samples at open; fsync reports what came after its sample, once per file; and that a page was
  * lost, each time. */

@@ -188,7 +188,7 @@ static void write_pages(struct mapping *m, u64 index, u64 last, u64 nr, bool mus
 {
 	struct frame *pages[TRANSFER_PAGES];
 	u8 masks[TRANSFER_PAGES];
-	while (nr) {
+	while (nr && !READ_ONCE(m->store->is_given_up)) {
 		unsigned n = start_pages(m, &index, last, min(nr, (u64)TRANSFER_PAGES), pages), passed = n;
 		if (!n) {
 			struct frame *f = next_dirty(m, &index, last);

@@ -8,8 +8,10 @@
 #include <asm/errno.h>
 #include <host/machine.h>
 #include <linux/falloc.h>
+#include <mm/stat.h>
 #include <mm/writeback.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -366,9 +368,59 @@ static void threads_use_one_file_system(void **state)
 	}
 }
 
+/* A removed file's pages are free when its last user has gone, also while a flusher writes them. */
+
+#define BIG_BYTES (8u << 20)
+
+static void *be_flusher(void *arg)
+{
+	(void)arg;
+	host_be_cpu(1);
+	fs_thread();
+	flusher_round(&host_disk_device(image_disk)->flusher, ~0ull >> 1);
+	return NULL;
+}
+
+static void write_big(struct inode *i)
+{
+	static u8 bytes[1u << 20];
+	for (u64 pos = 0; pos < BIG_BYTES; pos += sizeof(bytes))
+		assert_int_equal(fs_write(i, bytes, sizeof(bytes), pos), sizeof(bytes));
+}
+
+static void removal_waits_for_the_flusher(void **state)
+{
+	(void)state;
+	struct host_disk_config c = { .nr_sectors = 65536, .delay_ns = 500000, .worker_cpu = 2 };
+	struct inode *i;
+	pthread_t flusher;
+	image_nr_cpus = 3;
+	image_up_with(&c, "-b 4096", NULL);
+	host_be_cpu(0);
+	image_mount(false);
+	root = fs_root(image_super);
+	for (unsigned round = 0; round < 5; round++) {
+		s64 before = (s64)stat_read(STAT_NR_FILE_PAGES);
+		assert_int_equal(fs_create(root, "big", S_IFREG | 0644, 0, NULL, &i), 0);
+		write_big(i);
+		pthread_create(&flusher, NULL, be_flusher, NULL);
+		while (!stat_read(STAT_NR_WRITEBACK))
+			sched_yield();
+		assert_int_equal(fs_unlink(root, "big", false), 0);
+		fs_put(i);
+		s64 kept = (s64)stat_read(STAT_NR_FILE_PAGES) - before; /* blocks of the file's map stay */
+		pthread_join(flusher, NULL);
+		assert_true(kept < 64);
+	}
+	fs_put(root);
+	image_unmount();
+	image_check();
+	image_down();
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(threads_use_one_file_system) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(threads_use_one_file_system), cmocka_unit_test(removal_waits_for_the_flusher) };
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	printf("%d passed, %d failed\n", (int)ARRAY_SIZE(tests) - failed, failed);
 	return failed != 0;
