@@ -7,6 +7,7 @@
 #include "internal.h"
 #include <asm/errno.h>
 #include <asm/sigcontext.h>
+#include <hal/ptrace.h>
 #include <lib/string.h>
 #include <mm/slab.h>
 
@@ -142,23 +143,47 @@ void hal_fpu_frame_save(struct hal_context *running, void *buf)
 	*(u32 *)((char *)buf + fpu_size) = FP_XSTATE_MAGIC2;
 }
 
+/* buf becomes the state in memory: all of it, or the legacy part with the rest initial. */
+static void fpu_import(char *area, const void *buf, bool is_whole)
+{
+	memcpy(area, buf, is_whole ? fpu_size : LEGACY_SIZE);
+	if (!is_whole && fpu_size > LEGACY_SIZE)
+		memcpy(area + LEGACY_SIZE, (char *)fpu_initial + LEGACY_SIZE, fpu_size - LEGACY_SIZE);
+	*(u32 *)(area + 24) &= mxcsr_mask; /* reserved bits would fault */
+	if (cpu_has_xsave) {
+		u64 *header = (u64 *)(area + LEGACY_SIZE);
+		header[0] = is_whole ? header[0] & fpu_mask : 3;
+		memset(header + 1, 0, 56);
+	}
+}
+
 int hal_fpu_frame_restore(struct hal_context *running, const void *buf, size_t len)
 {
 	if (len < LEGACY_SIZE)
 		return -EINVAL;
 	const struct _fpx_sw_bytes *sw = (const struct _fpx_sw_bytes *)((const char *)buf + LEGACY_SIZE - sizeof(*sw));
-	char *area = running->fpu;
-	bool extended = cpu_has_xsave && sw->magic1 == FP_XSTATE_MAGIC1 && len >= fpu_size;
-	memcpy(area, buf, extended ? fpu_size : LEGACY_SIZE);
-	if (!extended && fpu_size > LEGACY_SIZE)
-		memcpy(area + LEGACY_SIZE, (char *)fpu_initial + LEGACY_SIZE, fpu_size - LEGACY_SIZE);
-	*(u32 *)(area + 24) &= mxcsr_mask; /* reserved bits would fault */
-	if (cpu_has_xsave) {
-		u64 *header = (u64 *)(area + LEGACY_SIZE);
-		header[0] = extended ? header[0] & fpu_mask : 3;
-		memset(header + 1, 0, 56);
-	}
-	fpu_load(area);
+	fpu_import(running->fpu, buf, cpu_has_xsave && sw->magic1 == FP_XSTATE_MAGIC1 && len >= fpu_size);
+	fpu_load(running->fpu);
+	return 0;
+}
+
+/* Of a task that does not run: its state is in memory. */
+
+size_t hal_user_fpu_size(void) { return fpu_size; }
+
+void hal_user_fpu_get(const struct hal_context *c, void *buf, size_t len)
+{
+	memcpy(buf, c->fpu, len);
+	u64 *software = (u64 *)((char *)buf + LEGACY_SIZE - 48);
+	memset(software, 0, 48);
+	software[0] = len > LEGACY_SIZE ? fpu_mask : 0; /* debuggers learn from it what the state has */
+}
+
+int hal_user_fpu_set(struct hal_context *c, const void *buf, size_t len)
+{
+	if (*(const u32 *)((const char *)buf + 24) & ~mxcsr_mask)
+		return -EINVAL;
+	fpu_import(c->fpu, buf, len == fpu_size && fpu_size > LEGACY_SIZE);
 	return 0;
 }
 

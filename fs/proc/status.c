@@ -3,6 +3,7 @@
 #include "proc.h"
 #include <asm/resource.h>
 #include <kernel/cred.h>
+#include <kernel/ptrace.h>
 #include <kernel/sched.h>
 #include <kernel/signal.h>
 #include <mm/space.h>
@@ -114,6 +115,7 @@ int process_status(struct seq *s, struct pseudo_node *n)
 	struct space *m = task_get_space(t);
 	spin_lock(&tasklist_lock);
 	u32 ppid = p->parent ? p->parent->pid : 0, pgid = p->pgid, sid = p->sid;
+	u32 tracer = task_is_traced(t) ? t->trace->tracer->tid : 0;
 	struct fs_context *fs = t->fs;
 	u32 umask = fs ? fs_context_umask(fs) : 0;
 	spin_unlock(&tasklist_lock);
@@ -123,7 +125,7 @@ int process_status(struct seq *s, struct pseudo_node *n)
 	seq_putc(s, '\n');
 	if (fs)
 		seq_printf(s, "Umask:\t%04o\n", umask);
-	seq_printf(s, "State:\t%s\nTgid:\t%u\nNgid:\t0\nPid:\t%u\nPPid:\t%u\nTracerPid:\t0\n", task_state_name(t), p->pid, id, ppid);
+	seq_printf(s, "State:\t%s\nTgid:\t%u\nNgid:\t0\nPid:\t%u\nPPid:\t%u\nTracerPid:\t%u\n", task_state_name(t), p->pid, id, ppid, tracer);
 	show_ids(s, t);
 	seq_printf(s, "NStgid:\t%u\nNSpid:\t%u\nNSpgid:\t%u\nNSsid:\t%u\n", p->pid, id, pgid, sid);
 	if (m) {

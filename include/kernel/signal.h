@@ -48,6 +48,8 @@ void signal_restore_blocked(void);
 int signal_dequeue(sigset_bits wanted, siginfo_t *info);
 /* Pending for t or its process (for signalfd, /proc). */
 sigset_bits signal_pending_set(struct task *t);
+/* The n-th info of a queue, or false: there are fewer. signal_lock held. */
+bool signal_peek_locked(const struct signal_queue *queue, u64 n, siginfo_t *info);
 /* Signals queued for the real user of p, against RLIMIT_SIGPENDING (/proc/PID/status SigQ). */
 u32 signal_queued_count(struct process *p);
 

@@ -27,12 +27,14 @@ struct tty;
 struct user;       /* kernel/user.h */
 struct group_list; /* kernel/cred/groups.c */
 struct pid; /* a number in use: kernel/task/pid.h */
+struct trace; /* kernel/ptrace.h */
 
 enum task_state {
 	TASK_RUNNING,         /* on a CPU or on a run queue: R */
 	TASK_INTERRUPTIBLE,   /* S */
 	TASK_UNINTERRUPTIBLE, /* D */
 	TASK_STOPPED,         /* T: job control */
+	TASK_TRACED,          /* t: stopped for its tracer */
 	TASK_ZOMBIE,          /* Z */
 	TASK_DEAD,
 };
@@ -145,6 +147,9 @@ struct task {
 	u8 mempolicy_nodes;
 	u16 ioprio;               /* IOPRIO_*, inherited; 0: never set */
 	bool in_syscall;          /* in kernel mode on its own behalf: for the tick */
+	bool stops_at_calls;      /* (s) its tracer looks at system calls */
+	struct trace *trace;      /* who traces it; NULL: nobody ever did */
+	struct list_head tracees; /* (t) of trace.link: whom it traces */
 	struct io_figures io;     /* (c) */
 };
 
@@ -163,6 +168,7 @@ struct process {
 	u32 pid;                        /* = tid of the leader */
 	u32 refs;                       /* atomic */
 	struct process *parent;         /* (t) */
+	u32 parent_tid;                 /* the parent's thread that made it: who PTRACE_TRACEME means */
 	struct list_head children;      /* (t) of process.sibling */
 	struct list_head sibling;       /* (t) */
 	struct list_head threads;       /* (t) and (s) */

@@ -7,6 +7,7 @@
 #include "../task/task.h"
 #include "exec.h"
 #include <fs/file.h>
+#include <kernel/ptrace.h>
 #include <kernel/sched.h>
 #include <kernel/signal.h>
 #include <lib/string.h>
@@ -30,6 +31,8 @@ static void take_leadership(struct process *p, struct task *t)
 	p->leader = t;
 	spin_unlock_irq(&p->signal_lock, flags);
 	p->exit_signal = SIGCHLD;
+	if (task_is_traced(old))
+		ptrace_unlink_locked(old, 0);
 	tree_remove_task(old);
 	old->state = TASK_DEAD;
 	spin_unlock(&tasklist_lock);

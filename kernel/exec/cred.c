@@ -7,7 +7,9 @@
 #include "exec.h"
 #include <fs/vfs.h>
 #include <kernel/cred.h>
+#include <kernel/ptrace.h>
 #include <lib/string.h>
+#include <linux/capability.h>
 #include <linux/securebits.h>
 #include <linux/stat.h>
 
@@ -34,6 +36,13 @@ static void set_caps(struct cred *c, const struct cred *old)
 	}
 }
 
+/* A tracer without the right to it must not get hold of a program that has more rights than itself. */
+static bool is_watched(const struct cred *old)
+{
+	const struct task *t = current;
+	return task_is_traced(t) && !t->trace->has_privilege && !(old->cap_effective >> CAP_SETUID & 1);
+}
+
 int exec_prepare_cred(struct exec *e)
 {
 	const struct cred *old = current->cred;
@@ -43,7 +52,7 @@ int exec_prepare_cred(struct exec *e)
 	struct cred *c = cred_copy(old);
 	if (!c)
 		return -ENOMEM;
-	set_ids(c, i, !(gains && current->no_new_privs));
+	set_ids(c, i, !(gains && (current->no_new_privs || is_watched(old))));
 	set_caps(c, old);
 	c->securebits &= ~(1u << SECURE_KEEP_CAPS);
 	e->is_secure = c->euid != c->uid || c->egid != c->gid;

@@ -12,6 +12,7 @@
 #include <fs/vfs.h>
 #include <hal/uaccess.h>
 #include <kernel/exec.h>
+#include <kernel/ptrace.h>
 #include <kernel/signal.h>
 #include <kernel/syscall.h>
 #include <kernel/user.h>
@@ -146,9 +147,13 @@ static long execve_common(int dirfd, uaddr_t uname, uaddr_t argv, uaddr_t envp, 
 		e->file = vfs_open_exec(dirfd, name, lookup);
 		err = IS_ERR(e->file) ? (int)PTR_ERR(e->file) : 0;
 	}
+	u32 old_tid = current->tid;
 	if (!err)
 		err = run(e, syscall_regs());
+	bool is_done = !err;
 	release(e);
+	if (is_done)
+		ptrace_exec(old_tid);
 out:
 	kfree(e);
 	kfree(name);

@@ -99,17 +99,5 @@ SYSCALL1(personality, persona)
 	return (long)old;
 }
 
-/* Nobody can be traced, so asking for it is refused like asking for somebody else's process. */
-SYSCALL4(ptrace, request, pid, addr, data)
-{
-	if (request == 0) /* PTRACE_TRACEME */
-		return -EPERM;
-	struct task *t = task_find((u32)pid);
-	if (!t)
-		return -ESRCH;
-	task_put(t);
-	return -EPERM;
-}
-
 SYSCALL1(iopl, level) { return level > 3 ? -EINVAL : -EPERM; }
 SYSCALL3(ioperm, from, num, on) { return from + num > 65536 || from + num < from ? -EINVAL : -EPERM; }

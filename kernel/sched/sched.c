@@ -206,7 +206,8 @@ void task_place(struct task *t)
 
 static bool is_asleep(const struct task *t)
 {
-	return t->state == TASK_INTERRUPTIBLE || t->state == TASK_UNINTERRUPTIBLE || t->state == TASK_STOPPED;
+	return t->state == TASK_INTERRUPTIBLE || t->state == TASK_UNINTERRUPTIBLE || t->state == TASK_STOPPED ||
+	       t->state == TASK_TRACED;
 }
 
 void task_wake(struct task *t)

@@ -18,13 +18,14 @@
 #include "internal.h"
 #include <asm/unistd.h>
 #include <hal/sigframe.h>
+#include <kernel/ptrace.h>
 #include <kernel/rseq.h>
 #include <kernel/syscall.h>
 
 void signal_recalc_locked(struct task *t)
 {
 	struct process *p = t->process;
-	if (((t->pending.set | p->pending.set) & ~t->blocked) || t->stop_requested || p->notify_code)
+	if (((t->pending.set | p->pending.set) & ~t->blocked) || t->stop_requested || p->notify_code || (t->trace && t->trace->wants_trap))
 		task_set_work(t, WORK_SIGNAL);
 	else
 		__atomic_fetch_and(&t->work, ~WORK_SIGNAL, __ATOMIC_RELAXED);
@@ -165,8 +166,13 @@ static int take_signal(siginfo_t *info, struct sigaction_k *action)
 		} else if (READ_ONCE(t->work) & WORK_KILL) {
 			sig = 0;
 			break;
+		} else if (unlikely(t->trace) && t->trace->wants_trap) {
+			ptrace_trap_unlock(t, flags);
+			flags = spin_lock_irq(&p->signal_lock);
 		} else {
 			sig = queue_take_locked(t, t->blocked, info, &doomed);
+			if (unlikely(task_is_traced(t)) && sig && sig != SIGKILL && !(sig = ptrace_signal_locked(t, sig, info, &flags)))
+				continue;
 			fate = sig ? decide(t, sig, action, &flags) : FATE_NONE;
 		}
 	}
@@ -244,6 +250,7 @@ static void run_handler(struct hal_regs *regs, int sig, const siginfo_t *info, c
 		restart_with_handler(regs, a);
 	hal_regs_leave_syscall(regs);
 	rseq_prepare_return(regs);
+	bool was_stepping = unlikely(t->trace) && ptrace_leave_step(regs);
 	if (push_frame(regs, sig, info, a)) {
 		if (sig == SIGSEGV)
 			signal_force_fatal(SIGSEGV);
@@ -255,6 +262,8 @@ static void run_handler(struct hal_regs *regs, int sig, const siginfo_t *info, c
 	if (t->altstack_flags & SS_AUTODISARM)
 		altstack_reset(t);
 	signal_set_blocked(t->blocked | a->mask | (a->flags & SA_NODEFER ? 0 : SIG_BIT(sig)));
+	if (was_stepping)
+		ptrace_stepped_into_handler();
 }
 
 void signal_deliver(struct hal_regs *regs)

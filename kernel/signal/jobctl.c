@@ -8,6 +8,7 @@
  * may not look at the tree of processes.
  */
 #include "internal.h"
+#include <kernel/ptrace.h>
 #include <kernel/sched.h>
 #include <kernel/time.h>
 #include <kernel/wait.h>
@@ -43,11 +44,27 @@ static bool one_less_to_stop(struct process *p)
 	return true;
 }
 
+/* A tracee's stop is its tracer's; its process has stopped all the same. */
+static void stop_traced_unlock(struct task *t, unsigned long flags, bool is_last)
+{
+	struct process *p = t->process;
+	if (is_last) {
+		spin_unlock_irq(&p->signal_lock, flags);
+		jobctl_notify_parent(p, CLD_STOPPED);
+		flags = spin_lock_irq(&p->signal_lock);
+	}
+	ptrace_group_stop_unlock(t, flags);
+}
+
 void jobctl_stop_unlock(struct task *t, unsigned long flags)
 {
 	struct process *p = t->process;
 	t->stop_requested = false;
 	bool is_last = one_less_to_stop(p);
+	if (unlikely(task_is_traced(t))) {
+		stop_traced_unlock(t, flags, is_last);
+		return;
+	}
 	t->wait_name = "do_signal_stop";
 	__atomic_store_n(&t->state, TASK_STOPPED, __ATOMIC_SEQ_CST);
 	spin_unlock_irq(&p->signal_lock, flags);
@@ -83,6 +100,7 @@ void jobctl_continue_locked(struct process *p)
 			task_set_work(t, WORK_SIGNAL);
 		if (READ_ONCE(t->state) == TASK_STOPPED)
 			task_wake(t);
+		ptrace_continued_locked(t);
 	}
 }
 
@@ -110,7 +128,8 @@ void jobctl_notify_parent(struct process *p, int code)
 	siginfo_t info;
 	spin_lock(&tasklist_lock);
 	struct process *parent = p->parent;
-	if (parent) {
+	bool is_tracer = task_is_traced(p->leader) && p->leader->trace->tracer->process == parent;
+	if (parent && (!is_tracer || code == CLD_CONTINUED)) { /* a tracer has the stop from its tracee */
 		fill_child_info(p, code, &info);
 		unsigned long flags = spin_lock_irq(&parent->signal_lock);
 		const struct sigaction_k *a = parent->sighand ? &parent->sighand->actions[SIGCHLD - 1] : NULL;

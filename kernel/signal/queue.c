@@ -93,6 +93,17 @@ void queue_remove_all_locked(struct process *p, sigset_bits set, struct list_hea
 		queue_remove_locked(&t->pending, set, doomed);
 }
 
+bool signal_peek_locked(const struct signal_queue *queue, u64 n, siginfo_t *info)
+{
+	struct queued_signal *q;
+	list_for_each_entry(q, &queue->infos, link)
+		if (!n--) {
+			*info = q->info;
+			return true;
+		}
+	return false;
+}
+
 /* Takes the oldest info of sig; the number stays pending while there are more. */
 static void take_info(struct signal_queue *queue, int sig, siginfo_t *info, struct list_head *doomed)
 {

@@ -12,6 +12,7 @@
  */
 #include "internal.h"
 #include <hal/irq.h>
+#include <kernel/ptrace.h>
 #include <lib/string.h>
 #include <mm/slab.h>
 
@@ -26,13 +27,18 @@ bool signal_is_ignored_locked(struct process *p, struct task *t, int sig)
 	uaddr_t handler = handler_of(p, sig);
 	if ((t->blocked | t->real_blocked) & SIG_BIT(sig))
 		return false;
+	if (task_is_traced(t) && sig != SIGKILL) /* its tracer wants to see it */
+		return false;
 	if (handler == HANDLER_DEFAULT)
 		return (SIG_BIT(sig) & SIGS_IGNORE) || process_is_protected(p);
 	return handler == HANDLER_IGNORE;
 }
 
-static bool is_fatal_locked(const struct process *p, int sig)
+/* It ends the process, and no tracer is asked first. */
+static bool is_fatal_locked(const struct process *p, const struct task *t, int sig)
 {
+	if (t && task_is_traced(t) && sig != SIGKILL)
+		return false;
 	return handler_of(p, sig) == HANDLER_DEFAULT && !(SIG_BIT(sig) & (SIGS_IGNORE | SIGS_STOP)) && !process_is_protected(p);
 }
 
@@ -40,7 +46,8 @@ void signal_wake(struct task *t, int sig, bool is_fatal)
 {
 	task_set_work(t, WORK_SIGNAL);
 	u32 state = READ_ONCE(t->state);
-	if (state == TASK_INTERRUPTIBLE || (state == TASK_STOPPED && sig == SIGKILL) || (state == TASK_UNINTERRUPTIBLE && is_fatal))
+	bool stands = state == TASK_STOPPED || state == TASK_TRACED;
+	if (state == TASK_INTERRUPTIBLE || (stands && sig == SIGKILL) || (state == TASK_UNINTERRUPTIBLE && is_fatal))
 		task_wake(t);
 	else if (t != current && READ_ONCE(t->on_cpu))
 		hal_cpu_kick(t->cpu);
@@ -52,7 +59,8 @@ static bool wants(const struct task *t, int sig)
 		return false;
 	if (sig == SIGKILL)
 		return true;
-	return READ_ONCE(t->state) != TASK_STOPPED && (t == current || !(READ_ONCE(t->work) & WORK_SIGNAL));
+	u32 state = READ_ONCE(t->state);
+	return state != TASK_STOPPED && state != TASK_TRACED && (t == current || !(READ_ONCE(t->work) & WORK_SIGNAL));
 }
 
 static struct task *choose_thread(struct process *p, int sig)
@@ -78,14 +86,14 @@ static void wake_all_threads(struct process *p, int sig)
 static void notice_locked(struct process *p, struct task *t, int sig)
 {
 	signalfd_wake();
-	if (is_fatal_locked(p, sig) && !t) {
+	if (!t && is_fatal_locked(p, p->leader, sig)) {
 		wake_all_threads(p, sig);
 		return;
 	}
 	bool is_direct = t != NULL;
 	if (is_direct ? (t->blocked & SIG_BIT(sig)) || (t->flags & TASK_EXITING) : !(t = choose_thread(p, sig)))
 		return;
-	signal_wake(t, sig, is_direct && is_fatal_locked(p, sig));
+	signal_wake(t, sig, is_direct && is_fatal_locked(p, t, sig));
 }
 
 /* What stop signals and SIGCONT do by being sent. */
@@ -260,7 +268,7 @@ bool signal_is_fatal_pending(struct task *t)
 	struct process *p = t->process;
 	sigset_bits set = (t->pending.set | p->pending.set) & ~(t->blocked | t->real_blocked);
 	for (; set; set &= set - 1)
-		if (p->sighand && is_fatal_locked(p, __builtin_ctzll(set) + 1))
+		if (p->sighand && is_fatal_locked(p, t, __builtin_ctzll(set) + 1))
 			return true;
 	return false;
 }

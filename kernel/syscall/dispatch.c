@@ -8,6 +8,7 @@
 #include <hal/log.h>
 #include <hal/uaccess.h>
 #include <kernel/entry.h>
+#include <kernel/ptrace.h>
 #include <kernel/rseq.h>
 #include <kernel/sched.h>
 #include <kernel/signal.h>
@@ -34,11 +35,9 @@ static __attribute__((noinline, cold)) long syscall_unknown(u64 nr)
 	return -ENOSYS;
 }
 
-void kernel_syscall(struct hal_regs *regs)
+static inline void call(struct hal_regs *regs)
 {
-	struct task *t = current;
 	u64 nr = hal_regs_syscall_nr(regs);
-	t->in_syscall = true;
 	syscall_fn fn = likely(nr < SYSCALL_TABLE_SIZE) ? syscall_table[nr] : NULL;
 	long ret;
 	if (likely(fn))
@@ -47,6 +46,23 @@ void kernel_syscall(struct hal_regs *regs)
 	else
 		ret = syscall_unknown(nr);
 	hal_regs_set_ret(regs, (u64)ret);
+}
+
+static __attribute__((noinline, cold)) void call_traced(struct hal_regs *regs)
+{
+	if (ptrace_call_begins(regs) && (s64)hal_regs_syscall_nr(regs) != -1) /* the tracer may have changed it */
+		call(regs);
+	ptrace_call_ended(regs);
+}
+
+void kernel_syscall(struct hal_regs *regs)
+{
+	struct task *t = current;
+	t->in_syscall = true;
+	if (likely(!t->stops_at_calls))
+		call(regs);
+	else
+		call_traced(regs);
 	t->in_syscall = false;
 }
 

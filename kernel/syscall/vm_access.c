@@ -11,6 +11,7 @@
 #include <hal/mmu.h>
 #include <hal/uaccess.h>
 #include <kernel/pidfd.h>
+#include <kernel/ptrace.h>
 #include <kernel/syscall.h>
 #include <kernel/task.h>
 #include <linux/capability.h>
@@ -47,25 +48,12 @@ static long import_iov(uaddr_t uvec, u64 nr, struct iovec_k **out)
 	return err;
 }
 
-/* May the running task look into t? ptrace(2), "Ptrace access mode checking". */
-static bool may_access(struct task *t)
-{
-	const struct cred *me = current->cred;
-	if (t->process == current->process)
-		return true;
-	const struct cred *c = task_get_cred(t);
-	bool same = me->uid == c->uid && me->uid == c->euid && me->uid == c->suid && me->gid == c->gid && me->gid == c->egid &&
-	            me->gid == c->sgid;
-	cred_put(c);
-	return (same && t->process->dumpable) || capable(CAP_SYS_PTRACE);
-}
-
 static long get_space(u64 pid, struct space **out)
 {
 	struct task *t = task_find((u32)pid);
 	if (!t)
 		return -ESRCH;
-	bool ok = may_access(t);
+	bool ok = ptrace_may_access(t);
 	*out = ok ? task_get_space(t) : NULL;
 	task_put(t);
 	return !ok ? -EPERM : *out ? 0 : -ESRCH;
@@ -162,7 +150,7 @@ SYSCALL5(process_madvise, pidfd, uvec, nr, advice, flags)
 		err = -EINVAL;
 	else if (p != current->process && !capable(CAP_SYS_NICE))
 		err = -EPERM;
-	else if (!may_access(p->leader) || !(s = task_get_space(p->leader)))
+	else if (!ptrace_may_access(p->leader) || !(s = task_get_space(p->leader)))
 		err = -ESRCH;
 	long done = 0;
 	for (u64 i = 0; !err && i < nr; i++) {

@@ -8,6 +8,9 @@
  * subreaper or to init, tells its parent, and waits to be reaped, or is reaped on the spot when the
  * parent ignores its children.
  *
+ * A traced thread stays as a zombie too, until its tracer has seen it, and its process is nobody's to reap before.
+ * A traced process is its tracer's first, then its parent's.
+ *
  * A whole process ends by marking every thread (WORK_KILL): each leaves at its next return to user mode
  * or when an interruptible sleep ends.
  */
@@ -17,6 +20,7 @@
 #include <hal/uaccess.h>
 #include <kernel/cgroup.h>
 #include <kernel/futex.h>
+#include <kernel/ptrace.h>
 #include <kernel/sched.h>
 #include <kernel/signal.h>
 #include <kernel/syscall.h>
@@ -178,17 +182,31 @@ static enum attitude attitude_of(struct process *parent, u32 sig)
 	return a;
 }
 
-static void fill_exit_info(const struct process *p, siginfo_t *info)
+static void fill_end_info(const struct task *t, u32 code, u32 sig, siginfo_t *info)
 {
-	u32 code = p->exit_code;
 	memset(info, 0, sizeof(*info));
-	info->si_signo = (int)p->exit_signal;
-	info->si_pid = (int)p->pid;
-	info->si_uid = p->leader->cred->uid;
-	info->si_utime = (long)(p->utime_ns / 10000000);
-	info->si_stime = (long)(p->stime_ns / 10000000);
+	info->si_signo = (int)sig;
+	info->si_pid = (int)t->tid;
+	info->si_uid = t->cred->uid;
 	info->si_status = code & 0x7f ? (int)(code & 0x7f) : (int)(code >> 8 & 0xff);
 	info->si_code = !(code & 0x7f) ? CLD_EXITED : code & 0x80 ? CLD_DUMPED : CLD_KILLED;
+}
+
+static void fill_exit_info(const struct process *p, siginfo_t *info)
+{
+	fill_end_info(p->leader, p->exit_code, p->exit_signal, info);
+	info->si_utime = (long)(p->utime_ns / 10000000);
+	info->si_stime = (long)(p->stime_ns / 10000000);
+}
+
+/* A traced process: its tracer is told, and its parent when that has seen it. */
+static void notify_tracer_locked(struct process *p)
+{
+	siginfo_t info;
+	fill_exit_info(p, &info);
+	if (p->leader->trace->tracer->process != p->parent)
+		info.si_signo = SIGCHLD;
+	ptrace_tell_tracer_locked(p->leader, &info);
 }
 
 /* Tells the parent that p has ended. True: nobody will wait for it. */
@@ -196,6 +214,10 @@ static bool notify_parent_locked(struct process *p)
 {
 	struct process *parent = p->parent;
 	siginfo_t info;
+	if (task_is_traced(p->leader)) {
+		notify_tracer_locked(p);
+		return false;
+	}
 	if (!parent)
 		return true;
 	enum attitude a = attitude_of(parent, p->exit_signal);
@@ -233,7 +255,7 @@ static void reparent_children_locked(struct process *p, struct orphans *d)
 			signal_send_process(child, (int)child->leader->pdeath_signal, NULL);
 		if (child->is_zombie) {
 			child->exit_signal = SIGCHLD;
-			if (notify_parent_locked(child))
+			if (process_is_single_locked(child) && !task_is_traced(child->leader) && notify_parent_locked(child))
 				process_reap_locked(child);
 			continue;
 		}
@@ -247,11 +269,57 @@ static void reparent_children_locked(struct process *p, struct orphans *d)
 void process_reap_locked(struct process *p)
 {
 	struct task *leader = p->leader;
+	if (task_is_traced(leader))
+		ptrace_unlink_locked(leader, 0);
 	tree_remove_process(p);
 	tree_remove_task(leader);
 	leader->state = TASK_DEAD;
 	task_put(leader);
 	process_put(p);
+}
+
+bool process_is_single_locked(const struct process *p) { return p->threads.next == p->threads.prev; }
+
+void task_release_zombie_locked(struct task *t)
+{
+	struct process *p = t->process;
+	if (t != p->leader) {
+		tree_remove_task(t);
+		t->state = TASK_DEAD;
+		task_put(t);
+	}
+	if (p->is_zombie && process_is_single_locked(p) && notify_parent_locked(p))
+		process_reap_locked(p);
+}
+
+/* The running thread traces nobody any more. */
+static void stop_tracing_locked(struct task *t)
+{
+	struct trace *tr, *next;
+	list_for_each_entry_safe(tr, next, &t->tracees, link) {
+		struct task *tracee = tr->task;
+		bool is_zombie = tracee->state == TASK_ZOMBIE && (tracee != tracee->process->leader || tracee->process->is_zombie);
+		if (tr->options & PTRACE_O_EXITKILL)
+			signal_send_task(tracee, SIGKILL, NULL);
+		ptrace_unlink_locked(tracee, 0);
+		if (is_zombie)
+			task_release_zombie_locked(tracee);
+	}
+}
+
+/* The running thread, no leader, ends: its tracer has to see it first, or it leaves the tree. */
+static void leave_or_linger_locked(struct task *t)
+{
+	siginfo_t info;
+	if (task_is_traced(t)) {
+		t->state = TASK_ZOMBIE;
+		fill_end_info(t, t->exit_code, SIGCHLD, &info);
+		ptrace_tell_tracer_locked(t, &info);
+		return;
+	}
+	tree_remove_task(t);
+	t->state = TASK_DEAD;
+	task_put(t);
 }
 
 /* Whoever waits in exec for all other threads goes on when it is alone. */
@@ -277,7 +345,7 @@ static void end_process(struct process *p)
 	if (was_connected && pgrp_is_orphaned_locked(pgid, p) && pgrp_has_stopped_locked(pgid))
 		note_orphaned_locked(&d, pgid);
 	wake_all(&p->exit_wait);
-	reap = notify_parent_locked(p);
+	reap = process_is_single_locked(p) && notify_parent_locked(p);
 	if (reap)
 		process_reap_locked(p);
 	spin_unlock(&tasklist_lock);
@@ -308,9 +376,11 @@ void task_exit(u32 code)
 	if (p == init_process && p->nr_threads == 1)
 		hal_panic("Attempted to kill init! exitcode=0x%08x", code);
 	t->in_syscall = true;
+	ptrace_event(PTRACE_EVENT_EXIT, code);
 	spin_lock(&tasklist_lock);
 	t->flags |= TASK_EXITING;
 	t->exit_code = code;
+	stop_tracing_locked(t);
 	spin_unlock(&tasklist_lock);
 	drop_space(t);
 	drop_files(t);
@@ -324,11 +394,10 @@ void task_exit(u32 code)
 	}
 	bool is_leader = p->leader == t;
 	if (!is_last) {
-		t->state = is_leader ? TASK_ZOMBIE : TASK_DEAD;
-		if (!is_leader) {
-			tree_remove_task(t);
-			task_put(t);
-		}
+		if (is_leader)
+			t->state = TASK_ZOMBIE;
+		else
+			leave_or_linger_locked(t);
 		wake_exec_locked(p);
 	}
 	spin_unlock(&tasklist_lock);
@@ -336,14 +405,10 @@ void task_exit(u32 code)
 		release_process(p);
 		if (!is_leader) {
 			spin_lock(&tasklist_lock);
-			tree_remove_task(t);
+			leave_or_linger_locked(t);
 			spin_unlock(&tasklist_lock);
-			end_process(p);
-			t->state = TASK_DEAD;
-			task_put(t);
-		} else {
-			end_process(p);
 		}
+		end_process(p);
 	}
 	schedule();
 	hal_panic("a dead task ran");

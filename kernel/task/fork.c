@@ -16,6 +16,7 @@
 #include <hal/uaccess.h>
 #include <kernel/cgroup.h>
 #include <kernel/pidfd.h>
+#include <kernel/ptrace.h>
 #include <kernel/random.h>
 #include <kernel/sched.h>
 #include <kernel/signal.h>
@@ -235,12 +236,15 @@ static long join_tree(struct task *t, struct pid *pid, u64 flags)
 			parent = me->parent;
 			p->exit_signal = me->exit_signal;
 		}
+		p->parent_tid = flags & CLONE_PARENT ? me->parent_tid : current->tid;
 		tree_add_process(p, parent);
 		cgroup_join_locked(p, me->cgroup);
 		process_set_session_locked(p, me->sid);
 		process_set_pgrp_locked(p, me->pgid);
 		p->tty = me->tty;
 	}
+	if (unlikely(t->trace))
+		ptrace_attach_child_locked(t);
 	spin_unlock(&tasklist_lock);
 	return 0;
 }
@@ -252,7 +256,7 @@ static void discard_pid(struct pid *pid)
 	spin_unlock(&tasklist_lock);
 }
 
-static long clone_joined(struct task *t, const struct clone_args_k *a)
+static long clone_joined(struct task *t, const struct clone_args_k *a, unsigned event)
 {
 	struct completion vfork;
 	u32 tid = t->tid;
@@ -262,6 +266,8 @@ static long clone_joined(struct task *t, const struct clone_args_k *a)
 		t->flags |= TASK_VFORKED;
 	}
 	sched_task_start(t);
+	if (unlikely(event))
+		ptrace_event(event, tid);
 	/* A parent that is killed while it waits takes its completion back. */
 	if ((a->flags & CLONE_VFORK) && !completion_wait_killable(&vfork)) {
 		spin_lock(&tasklist_lock);
@@ -273,6 +279,8 @@ static long clone_joined(struct task *t, const struct clone_args_k *a)
 		spin_unlock(&tasklist_lock);
 		if (!child)
 			completion_wait(&vfork);
+	} else if (a->flags & CLONE_VFORK) {
+		ptrace_event(PTRACE_EVENT_VFORK_DONE, tid);
 	}
 	return tid;
 }
@@ -288,6 +296,10 @@ long task_clone(const struct clone_args_k *a, struct hal_regs *regs)
 	struct task *t = copy_task(a, regs);
 	if (IS_ERR(t))
 		return PTR_ERR(t);
+	unsigned event = ptrace_clone_event(a->flags, a->exit_signal);
+	err = ptrace_prepare_child(t, a->flags, event);
+	if (err)
+		goto fail_pid;
 	struct pid *pid = pid_alloc();
 	if (IS_ERR(pid)) {
 		err = PTR_ERR(pid);
@@ -307,7 +319,7 @@ long task_clone(const struct clone_args_k *a, struct hal_regs *regs)
 	err = join_tree(t, pid, a->flags);
 	if (err)
 		goto fail_pidfd;
-	return clone_joined(t, a);
+	return clone_joined(t, a, event);
 fail_pidfd:
 	if (pidfd >= 0)
 		fd_close(pidfd);

@@ -72,6 +72,7 @@ struct task *task_alloc(void)
 	list_init(&t->thread_link);
 	list_init(&t->run_link);
 	list_init(&t->pending.infos);
+	list_init(&t->tracees);
 	t->start_ns = hal_clock_ns();
 	t->timer_slack_ns = 50000;
 	return t;
@@ -95,6 +96,7 @@ void task_free(struct task *t)
 		cred_put(t->cred);
 	if (t->process)
 		process_put(t->process);
+	kfree(t->trace);
 	slab_free(task_cache, t);
 }
 
@@ -176,7 +178,8 @@ const char *task_state_name(const struct task *t)
 {
 	static const char *const names[] = {
 		[TASK_RUNNING] = "R (running)",   [TASK_INTERRUPTIBLE] = "S (sleeping)", [TASK_UNINTERRUPTIBLE] = "D (disk sleep)",
-		[TASK_STOPPED] = "T (stopped)",   [TASK_ZOMBIE] = "Z (zombie)",          [TASK_DEAD] = "X (dead)",
+		[TASK_STOPPED] = "T (stopped)",   [TASK_TRACED] = "t (tracing stop)",    [TASK_ZOMBIE] = "Z (zombie)",
+		[TASK_DEAD] = "X (dead)",
 	};
 	u32 s = READ_ONCE(t->state);
 	if (s == TASK_UNINTERRUPTIBLE && (t->flags & TASK_KTHREAD))

@@ -30,6 +30,12 @@ void task_clear_tid(struct task *t);     /* CLONE_CHILD_CLEARTID and robust fute
 /* Takes a zombie out of the tree and accounts it to its parent; drops what kept it. tasklist_lock held. */
 void process_reap_locked(struct process *p);
 
+/* A zombie that nobody traces any more: a thread leaves the tree; a process whose last one it was is its parent's to
+ * reap from now on. tasklist_lock held. */
+void task_release_zombie_locked(struct task *t);
+/* No thread is left beside the leader, not even a zombie that its tracer has yet to see. */
+bool process_is_single_locked(const struct process *p);
+
 u64 process_maxrss_kb(struct process *p);
 void note_maxrss(struct process *p, struct space *s);
 

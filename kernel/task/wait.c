@@ -11,6 +11,7 @@
 #include <hal/mmu.h>
 #include <hal/uaccess.h>
 #include <kernel/pidfd.h>
+#include <kernel/ptrace.h>
 #include <kernel/sched.h>
 #include <kernel/signal.h>
 #include <kernel/syscall.h>
@@ -77,6 +78,8 @@ static void describe(struct wait_request *w, struct process *c, int code, u32 st
 	w->usage.nivcsw = (s64)c->nr_switches_involuntary;
 }
 
+static int code_of_end(u32 status) { return !(status & 0x7f) ? CLD_EXITED : status & 0x80 ? CLD_DUMPED : CLD_KILLED; }
+
 /* What the parent's RUSAGE_CHILDREN and cutime count from now on. */
 static void account_child(struct process *p, const struct process *c)
 {
@@ -91,10 +94,9 @@ static void account_child(struct process *p, const struct process *c)
 
 static bool take_zombie(struct wait_request *w, struct process *c)
 {
-	if (!c->is_zombie || !(w->options & WEXITED))
+	if (!c->is_zombie || !(w->options & WEXITED) || task_is_traced(c->leader) || !process_is_single_locked(c))
 		return false;
-	u32 code = c->exit_code;
-	describe(w, c, !(code & 0x7f) ? CLD_EXITED : code & 0x80 ? CLD_DUMPED : CLD_KILLED, code);
+	describe(w, c, code_of_end(c->exit_code), c->exit_code);
 	if (!(w->options & WNOWAIT)) {
 		account_child(c->parent, c);
 		process_reap_locked(c);
@@ -102,18 +104,20 @@ static bool take_zombie(struct wait_request *w, struct process *c)
 	return true;
 }
 
-static bool take_stop(struct wait_request *w, struct process *c)
+/* what: of WSTOPPED and WCONTINUED, those that the caller asks for. */
+static bool take_stop(struct wait_request *w, struct process *c, u32 what)
 {
 	bool found = false;
-	if (c->is_zombie || !(w->options & (WSTOPPED | WCONTINUED)))
+	what &= w->options;
+	if (c->is_zombie || !what)
 		return false;
 	unsigned long flags = spin_lock_irq(&c->signal_lock);
-	if ((w->options & WSTOPPED) && c->is_stopped && c->stop_pending) {
+	if ((what & WSTOPPED) && c->is_stopped && c->stop_pending) {
 		describe(w, c, CLD_STOPPED, c->stop_code << 8 | 0x7f);
 		if (!(w->options & WNOWAIT))
 			c->stop_pending = false;
 		found = true;
-	} else if ((w->options & WCONTINUED) && c->continued_pending) {
+	} else if ((what & WCONTINUED) && c->continued_pending) {
 		describe(w, c, CLD_CONTINUED, 0xffff);
 		if (!(w->options & WNOWAIT))
 			c->continued_pending = false;
@@ -123,21 +127,108 @@ static bool take_stop(struct wait_request *w, struct process *c)
 	return found;
 }
 
-/* 1: an event was taken; 0: not yet; -ECHILD: there is nobody to wait for. */
-static int look(struct wait_request *w)
+/* ---- tracees: each thread is waited for by itself ---- */
+
+static bool is_wanted_tracee(const struct wait_request *w, const struct task *t)
+{
+	if (w->process)
+		return t == w->process->leader;
+	return w->which == P_ALL || w->id == (w->which == P_PID ? t->tid : t->process->pgid);
+}
+
+static void describe_thread(struct wait_request *w, struct task *t, int code, u32 status)
+{
+	u64 utime, stime;
+	task_cpu_times(t, &utime, &stime);
+	w->pid = t->tid;
+	w->uid = t->cred->uid;
+	w->code = code;
+	w->status = status;
+	add_usage(&w->usage, utime, stime, t->min_faults, t->maj_faults, t->process->maxrss_kb);
+}
+
+static bool take_traced_zombie(struct wait_request *w, struct task *t)
+{
+	struct process *p = t->process;
+	bool is_leader = t == p->leader;
+	if (t->state != TASK_ZOMBIE || (is_leader && !(p->is_zombie && process_is_single_locked(p))) || !(w->options & WEXITED))
+		return false;
+	u32 status = p->group_exiting ? p->exit_code : t->exit_code;
+	if (is_leader)
+		describe(w, p, code_of_end(status), status);
+	else
+		describe_thread(w, t, code_of_end(status), status);
+	if (w->options & WNOWAIT)
+		return true;
+	ptrace_unlink_locked(t, 0);
+	if (is_leader && p->parent == current->process) {
+		account_child(p->parent, p);
+		process_reap_locked(p);
+	} else {
+		task_release_zombie_locked(t);
+	}
+	return true;
+}
+
+/* Its stops are told whether or not stops were asked for. */
+static bool take_traced_stop(struct wait_request *w, struct task *t)
+{
+	struct trace *tr = t->trace;
+	unsigned long flags = spin_lock_irq(&t->process->signal_lock);
+	bool found = tr->is_stopped && tr->is_unreported;
+	if (found) {
+		describe_thread(w, t, CLD_TRAPPED, tr->code << 8 | 0x7f);
+		if (!(w->options & WNOWAIT))
+			tr->is_unreported = false;
+	}
+	spin_unlock_irq(&t->process->signal_lock, flags);
+	return found || (t == t->process->leader && take_stop(w, t->process, WCONTINUED));
+}
+
+static int look_at_tracees(struct wait_request *w, struct task *tracer, int ret)
+{
+	struct trace *tr;
+	list_for_each_entry(tr, &tracer->tracees, link) {
+		if (!is_wanted_tracee(w, tr->task))
+			continue;
+		ret = 0;
+		if (take_traced_zombie(w, tr->task) || take_traced_stop(w, tr->task))
+			return 1;
+	}
+	return ret;
+}
+
+static bool traces_too(const struct process *parent, const struct task *t)
+{
+	return task_is_traced(t) && t->trace->tracer->process == parent;
+}
+
+static int look_at_children(struct wait_request *w, struct process *parent)
 {
 	struct process *c;
 	int ret = -ECHILD;
-	spin_lock(&tasklist_lock);
-	list_for_each_entry(c, &current->process->children, sibling) {
+	list_for_each_entry(c, &parent->children, sibling) {
 		if (!is_wanted(w, c))
 			continue;
 		ret = 0;
-		if (take_zombie(w, c) || take_stop(w, c)) {
-			ret = 1;
-			break;
-		}
+		if (traces_too(parent, c->leader)) /* told as a tracee */
+			continue;
+		if (take_zombie(w, c) || take_stop(w, c, WSTOPPED | WCONTINUED))
+			return 1;
 	}
+	return ret;
+}
+
+/* 1: an event was taken; 0: not yet; -ECHILD: there is nobody to wait for. */
+static int look(struct wait_request *w)
+{
+	struct process *p = current->process;
+	struct task *t;
+	spin_lock(&tasklist_lock);
+	int ret = look_at_children(w, p);
+	list_for_each_entry(t, &p->threads, thread_link)
+		if (ret != 1 && (t == current || !(w->options & __WNOTHREAD)))
+			ret = look_at_tracees(w, t, ret);
 	spin_unlock(&tasklist_lock);
 	return ret;
 }
@@ -226,7 +317,7 @@ static int put_siginfo(const struct wait_request *w, bool found, uaddr_t uinfo)
 		if (w->code == CLD_CONTINUED)
 			info.si_status = SIGCONT;
 		else
-			info.si_status = w->code == CLD_EXITED || w->code == CLD_STOPPED ? (int)(s >> 8) : (int)(s & 0x7f);
+			info.si_status = w->code == CLD_KILLED || w->code == CLD_DUMPED ? (int)(s & 0x7f) : (int)(s >> 8);
 	}
 	if (uinfo > HAL_USER_END - sizeof(info))
 		return -EFAULT;
