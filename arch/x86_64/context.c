@@ -124,6 +124,8 @@ void hal_context_release(struct hal_context *c)
 	if (c->fpu)
 		slab_free(fpu_cache, c->fpu);
 	c->fpu = NULL;
+	kfree(c->debug);
+	c->debug = NULL;
 }
 
 size_t hal_fpu_frame_size(void) { return fpu_size + (cpu_has_xsave ? FRAME_MAGIC_SIZE : 0); }
@@ -202,6 +204,8 @@ void hal_context_switch(struct hal_context *prev, struct hal_context *next)
 		next->fs_base = prev->fs_base;
 		next->gs_base = prev->gs_base;
 	}
+	if (unlikely(prev->debug || next->debug))
+		debug_switch(next->debug);
 	cpu_set_kernel_stack(next->stack_top);
 	context_swap(&prev->kernel_sp, next->kernel_sp);
 }

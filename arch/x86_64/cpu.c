@@ -42,6 +42,7 @@ static void load_segments(unsigned id)
 	t->gdt[9] = tss >> 32;
 	t->tss.iomap = sizeof(struct tss);
 	t->tss.ist[0] = (u64)cpu_ist_stacks[id];
+	t->tss.ist[1] = t->tss.ist[0] - 2048; /* debug exceptions, which need little */
 
 	struct {
 		u16 limit;

@@ -38,6 +38,10 @@
 #define VECTOR_TIMER    0xfe
 #define VECTOR_SPURIOUS 0xff
 
+/* debugreg.c: the CPU's breakpoints become those of the next task, NULL: none; the cause of a debug exception, once. */
+void debug_switch(const struct hal_debug *next);
+u64 debug_take_status(void);
+
 static inline u64 rdmsr(u32 msr)
 {
 	u32 lo, hi;

@@ -204,11 +204,3 @@ unsigned hal_fpu_exceptions(struct hal_context *running, bool is_simd)
 	__asm__ volatile("fnstsw %0" : "=m"(status));
 	return status & ~control & 0x3f;
 }
-
-bool hal_debug_is_step(void)
-{
-	u64 dr6;
-	__asm__ volatile("mov %%dr6, %0" : "=r"(dr6));
-	__asm__ volatile("mov %0, %%dr6" ::"r"(0xffff0ff0ul));
-	return dr6 & (1ul << 14);
-}

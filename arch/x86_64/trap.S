@@ -16,6 +16,7 @@
 #define REGS_RIP 128
 #define REGS_CS 136
 #define REGS_FLAGS 144
+#define REGS_SIZE 168
 
 	.macro save_rest
 	pushq %rsi
@@ -67,6 +68,30 @@ vector_stubs:
 	jmp trap_common
 	vector = vector + 1
 	.endr
+
+	/* A debug exception may come at the first instruction of syscall_entry, with the user's stack and GS: so it has a
+	 * stack of its own, which it leaves for the task's when it comes from user mode. */
+	.align 16
+	.globl debug_entry
+debug_entry:
+	pushq $-1
+	pushq $1
+	xchgq %rdi, (%rsp)
+	save_rest
+	cld
+	testb $3, REGS_CS(%rsp)
+	jz trap_clac
+	swapgs
+	movq %gs:PERCPU_KERNEL_SP, %rdi
+	swapgs
+	subq $REGS_SIZE, %rdi
+	movq %rdi, %rax
+	movq %rsp, %rsi
+	movl $REGS_SIZE / 8, %ecx
+	rep movsq
+	movq %rax, %rsp
+	movl $1, %edi
+	jmp trap_clac
 
 	.align 16
 trap_common:

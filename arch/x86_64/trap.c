@@ -8,6 +8,7 @@
 #include "selftest.h"
 #include <hal/lock.h>
 #include <hal/mmu.h>
+#include <hal/ptrace.h>
 #include <kernel/entry.h>
 #include <lib/string.h>
 #include <mm/fault.h>
@@ -21,7 +22,7 @@ struct gate {
 
 static struct gate idt[256] __attribute__((aligned(16)));
 
-extern char vector_stubs[];
+extern char vector_stubs[], debug_entry[];
 #define STUB_SIZE 16
 
 static const char *const names[32] = {
@@ -34,10 +35,10 @@ static const char *const names[32] = {
 void traps_init(void)
 {
 	for (unsigned v = 0; v < 256; v++) {
-		u64 at = (u64)vector_stubs + v * STUB_SIZE;
-		bool on_ist = v == 2 || v == 8 || v == 18;
+		u64 at = v == 1 ? (u64)debug_entry : (u64)vector_stubs + v * STUB_SIZE;
+		unsigned ist = v == 1 ? 2 : v == 2 || v == 8 || v == 18;
 		bool user_may = v == 3 || v == 4;
-		idt[v] = (struct gate){ (u16)at, KERNEL_CS, on_ist ? 1 : 0, user_may ? 0xee : 0x8e, (u16)(at >> 16), (u32)(at >> 32), 0 };
+		idt[v] = (struct gate){ (u16)at, KERNEL_CS, (u8)ist, user_may ? 0xee : 0x8e, (u16)(at >> 16), (u32)(at >> 32), 0 };
 	}
 }
 
@@ -123,6 +124,13 @@ static void exception(unsigned vector, struct hal_regs *regs)
 	if (vector == 2) { /* only a panicking CPU sends it */
 		for (;;)
 			__asm__ volatile("cli; hlt");
+	}
+	if (vector == 1) {
+		regs->orig_rax = debug_take_status(); /* before another task on this CPU has one */
+		if (regs->orig_rax & HAL_DEBUG_HITS)
+			regs->eflags |= 1ul << 16; /* RF: not again for the same instruction */
+		if (!hal_regs_is_user(regs))
+			return; /* watched memory, touched by the kernel */
 	}
 	if (selftest_caught(regs, vector, 0))
 		return;

@@ -13,6 +13,8 @@
 #include <hal/types.h>
 #include <machine/regs.h>
 
+struct hal_debug;
+
 #define HAL_STACK_SIZE (16 * 1024ul)
 
 struct hal_context {
@@ -20,6 +22,8 @@ struct hal_context {
 	void *stack_top; /* top of the kernel stack */
 	u64 fs_base, gs_base; /* user segment bases */
 	void *fpu;       /* saved FPU/SSE/AVX state; NULL for kernel threads */
+	struct hal_debug *debug; /* a tracer's breakpoints of the CPU (hal/ptrace.h), or NULL */
+	u64 debug_status;        /* HAL_DEBUG_* of the last debug exception */
 };
 
 /* A kernel stack with an unmapped guard page below, or NULL; freed ones are kept for reuse. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Causes of floating-point and debug exceptions of user mode. */
+/* Causes of floating-point exceptions of user mode. */
 #ifndef HAL_FPU_H
 #define HAL_FPU_H
 
@@ -8,8 +8,5 @@
 /* The exceptions that are raised and not masked, one bit each as the x87 status word has them (invalid,
  * denormal, divide by zero, overflow, underflow, precision), of the x87 or SSE unit. */
 unsigned hal_fpu_exceptions(struct hal_context *running, bool is_simd);
-
-/* Was the last debug exception of this CPU a single step? Clears the cause. */
-bool hal_debug_is_step(void);
 
 #endif

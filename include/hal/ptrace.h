@@ -22,6 +22,16 @@ void hal_user_fpu_get(const struct hal_context *c, void *buf, size_t len);
 /* len: HAL_USER_FPREGS_SIZE or hal_user_fpu_size(). -EINVAL: reserved bits of MXCSR are set. */
 int hal_user_fpu_set(struct hal_context *c, const void *buf, size_t len);
 
+/* Debug register nr (0..3: addresses, 6: status, 7: control). -EINVAL: not a program's; -EIO: no such register;
+ * -ENOMEM. */
+int hal_user_debug_set(struct hal_context *c, unsigned nr, u64 value);
+u64 hal_user_debug_get(const struct hal_context *c, unsigned nr);
+void hal_user_debug_clear(struct hal_context *running); /* exec */
+
+/* Why a debug exception came, as kernel_user_exception gets it for vector 1. */
+#define HAL_DEBUG_HITS 0xful
+#define HAL_DEBUG_STEP (1ul << 14)
+
 /* The program traps after each instruction, or no more. Did it before? */
 bool hal_regs_set_step(struct hal_regs *regs, bool on);
 

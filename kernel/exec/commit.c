@@ -7,6 +7,7 @@
 #include "../task/task.h"
 #include "exec.h"
 #include <fs/file.h>
+#include <hal/ptrace.h>
 #include <kernel/ptrace.h>
 #include <kernel/sched.h>
 #include <kernel/signal.h>
@@ -137,6 +138,7 @@ int exec_commit(struct exec *e)
 	files_close_on_exec(t->files);
 	set_comm(t, e->filename);
 	hal_fpu_reset(&t->ctx);
+	hal_user_debug_clear(&t->ctx);
 	hal_set_fs_base(&t->ctx, 0);
 	hal_set_gs_base(&t->ctx, 0);
 	return 0;

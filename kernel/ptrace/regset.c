@@ -111,6 +111,8 @@ long ptrace_peek_user(struct trace *tr, u64 offset, uaddr_t to)
 	if (offset < REGS_SIZE) {
 		trace_get_regs(tr, words);
 		value = words[offset / sizeof(u64)];
+	} else if (offset >= USER_DEBUG_REGS) {
+		value = hal_user_debug_get(&tr->task->ctx, (unsigned)((offset - USER_DEBUG_REGS) / sizeof(u64)));
 	}
 	return put_user(value, to) ? -EFAULT : 0;
 }
@@ -120,8 +122,8 @@ long ptrace_poke_user(struct trace *tr, u64 offset, u64 value)
 	u64 words[HAL_NR_USER_REGS];
 	if (offset % sizeof(u64) || offset >= USER_SIZE)
 		return -EIO;
-	if (offset >= USER_DEBUG_REGS) /* there are no breakpoints of the CPU's: debuggers use those of the program text */
-		return value ? -EINVAL : 0;
+	if (offset >= USER_DEBUG_REGS)
+		return hal_user_debug_set(&tr->task->ctx, (unsigned)((offset - USER_DEBUG_REGS) / sizeof(u64)), value);
 	if (offset >= REGS_SIZE)
 		return -EIO;
 	trace_get_regs(tr, words);

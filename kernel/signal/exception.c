@@ -6,6 +6,7 @@
 #include "internal.h"
 #include <hal/fpu.h>
 #include <hal/mmu.h>
+#include <hal/ptrace.h>
 #include <kernel/entry.h>
 
 #define PAGE_FAULT 14
@@ -38,18 +39,24 @@ static void arithmetic(struct hal_regs *regs, bool is_simd)
 		signal_force_fault(SIGFPE, code, hal_regs_ip(regs));
 }
 
+static int debug_code(u64 status)
+{
+	return status & HAL_DEBUG_STEP ? TRAP_TRACE : status & HAL_DEBUG_HITS ? TRAP_HWBKPT : TRAP_BRKPT;
+}
+
 void kernel_user_exception(struct hal_regs *regs, unsigned vector, u64 error)
 {
 	uaddr_t ip = hal_regs_ip(regs);
 	current->in_syscall = true;
 	hal_regs_leave_syscall(regs); /* the error code stands where a system call's number would */
-	remember(vector, error == ~0ull ? 0 : error);
+	remember(vector, error == ~0ull || vector == 1 ? 0 : error);
 	switch (vector) {
 	case 0:
 		signal_force_fault(SIGFPE, FPE_INTDIV, ip);
 		break;
 	case 1:
-		signal_force_fault(SIGTRAP, hal_debug_is_step() ? TRAP_TRACE : TRAP_BRKPT, ip);
+		current->ctx.debug_status = error;
+		signal_force_fault(SIGTRAP, debug_code(error), ip);
 		break;
 	case 3:
 		signal_force(SIGTRAP);

@@ -405,6 +405,74 @@ static void step_into_handler(void)
 	next("ptrace SINGLESTEP handler ends", pid);
 }
 
+/* ---- the CPU's breakpoints ---- */
+
+static volatile long watched[2];
+static volatile unsigned short segment;
+
+static __attribute__((noinline)) void called(void) { __asm__ volatile("nop"); }
+
+static void use_watched(void)
+{
+	watched[1] = 5;
+	watched[0] = 6;
+	called();
+	/* The segment's load holds debug exceptions back until the first instruction of the kernel. */
+	__asm__ volatile("mov %%ss, %0" : "=m"(segment));
+	__asm__ volatile("mov %0, %%ss\n\tsyscall" ::"m"(segment), "a"(SYS_getppid) : "rcx", "r11", "memory");
+	_exit((int)(watched[0] + watched[1]));
+}
+
+static long set_debug(pid_t pid, int n, unsigned long value)
+{
+	return trace(PTRACE_POKEUSR, pid, offsetof(struct user, u_debugreg) + 8 * n, value);
+}
+
+static void show_debug(const char *name, pid_t pid)
+{
+	unsigned long status = 0, word = 0;
+	next(name, pid);
+	trace(PTRACE_PEEKUSR, pid, offsetof(struct user, u_debugreg[6]), (unsigned long)&status);
+	trace(PTRACE_PEEKDATA, pid, (unsigned long)&watched[0], (unsigned long)&word);
+	out("%s: watched %ld, status %lx\n", name, (long)word, status & 0xf);
+}
+
+static void breakpoints(void)
+{
+	unsigned long value = 0;
+	pid_t pid = traced(use_watched);
+	next("ptrace debug registers stop", pid);
+	R("ptrace POKEUSER address", set_debug(pid, 0, (unsigned long)&watched[0]));
+	R("ptrace POKEUSER EINVAL kernel address", set_debug(pid, 0, -4096ul));
+	R("ptrace POKEUSER EIO register 4", set_debug(pid, 4, 0));
+	R("ptrace POKEUSER EINVAL I/O", set_debug(pid, 7, 1 | 2 << 16));
+	R("ptrace POKEUSER EINVAL long instruction", set_debug(pid, 7, 1 | 3 << 18));
+	R("ptrace POKEUSER control", set_debug(pid, 7, 1 | 1 << 16 | 2 << 18)); /* writes of 8 bytes */
+	trace(PTRACE_PEEKUSR, pid, offsetof(struct user, u_debugreg[7]), (unsigned long)&value);
+	out("ptrace PEEKUSER control: %lx\n", value);
+	trace(PTRACE_CONT, pid, 0, 0);
+	show_debug("ptrace a watched word is written", pid);
+	R("ptrace POKEUSER address of code", set_debug(pid, 1, (unsigned long)called));
+	R("ptrace POKEUSER control of code", set_debug(pid, 7, 4));
+	trace(PTRACE_CONT, pid, 0, 0);
+	next("ptrace code is reached", pid);
+	struct user_regs_struct regs;
+	trace(PTRACE_GETREGS, pid, 0, (unsigned long)&regs);
+	YES("ptrace code is reached, not passed", regs.rip == (unsigned long)called);
+	set_debug(pid, 2, (unsigned long)&segment);
+	R("ptrace POKEUSER control of a segment's load", set_debug(pid, 7, 4 | 1ul << 4 | 3ul << 24 | 1ul << 26));
+	trace(PTRACE_CONT, pid, 0, 0);
+	next("ptrace the segment is stored", pid);
+	trace(PTRACE_CONT, pid, 0, 0);
+	int st = 0;
+	waitpid(pid, &st, 0);
+	if (WIFSTOPPED(st)) { /* seen or not: the machine goes on */
+		trace(PTRACE_CONT, pid, 0, 0);
+		waitpid(pid, &st, 0);
+	}
+	show_status("ptrace debug registers end", st);
+}
+
 int main(int argc, char **argv)
 {
 	(void)argv;
@@ -420,5 +488,6 @@ int main(int argc, char **argv)
 	thread_events();
 	steps();
 	step_into_handler();
+	breakpoints();
 	return 0;
 }
