@@ -82,6 +82,7 @@ int run_block_tests(void);
 int run_gpt_tests(void);
 int run_mbr_tests(void);
 int run_cache_tests(void);
+int run_writeback_tests(void);
 int run_policy_tests(void);
 int run_swap_tests(void);
 int run_oom_tests(void);

@@ -53,7 +53,7 @@ SUITES = [
     Suite("threads", "free-running CPUs under TSan: mm/, and ext2 used by several threads", make_command("check-tsan"), ("e2fsprogs",),
           ("build/unit-tsan", "build/ext2-tsan")),
     Suite("labs", "the experiments check themselves", [os.path.join(ROOT, "quire"), "lab", "--all"],
-          ["mmdebstrap", "e2fsprogs", "golang-go"], ("kernel", "guest"), alone=True),
+          ["mmdebstrap", "e2fsprogs", "golang-go"], ("kernel", "guest")),
     Suite("swap", "swap: tools as on Linux, --swap, every byte of four times the memory", python("tests/swap/swap_test.py"),
           ["mmdebstrap", "e2fsprogs", "qemu-utils"], SWAP_TARGETS, oracle=True),
     Suite("boot", "-kernel, BIOS, UEFI; protections; panics", make_command("check-boot"), ISO_PACKAGES,
