@@ -14,27 +14,34 @@ struct spec {
 	unsigned base;
 };
 
-static void put(struct out *o, char c)
+/* How many of n more bytes there is room for; they count all the same. */
+static size_t room_for(struct out *o, size_t n)
 {
-	if (o->len + 1 < o->size)
-		o->buf[o->len] = c;
-	o->len++;
+	size_t left = o->size > o->len + 1 ? o->size - o->len - 1 : 0;
+	return min(n, left);
+}
+
+static void put(struct out *o, const char *s, size_t n)
+{
+	memcpy(o->buf + o->len, s, room_for(o, n));
+	o->len += n;
 }
 
 static void pad(struct out *o, char c, int n)
 {
-	while (n-- > 0)
-		put(o, c);
+	if (n <= 0)
+		return;
+	memset(o->buf + o->len, c, room_for(o, (size_t)n));
+	o->len += (size_t)n;
 }
 
-static void put_text(struct out *o, const char *s, int len, const struct spec *p)
+static void put_text(struct out *o, const char *s, size_t len, const struct spec *p)
 {
 	if (!p->left)
-		pad(o, ' ', p->width - len);
-	for (int i = 0; i < len; i++)
-		put(o, s[i]);
+		pad(o, ' ', p->width - (int)len);
+	put(o, s, len);
 	if (p->left)
-		pad(o, ' ', p->width - len);
+		pad(o, ' ', p->width - (int)len);
 }
 
 static void put_number(struct out *o, u64 v, bool negative, const struct spec *p)
@@ -44,7 +51,7 @@ static void put_number(struct out *o, u64 v, bool negative, const struct spec *p
 	int n = 0, np = 0;
 	bool nonzero = v != 0;
 	do {
-		text[n++] = digits[v % p->base];
+		text[sizeof(text) - (size_t)++n] = digits[v % p->base];
 		v /= p->base;
 	} while (v);
 	if (p->precision == 0 && !nonzero)
@@ -67,11 +74,9 @@ static void put_number(struct out *o, u64 v, bool negative, const struct spec *p
 	int fill = p->width - n - np - zeros;
 	if (!p->left)
 		pad(o, ' ', fill);
-	for (int i = 0; i < np; i++)
-		put(o, prefix[i]);
+	put(o, prefix, (size_t)np);
 	pad(o, '0', zeros);
-	while (n)
-		put(o, text[--n]);
+	put(o, text + sizeof(text) - n, (size_t)n);
 	if (p->left)
 		pad(o, ' ', fill);
 }
@@ -156,11 +161,11 @@ static void convert(struct out *o, char c, struct spec *p, int longs, int shorts
 	case 's': {
 		const char *s = va_arg(a->ap, const char *);
 		s = s ? s : "(null)";
-		put_text(o, s, (int)(p->precision >= 0 ? strnlen(s, (size_t)p->precision) : strlen(s)), p);
+		put_text(o, s, p->precision >= 0 ? strnlen(s, (size_t)p->precision) : strlen(s), p);
 		break;
 	}
 	default:
-		put(o, c);
+		put(o, &c, 1);
 	}
 }
 
@@ -171,7 +176,11 @@ int __attribute__((weak)) vsnprintf(char *buf, size_t size, const char *f, va_li
 	va_copy(a.ap, ap);
 	while (*f) {
 		if (*f != '%') {
-			put(&o, *f++);
+			const char *end = f + 1;
+			while (*end && *end != '%')
+				end++;
+			put(&o, f, (size_t)(end - f));
+			f = end;
 			continue;
 		}
 		struct spec p = { .precision = -1, .base = 10 };

@@ -41,8 +41,7 @@ static void show_header(struct seq *s, const struct region *r, char *name)
 		label = region_label(r);
 	}
 	if (label && *label) {
-		while (s->len - start < NAME_COLUMN && !s->failed)
-			seq_putc(s, ' ');
+		seq_pad(s, start + NAME_COLUMN);
 		seq_escape(s, label, "\n");
 	}
 	seq_putc(s, '\n');
@@ -50,53 +49,53 @@ static void show_header(struct seq *s, const struct region *r, char *name)
 
 /* ---- smaps ---- */
 
-static void show_kb(struct seq *s, const char *name, u64 bytes)
-{
-	seq_printf(s, "%s:%*llu kB\n", name, (int)(23 - strlen(name)), (unsigned long long)(bytes >> 10)); /* ends in column 24 */
-}
+/* The name fills 16 columns. */
+#define show_kb(s, name, bytes) seq_number(s, name, (bytes) >> 10, 8, " kB\n")
+
+#define NO_HUGE_PAGES                                                                                                            \
+	"LazyFree:              0 kB\nAnonHugePages:         0 kB\nShmemPmdMapped:        0 kB\nFilePmdMapped:         0 kB\n"        \
+	"Shared_Hugetlb:        0 kB\nPrivate_Hugetlb:       0 kB\n"
 
 static void show_usage(struct seq *s, const struct region_usage *u, bool with_parts, const u64 parts[3])
 {
-	static const char *const none[] = { "LazyFree", "AnonHugePages", "ShmemPmdMapped", "FilePmdMapped", "Shared_Hugetlb", "Private_Hugetlb" };
-	show_kb(s, "Rss", u->rss);
-	show_kb(s, "Pss", u->pss);
-	show_kb(s, "Pss_Dirty", u->pss_dirty);
+	show_kb(s, "Rss:            ", u->rss);
+	show_kb(s, "Pss:            ", u->pss);
+	show_kb(s, "Pss_Dirty:      ", u->pss_dirty);
 	if (with_parts) {
-		show_kb(s, "Pss_Anon", parts[0]);
-		show_kb(s, "Pss_File", parts[1]);
-		show_kb(s, "Pss_Shmem", parts[2]);
+		show_kb(s, "Pss_Anon:       ", parts[0]);
+		show_kb(s, "Pss_File:       ", parts[1]);
+		show_kb(s, "Pss_Shmem:      ", parts[2]);
 	}
-	show_kb(s, "Shared_Clean", u->shared_clean);
-	show_kb(s, "Shared_Dirty", u->shared_dirty);
-	show_kb(s, "Private_Clean", u->private_clean);
-	show_kb(s, "Private_Dirty", u->private_dirty);
-	show_kb(s, "Referenced", u->referenced);
-	show_kb(s, "Anonymous", u->anonymous);
-	for (unsigned i = 0; i < ARRAY_SIZE(none); i++)
-		show_kb(s, none[i], 0);
-	show_kb(s, "Swap", u->swap);
-	show_kb(s, "SwapPss", u->swap_pss);
-	show_kb(s, "Locked", u->locked);
+	show_kb(s, "Shared_Clean:   ", u->shared_clean);
+	show_kb(s, "Shared_Dirty:   ", u->shared_dirty);
+	show_kb(s, "Private_Clean:  ", u->private_clean);
+	show_kb(s, "Private_Dirty:  ", u->private_dirty);
+	show_kb(s, "Referenced:     ", u->referenced);
+	show_kb(s, "Anonymous:      ", u->anonymous);
+	seq_puts(s, NO_HUGE_PAGES);
+	show_kb(s, "Swap:           ", u->swap);
+	show_kb(s, "SwapPss:        ", u->swap_pss);
+	show_kb(s, "Locked:         ", u->locked);
 }
 
 static void show_flags(struct seq *s, u32 flags)
 {
 	static const struct {
 		u32 flag;
-		char name[3];
+		char name[4];
 	} names[] = {
-		{ REGION_READ, "rd" }, { REGION_WRITE, "wr" }, { REGION_EXEC, "ex" }, { 0, "sh" }, { REGION_MAYREAD, "mr" },
-		{ REGION_MAYWRITE, "mw" }, { REGION_MAYEXEC, "me" }, { REGION_SHARED, "ms" }, { REGION_GROWSDOWN, "gd" },
-		{ REGION_SPECIAL, "pf" }, { REGION_LOCKED, "lo" }, { REGION_SPECIAL, "io" }, { REGION_SEQ_READ, "sr" },
-		{ REGION_RAND_READ, "rr" }, { REGION_DONTFORK, "dc" }, { REGION_SPECIAL, "de" }, { REGION_LOCKONFAULT, "lf" },
-		{ REGION_ACCOUNT, "ac" }, { REGION_NORESERVE, "nr" }, { REGION_WIPEONFORK, "wf" }, { REGION_DONTDUMP, "dd" },
-		{ REGION_HUGEPAGE, "hg" }, { REGION_NOHUGEPAGE, "nh" },
+		{ REGION_READ, "rd " }, { REGION_WRITE, "wr " }, { REGION_EXEC, "ex " }, { 0, "sh " }, { REGION_MAYREAD, "mr " },
+		{ REGION_MAYWRITE, "mw " }, { REGION_MAYEXEC, "me " }, { REGION_SHARED, "ms " }, { REGION_GROWSDOWN, "gd " },
+		{ REGION_SPECIAL, "pf " }, { REGION_LOCKED, "lo " }, { REGION_SPECIAL, "io " }, { REGION_SEQ_READ, "sr " },
+		{ REGION_RAND_READ, "rr " }, { REGION_DONTFORK, "dc " }, { REGION_SPECIAL, "de " }, { REGION_LOCKONFAULT, "lf " },
+		{ REGION_ACCOUNT, "ac " }, { REGION_NORESERVE, "nr " }, { REGION_WIPEONFORK, "wf " }, { REGION_DONTDUMP, "dd " },
+		{ REGION_HUGEPAGE, "hg " }, { REGION_NOHUGEPAGE, "nh " },
 	};
 	seq_puts(s, "VmFlags: ");
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
 		bool on = names[i].flag ? flags & names[i].flag : (flags & REGION_SHARED) && (flags & REGION_MAYWRITE);
 		if (on)
-			seq_printf(s, "%s ", names[i].name);
+			seq_write(s, names[i].name, 3);
 	}
 	seq_putc(s, '\n');
 }
@@ -106,9 +105,9 @@ static void show_smap(struct seq *s, struct region *r, char *name)
 	struct region_usage u;
 	region_usage_locked(r, &u);
 	show_header(s, r, name);
-	show_kb(s, "Size", r->end - r->start);
-	show_kb(s, "KernelPageSize", PAGE_SIZE);
-	show_kb(s, "MMUPageSize", PAGE_SIZE);
+	show_kb(s, "Size:           ", r->end - r->start);
+	show_kb(s, "KernelPageSize: ", PAGE_SIZE);
+	show_kb(s, "MMUPageSize:    ", PAGE_SIZE);
 	show_usage(s, &u, false, NULL);
 	seq_puts(s, "THPeligible:    0\n");
 	show_flags(s, r->flags);
@@ -175,8 +174,7 @@ int process_smaps_rollup(struct seq *s, struct pseudo_node *n)
 	rwlock_read_unlock(&m->lock);
 	space_put(m);
 	seq_printf(s, "%08lx-%08lx ---p 00000000 00:00 0 ", first, last);
-	while (s->len < NAME_COLUMN && !s->failed)
-		seq_putc(s, ' ');
+	seq_pad(s, NAME_COLUMN);
 	seq_puts(s, "[rollup]\n");
 	show_usage(s, &sum, true, parts);
 	return 0;

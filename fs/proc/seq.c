@@ -57,12 +57,39 @@ void seq_printf(struct seq *s, const char *fmt, ...)
 	s->len += n;
 }
 
+void seq_number_(struct seq *s, const char *before, size_t nr_before, u64 value, unsigned width, const char *after, size_t nr_after)
+{
+	char digits[24];
+	unsigned n = 0;
+	do
+		digits[sizeof(digits) - ++n] = (char)('0' + value % 10);
+	while (value /= 10);
+	while (n < width && n < sizeof(digits))
+		digits[sizeof(digits) - ++n] = ' ';
+	if (!reserve(s, nr_before + n + nr_after))
+		return;
+	char *at = s->buf + s->len;
+	memcpy(at, before, nr_before);
+	memcpy(at + nr_before, digits + sizeof(digits) - n, n);
+	memcpy(at + nr_before + n, after, nr_after);
+	s->len += nr_before + n + nr_after;
+}
+
+void seq_pad(struct seq *s, size_t len)
+{
+	if (s->len >= len || !reserve(s, len - s->len))
+		return;
+	memset(s->buf + s->len, ' ', len - s->len);
+	s->len = len;
+}
+
 void seq_escape(struct seq *s, const char *text, const char *escape)
 {
-	for (; *text; text++) {
-		if (strchr(escape, *text))
-			seq_printf(s, "\\%03o", (unsigned)(u8)*text);
-		else
-			seq_putc(s, *text);
+	while (*text) {
+		size_t n = strcspn(text, escape);
+		seq_write(s, text, n);
+		text += n;
+		if (*text)
+			seq_printf(s, "\\%03o", (unsigned)(u8)*text++);
 	}
 }
