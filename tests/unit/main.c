@@ -21,7 +21,7 @@ static const struct {
 	{ "sequence", run_sequence_tests }, { "failure", run_failure_tests },
 	{ "threads", run_thread_tests },  { "turns", run_turns_tests },   { "conformance", run_conformance_tests },
 	{ "block", run_block_tests }, { "gpt", run_gpt_tests },     { "mbr", run_mbr_tests },     { "cache", run_cache_tests },     { "policy", run_policy_tests },
-	{ "swap", run_swap_tests },
+	{ "swap", run_swap_tests },         { "flush", run_flush_tests },
 	{ "stat", run_stat_tests },       { "call", run_call_tests },       { "oom", run_oom_tests },
 	{ "psi", run_psi_tests },         { "turn", run_turn_tests },       { "group", run_memgroup_tests },
 };
