@@ -65,7 +65,7 @@ check-turns: check-turns-unit check-turns-unit-small
 check-turns-unit check-turns-unit-small: check-turns-%: $(B)/%
 	@QUIRE_TURNS=$${QUIRE_TURNS:-10000} $< turns
 check-tsan: $(B)/unit-tsan $(B)/ext2-tsan
-	@$(B)/unit-tsan threads conformance block
+	@$(B)/unit-tsan threads conformance block flush
 	@$(B)/ext2-tsan
 FUZZ_ARGS ?= -max_total_time=60 -seed=$(or $(QUIRE_SEED),0)
 fuzz: $(B)/fuzz

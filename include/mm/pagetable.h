@@ -129,8 +129,10 @@ void table_remove_entry_locked(struct frame *t, unsigned index);
 /* Removes f from every table that maps it, in all sharers; flushes; drops the slots' references. */
 void walk_back_unmap(struct frame *f);
 
-/* The same for a page that reclaim wants: stops at an entry of a locked region. True: nobody maps it now. */
-bool walk_back_unmap_unlocked(struct frame *f);
+/* The same for a busy page of the cache that reclaim wants, with the flushes left to the caller: stops at an entry of
+ * a locked region. True: nobody maps it now. */
+struct tlb_batch;
+bool walk_back_unmap_unlocked(struct frame *f, struct tlb_batch *b);
 
 /* Takes W and D from every entry that maps f, in all sharers, and flushes (clean.c). */
 void walk_back_clean(struct frame *f);
@@ -147,20 +149,44 @@ void swapped_link(pte_t e, struct frame *table, unsigned index);
 /* The entry (table, index), emptied already, does not any more. The slot may be free afterwards. */
 void swapped_unlink(pte_t e, struct frame *table, unsigned index);
 void swapped_move(pte_t e, struct frame *from, unsigned i, struct frame *to, unsigned j);
-/* Flushes that are owed, so that several pages need one for each space. What was mapped may be written to until
- * then: no page may be freed, nor its content be taken for final. */
+
+/* ---- flushes that are owed, so that several pages need one for each space (tlb_batch.c) ---- */
+
+/* What was mapped may be used, and written to, until the flush: the pages stay busy, none may be freed, nor its content
+ * be taken for final. */
 #define TLB_BATCH_SPACES 8
 struct tlb_batch {
 	unsigned nr;
+	bool is_counted; /* in tlb_nr_owing */
 	struct {
 		pfn_t root;
 		cpumask_t cpus;
 		uaddr_t start, end;
 	} of[TLB_BATCH_SPACES];
 };
-/* The entry for addr in s has just been changed by an atomic exchange. */
+/* Nothing is owed. */
+static inline void tlb_batch_init(struct tlb_batch *b)
+{
+	b->nr = 0;
+	b->is_counted = false;
+}
+/* Entries will be changed whose flushes b owes. */
+void tlb_batch_count(struct tlb_batch *b);
+static inline void tlb_batch_begin(struct tlb_batch *b)
+{
+	if (!b->is_counted)
+		tlb_batch_count(b);
+}
+/* The entry for addr in s has just been changed by an atomic exchange; its table is locked. */
 void tlb_batch_add(struct tlb_batch *b, struct space *s, uaddr_t addr);
 void tlb_batch_flush(struct tlb_batch *b);
+
+extern u32 tlb_nr_owing; /* atomic: batches that may owe something */
+
+/* May a space be owed a flush for an entry that was seen without its table's lock? */
+static inline bool tlb_some_flush_is_owed(void) { return unlikely(__atomic_load_n(&tlb_nr_owing, __ATOMIC_ACQUIRE)); }
+/* May s be owed one for entries that were seen under it? */
+static inline bool tlb_flush_is_owed(const struct space *s) { return unlikely(READ_ONCE(s->has_owed_flush)) && tlb_some_flush_is_owed(); }
 
 /* Turns every entry that maps the busy frame f, which is in the swap cache, into one that names its slot, in
  * all sharers; drops the slots' references; FRAME_DIRTY if one of them was written through. The flushes are

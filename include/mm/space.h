@@ -46,6 +46,7 @@ struct space {
 	u32 users;              /* atomic: space_get/put */
 	u32 pins;               /* atomic: one of all users; the structure and the root stay */
 	cpumask_t cpus;         /* atomic: CPUs that have the root loaded */
+	bool has_owed_flush;    /* of tlb_batch.c: a batch has owed it a flush, and perhaps does still */
 	bool is_dead;           /* torn down: nothing may be mapped any more */
 	bool is_reaped;         /* its pages were dropped under it: what is absent may have been written to */
 	u8 def_flags_locked;    /* mlockall(MCL_FUTURE / MCL_ONFAULT) */

@@ -122,6 +122,20 @@ static struct fault_verdict map_cache(struct space *s, struct region *r, uaddr_t
 	return VERDICT_RETRY;
 }
 
+/* f may just have been unmapped here, with its flush owed: other CPUs would go on seeing it and miss what is written to
+ * the copy. Waits; uses up both references. */
+static __attribute__((noinline)) struct fault_verdict copy_later(struct leaf *l, struct frame *f, struct frame *copy)
+{
+	struct frame_wait w;
+	bool must_wait = frame_wait_begin(f, &w);
+	leaf_unlock(l);
+	frame_put(copy);
+	frame_put(f);
+	if (must_wait)
+		frame_wait_end(&w);
+	return VERDICT_RETRY;
+}
+
 /* Maps a private copy of the cache's frame f, whose reference is used up. */
 static struct fault_verdict map_copy(struct space *s, struct region *r, uaddr_t addr, struct frame *f)
 {
@@ -134,13 +148,15 @@ static struct fault_verdict map_copy(struct space *s, struct region *r, uaddr_t 
 		frame_put(f);
 		return VERDICT_OOM;
 	}
+	if (unlikely(frame_flags(f) & FRAME_BUSY))
+		return copy_later(&l, f, copy);
 	spin_lock(&m->tree_lock);
 	bool valid = f->mapping == m && f->index < mapping_nr_pages(m) && pte_is_none(hal_entry_load(l.entry));
 	if (valid) {
 		hal_page_copy(frame_pfn(copy), frame_pfn(f));
 		copy->flags = FRAME_UPTODATE;
-		leaf_map(s, &l, copy, rights_of(r->flags, r->flags & REGION_WRITE) | PTE_ACCESSED | PTE_DIRTY, RSS_ANON);
-		lru_add(copy);
+		leaf_map_first(s, &l, copy, rights_of(r->flags, r->flags & REGION_WRITE) | PTE_ACCESSED | PTE_DIRTY, RSS_ANON);
+		lru_add_new(copy);
 		stat_add(STAT_PGCOPY, 1);
 		trace_point(TRACE_COPY, addr, frame_pfn(f), frame_pfn(copy), 0);
 	}

@@ -239,6 +239,7 @@ u64 frame_mapcount(struct frame *f)
 struct unmap {
 	uaddr_t offset;
 	int kind; /* enum rss_kind; -1: not counted */
+	struct tlb_batch *batch; /* (unmap_owe) owes the flushes */
 };
 
 static bool unmap_flush(struct space *s, uaddr_t base, void *arg)
@@ -250,13 +251,22 @@ static bool unmap_flush(struct space *s, uaddr_t base, void *arg)
 	return true;
 }
 
+static bool unmap_owe(struct space *s, uaddr_t base, void *arg)
+{
+	struct unmap *u = arg;
+	__atomic_fetch_sub(&s->rss[u->kind], 1, __ATOMIC_RELAXED);
+	tlb_batch_add(u->batch, s, base + u->offset);
+	return true;
+}
+
 void table_flush_entry(struct frame *t, unsigned index)
 {
 	struct unmap u = { .offset = (uaddr_t)index << PAGE_SHIFT, .kind = -1 };
 	table_for_each_space(t, unmap_flush, &u);
 }
 
-void table_remove_entry_locked(struct frame *t, unsigned index)
+/* As table_remove_entry_locked. With a batch, whose caller holds a reference, the frame is one of the cache. */
+static void remove_entry_locked(struct frame *t, unsigned index, struct tlb_batch *b)
 {
 	pte_t e = hal_entry_exchange(&table_entries(t)[index], pte_none());
 	WRITE_ONCE(t->nr_entries, t->nr_entries - 1); /* munmap looks without the lock */
@@ -270,43 +280,50 @@ void table_remove_entry_locked(struct frame *t, unsigned index)
 		return;
 	}
 	struct frame *f = pte_frame(e);
-	struct unmap u = { .offset = (uaddr_t)index << PAGE_SHIFT, .kind = frame_rss_kind(f) };
+	struct unmap u = { .offset = (uaddr_t)index << PAGE_SHIFT, .kind = frame_rss_kind(f), .batch = b };
 	if (pte_is_dirty(e) && u.kind == RSS_SHMEM)
 		frame_set_flags(f, FRAME_DIRTY);
 	t->rss[u.kind]--;
-	table_for_each_space(t, unmap_flush, &u);
+	table_for_each_space(t, b ? unmap_owe : unmap_flush, &u);
 	slot_unlink(f, t, index);
 	if (unlikely(e.bits & PTE_LOCKED))
 		lru_unlock(f);
 	frame_put_user(f);
 }
 
-/* Takes f out of one entry, if it is still there. False: it stays, since its region is locked. */
-static bool unmap_slot(struct frame *f, struct frame *t, unsigned index, bool keeps_locked)
+void table_remove_entry_locked(struct frame *t, unsigned index) { remove_entry_locked(t, index, NULL); }
+
+/* Takes f out of one entry, if it is still there. False: it stays, since its region is locked (with a batch only). */
+static bool unmap_slot(struct frame *f, struct frame *t, unsigned index, struct tlb_batch *b)
 {
 	table_lock_leaf(t);
 	pte_t e = hal_entry_load(&table_entries(t)[index]);
 	bool is_there = pte_maps(e, f);
-	bool is_kept = is_there && keeps_locked && e.bits & PTE_LOCKED;
+	bool is_kept = is_there && b && e.bits & PTE_LOCKED;
 	if (is_there && !is_kept)
-		table_remove_entry_locked(t, index);
+		remove_entry_locked(t, index, b);
 	table_unlock_leaf(t);
 	return !is_kept;
 }
 
-static bool unmap(struct frame *f, bool keeps_locked)
+static bool unmap(struct frame *f, struct tlb_batch *b)
 {
 	struct pinned slots[WALK_BATCH];
 	bool ok = true;
 	/* Each round shortens the chain, so it ends. */
 	for (unsigned n; ok && (n = chain_batch(f, 0, slots)) != 0;) {
 		for (unsigned i = 0; i < n; i++) {
-			ok = ok && unmap_slot(f, slots[i].table, slots[i].index, keeps_locked);
+			ok = ok && unmap_slot(f, slots[i].table, slots[i].index, b);
 			table_put(slots[i].table);
 		}
 	}
 	return ok;
 }
 
-void walk_back_unmap(struct frame *f) { unmap(f, false); }
-bool walk_back_unmap_unlocked(struct frame *f) { return unmap(f, true); }
+void walk_back_unmap(struct frame *f) { unmap(f, NULL); }
+
+bool walk_back_unmap_unlocked(struct frame *f, struct tlb_batch *b)
+{
+	tlb_batch_begin(b);
+	return unmap(f, b);
+}

@@ -5,17 +5,21 @@
  *
  * No locks but the space's for writing: it keeps faults away, so an empty entry stays empty; tables above
  * are freed under it only; and a leaf table of the space's own goes only with it. Whoever acts for all
- * sharers may empty entries meanwhile, which makes the answer a pessimistic one.
+ * sharers may empty entries meanwhile, which makes the answer a pessimistic one. A range is not empty while a
+ * flush may be owed for what its entries were (tlb_batch.c); where there is no table, none is.
  */
 #include <mm/pagetable.h>
 
 #define LOOK_MAX 64 /* entries looked at */
 
+/* nr entries, at least one. */
 static inline bool entries_are_empty(const pte_t *e, u64 nr)
 {
-	for (u64 i = 0; i < nr; i++)
-		if (!pte_is_none(hal_entry_load(&e[i])))
+	const pte_t *end = e + nr;
+	do
+		if (!pte_is_none(hal_entry_load(e)))
 			return false;
+	while (++e < end);
 	return true;
 }
 
@@ -24,6 +28,15 @@ static inline bool entries_are_empty(const pte_t *e, u64 nr)
 static enum range_look look_at_hole(pte_t up)
 {
 	return pte_is_none(up) || READ_ONCE(pte_frame(up)->nr_entries) ? RANGE_EMPTY : RANGE_UNKNOWN;
+}
+
+/* Perhaps s is owed a flush for entries of the table that were seen empty: whoever emptied them has marked s before he
+ * let go of the table. */
+static __attribute__((noinline)) bool is_owed_below(struct space *s, struct frame *table)
+{
+	table_lock_leaf(table);
+	table_unlock_leaf(table);
+	return tlb_flush_is_owed(s);
 }
 
 enum range_look range_look(struct space *s, uaddr_t start, uaddr_t end, struct frame **table)
@@ -47,5 +60,6 @@ enum range_look range_look(struct space *s, uaddr_t start, uaddr_t end, struct f
 	u64 nr = (end - start) >> PAGE_SHIFT;
 	if (nr > LOOK_MAX || !READ_ONCE((*table)->nr_entries) || !entries_are_empty(&entries[table_index(start, 1)], nr))
 		return RANGE_OWN;
-	return RANGE_EMPTY;
+	/* Behind the entries: loads are seen in order, as x86 does them. */
+	return tlb_some_flush_is_owed() && is_owed_below(s, *table) ? RANGE_OWN : RANGE_EMPTY;
 }

@@ -16,8 +16,6 @@ struct before {
 
 static inline struct before both(struct before a, struct before b) { return (struct before){ a.any | b.any, a.all & b.all }; }
 
-/* A flush may still be owed for what a page in swap was mapped as. */
-#define BEFORE_SWAP ((struct before){ PTE_PRESENT | PTE_WRITE, ~PTE_NX })
 #define BEFORE_SAME ((struct before){ 0, ~0ull })
 
 /* The walker set A or D meanwhile. */
@@ -37,8 +35,6 @@ static inline u64 protect_entry(pte_t *entry, pte_t e, u64 now)
 /* The same for one that may not be present: one whose frame is being migrated gets its rights when that is done. */
 static __attribute__((noinline)) struct before protect_any(pte_t *entry, pte_t e, u64 now)
 {
-	if (pte_is_swap(e))
-		return BEFORE_SWAP;
 	if (!pte_is_mapped(e))
 		return BEFORE_SAME;
 	u64 was = e.bits;
@@ -87,8 +83,8 @@ static __attribute__((noinline)) struct before protect_other(pte_t *entry, pte_t
 {
 	bool give = pte_is_mapped(e) && was_written(e, flags);
 	struct before b = protect_any(entry, e, give ? rights | PTE_WRITE : rights);
-	if (give || pte_is_swap(e)) /* no right but to execute is lost */
-		b.any &= give ? ~PTE_WRITE : 0;
+	if (give) /* no right but to execute is lost */
+		b.any &= ~PTE_WRITE;
 	return b;
 }
 
@@ -140,7 +136,7 @@ static inline struct before protect_entries(struct frame *t, pte_t *entry, u64 n
 
 static inline void flush_after(struct space *s, uaddr_t start, uaddr_t end, u64 rights, struct before b)
 {
-	if (is_flush_needed(b, rights))
+	if (is_flush_needed(b, rights) || tlb_flush_is_owed(s))
 		hal_tlb_flush(READ_ONCE(s->cpus), s->root_pfn, start, end, false);
 }
 

@@ -152,6 +152,7 @@ bool walk_back_swap_out(struct frame *f, struct tlb_batch *b)
 {
 	struct pinned slots[WALK_BATCH];
 	bool is_kept = false;
+	tlb_batch_begin(b);
 	/* Each round shortens the chain, so it ends. */
 	for (unsigned n; !is_kept && (n = chain_batch(f, 0, slots)) != 0;) {
 		for (unsigned i = 0; i < n; i++) /* none should go when one is locked; what a look now misses is seen below */

@@ -54,7 +54,12 @@ static void gather_range(struct gather *g, uaddr_t start, uaddr_t end)
 
 void gather_end(struct gather *g)
 {
+	if (tlb_flush_is_owed(g->space)) { /* for entries that were found empty */
+		g->start = 0;
+		g->end = ~0ul;
+	}
 	gather_flush(g);
+#pragma GCC unroll 4
 	for (unsigned k = 0; k < RSS_NR; k++)
 		if (g->rss[k])
 			__atomic_fetch_sub(&g->space->rss[k], g->rss[k], __ATOMIC_RELAXED);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Freeing pages. The policy in use names the victims (lru.c). One that is dirty waits for write-back (never
- * dropped); else it is taken from every mapping by the walk back, then from its file's index, if nobody
- * took hold of it meanwhile. An anonymous one goes to swap (mm/swap/out.c).
+ * Freeing pages. The policy in use names the victims (lru.c), a batch at a time. One that is dirty waits for write-back
+ * (never dropped); else it is taken from every mapping by the walk back, then, when the batch's flushes are done, from
+ * its file's index, if nobody took hold of it meanwhile. An anonymous one goes to swap (mm/swap/out.c).
  *
  * Nothing here waits for a lock that an allocation may be made under: busy pages are passed by.
  */
@@ -66,12 +66,10 @@ u64 reclaim_slab_all(void)
 
 static bool is_clean(const struct frame *f) { return !(frame_flags(f) & (FRAME_DIRTY | FRAME_WRITEBACK)); }
 
-/* The busy page leaves memory, if it can. */
+/* The busy page, unmapped and flushed, leaves memory, if it can. */
 static bool evict(struct frame *f)
 {
 	struct mapping *m = f->mapping;
-	if (READ_ONCE(f->nr_slots) && !walk_back_unmap_unlocked(f))
-		return false;
 	spin_lock(&m->tree_lock);
 	bool evicted = is_clean(f) && !READ_ONCE(f->nr_slots) && __atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) == 2;
 	if (evicted) {
@@ -82,19 +80,30 @@ static bool evict(struct frame *f)
 	return evicted;
 }
 
-/* One victim of a file, whose reference is used up. True: it was freed; else it stays on its list. */
-static bool shrink_file(struct frame *f, bool *is_dirty)
+/* First step for a victim of a file: it is unmapped, as far as no region is locked, with the flushes left to the caller.
+ * False: it stays; else it is busy. */
+static bool unmap_file(struct frame *f, struct tlb_batch *b, bool *is_dirty)
 {
-	bool evicted = false;
-	if (frame_busy_trylock(f)) {
-		if (f->mapping && frame_flags(f) & FRAME_UPTODATE) {
-			if (!is_clean(f))
-				*is_dirty = true;
-			else
-				evicted = evict(f);
-		}
-		frame_busy_unlock(f);
+	if (!frame_busy_trylock(f))
+		return false;
+	u32 state = frame_flags(f) & (FRAME_UPTODATE | FRAME_DIRTY | FRAME_WRITEBACK);
+	if (likely(f->mapping && state == FRAME_UPTODATE)) {
+		if (READ_ONCE(f->nr_slots))
+			walk_back_unmap_unlocked(f, b);
+		return true;
 	}
+	if (f->mapping && state & FRAME_UPTODATE)
+		*is_dirty = true;
+	frame_busy_unlock(f);
+	return false;
+}
+
+/* Second step, after the flush; the victim's reference is used up. True: it was freed; else it stays on its list. */
+static bool drop_file(struct frame *f, bool is_busy)
+{
+	bool evicted = is_busy && evict(f);
+	if (is_busy)
+		frame_busy_unlock(f);
 	if (evicted)
 		frame_put(f); /* the index's */
 	else
@@ -118,8 +127,17 @@ struct scan {
 
 static void shrink_files(struct scan *s, struct frame *const *victims, unsigned nr)
 {
+	struct tlb_batch batch;
+	u64 nr_freed = 0;
+	u32 busy = 0;
+	_Static_assert(BATCH <= 32, "a bit for each");
+	tlb_batch_init(&batch);
 	for (unsigned i = 0; i < nr; i++)
-		s->nr_freed += shrink_file(victims[i], &s->is_dirty);
+		busy |= (u32)unmap_file(victims[i], &batch, &s->is_dirty) << i;
+	tlb_batch_flush(&batch);
+	for (unsigned i = 0; i < nr; i++)
+		nr_freed += drop_file(victims[i], busy >> i & 1);
+	s->nr_freed += nr_freed;
 }
 
 /* Victims without a home but swap. */

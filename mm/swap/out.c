@@ -33,14 +33,13 @@ static bool give_shmem_slot(struct frame *f)
 	return true;
 }
 
-/* First step: takes the page from everybody who maps it; flushes of anonymous ones are left to the caller. False:
- * it stays. */
+/* First step: takes the page from everybody who maps it; the flushes are left to the caller. False: it stays. */
 static bool unmap_page(struct frame *f, struct tlb_batch *b)
 {
 	if (frame_flags(f) & FRAME_WRITEBACK)
 		return false;
 	if (f->kind == FRAME_CACHE)
-		return f->mapping && give_shmem_slot(f) && walk_back_unmap_unlocked(f);
+		return f->mapping && give_shmem_slot(f) && walk_back_unmap_unlocked(f, b);
 	if (!READ_ONCE(f->nr_slots) && swap_cache_is_unnamed(f)) {
 		frame_clear_flags(f, FRAME_DIRTY); /* nobody has it any more: it needs no write */
 		return true;
@@ -70,10 +69,11 @@ static enum outcome drop_or_write(struct frame *f)
 unsigned swap_out(struct frame *const *frames, unsigned nr, unsigned *nr_started)
 {
 	struct frame *to_write[SWAP_BATCH];
-	struct tlb_batch batch = { .nr = 0 };
+	struct tlb_batch batch;
 	unsigned nr_freed = 0, nr_write = 0;
 	u32 unmapped = 0;
 	_Static_assert(SWAP_BATCH <= 32, "a bit for each");
+	tlb_batch_init(&batch);
 	for (unsigned i = 0; i < nr; i++)
 		unmapped |= (u32)unmap_page(frames[i], &batch) << i;
 	tlb_batch_flush(&batch);

@@ -40,4 +40,7 @@ void live_rounds(struct live_cpu *c, unsigned nr);
 /* While no CPU lives: what is broken, or NULL. */
 const char *live_validate(void);
 
+/* fn(NULL) on the calling CPU 0 and fn(i) on each other, in the order that the seed gives. */
+void run_in_turns(u64 seed, unsigned nr_cpus, void (*fn)(void *));
+
 #endif

@@ -417,11 +417,16 @@ static void a_page_locked_twice_is_found_again(void **state)
 	assert_int_equal(space_munmap(s[1], AT, 4 * PAGE_SIZE), 0);
 	assert_int_equal(nr_victims(LRU_ANON), 0);
 	struct frame *f = mapping_find(&file.mapping, 2);
-	assert_false(walk_back_unmap_unlocked(f));
+	struct tlb_batch owed;
+	tlb_batch_init(&owed);
+	assert_true(frame_busy_trylock(f));
+	assert_false(walk_back_unmap_unlocked(f, &owed));
 	assert_int_equal(f->nr_slots, 1);
 	assert_int_equal(space_munlock(s[0], AT, 4 * PAGE_SIZE), 0);
 	assert_int_equal(stat_read(STAT_NR_MLOCK), 0);
-	assert_true(walk_back_unmap_unlocked(f));
+	assert_true(walk_back_unmap_unlocked(f, &owed));
+	tlb_batch_flush(&owed);
+	frame_busy_unlock(f);
 	frame_put(f);
 	for (unsigned i = 0; i < 2; i++) {
 		host_switch(NULL);

@@ -480,21 +480,6 @@ static void figures_of_pages_in_swap(void **state)
 	down();
 }
 
-/* A flush may be owed for a page that has just gone to swap: taking W away must not wait for it. */
-static void rights_taken_from_pages_in_swap_are_flushed(void **state)
-{
-	(void)state;
-	up_with(2048, 0);
-	map(parent, AT, 10 * PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
-	fill(AT, 10, 1);
-	push_out(disk, parent, AT, 10);
-	u64 before = host_mmu_stat.flushes;
-	assert_int_equal(space_mprotect(parent, AT, 10 * PAGE_SIZE, PROT_READ), 0);
-	assert_true(host_mmu_stat.flushes > before);
-	expect(AT, 10, 1);
-	down();
-}
-
 /* A program that needs three times the memory there is gets on. */
 static void three_times_the_memory(void **state)
 {
@@ -553,7 +538,6 @@ int run_swap_tests(void)
 		cmocka_unit_test(shared_pages_go_out_and_come_back),
 		cmocka_unit_test(a_shared_page_that_cannot_be_read),
 		cmocka_unit_test(figures_of_pages_in_swap),
-		cmocka_unit_test(rights_taken_from_pages_in_swap_are_flushed),
 		cmocka_unit_test(three_times_the_memory),
 	};
 	return run_group("swap", tests, ARRAY_SIZE(tests));

@@ -85,6 +85,7 @@ int run_cache_tests(void);
 int run_writeback_tests(void);
 int run_policy_tests(void);
 int run_swap_tests(void);
+int run_flush_tests(void);
 int run_oom_tests(void);
 int run_psi_tests(void);
 int run_memgroup_tests(void);

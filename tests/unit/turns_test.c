@@ -16,7 +16,7 @@ static unsigned long from_environment(const char *name, unsigned long otherwise)
 	return s ? strtoul(s, NULL, 0) : otherwise;
 }
 
-static void run_in_turns(u64 seed, unsigned nr_cpus, void (*fn)(void *))
+void run_in_turns(u64 seed, unsigned nr_cpus, void (*fn)(void *))
 {
 	host_turns_begin(seed);
 	for (unsigned i = 1; i < nr_cpus; i++)
