@@ -132,7 +132,7 @@ static long mem_move(struct file *f, struct iov *iov, u64 *pos, bool write)
 static long mem_read(struct file *f, struct iov *iov, u64 *pos) { return mem_move(f, iov, pos, false); }
 static long mem_write(struct file *f, struct iov *iov, u64 *pos) { return mem_move(f, iov, pos, true); }
 
-static s64 any_seek(struct file *f, s64 offset, int whence)
+s64 proc_any_seek(struct file *f, s64 offset, int whence)
 {
 	if (whence == SEEK_CUR)
 		offset += (s64)f->pos;
@@ -142,7 +142,7 @@ static s64 any_seek(struct file *f, s64 offset, int whence)
 	return offset;
 }
 
-const struct file_ops process_mem_fops = { .read = mem_read, .write = mem_write, .seek = any_seek, .name = "mem" };
+const struct file_ops process_mem_fops = { .read = mem_read, .write = mem_write, .seek = proc_any_seek, .name = "mem" };
 
 /* ---- pagemap ---- */
 
@@ -182,7 +182,7 @@ static long pagemap_read(struct file *f, struct iov *iov, u64 *pos)
 	return done;
 }
 
-const struct file_ops process_pagemap_fops = { .read = pagemap_read, .seek = any_seek, .name = "pagemap" };
+const struct file_ops process_pagemap_fops = { .read = pagemap_read, .seek = proc_any_seek, .name = "pagemap" };
 
 /* ---- limits ---- */
 

@@ -127,6 +127,7 @@ int store_oom_adj(struct pseudo_node *n, char *text, size_t len);
 int process_mounts(struct seq *s, struct pseudo_node *n);
 int process_mountinfo(struct seq *s, struct pseudo_node *n);
 int process_mountstats(struct seq *s, struct pseudo_node *n);
+s64 proc_any_seek(struct file *f, s64 offset, int whence); /* to any byte: addresses, frames */
 extern const struct file_ops process_mem_fops, process_pagemap_fops;
 
 /* the machine and the kernel */
@@ -153,6 +154,6 @@ int show_nothing(struct seq *s, struct pseudo_node *n);
 int show_diskstats(struct seq *s, struct pseudo_node *n);
 void show_block_drivers(struct seq *s); /* lines of /proc/devices */
 int show_consoles(struct seq *s, struct pseudo_node *n);
-extern const struct file_ops proc_kmsg_fops;
+extern const struct file_ops proc_kmsg_fops, proc_kpagecount_fops, proc_kpageflags_fops; /* frames.c */
 
 #endif

@@ -101,6 +101,8 @@ static const struct pseudo_entry root_entries[] = {
 	FILE_ENTRY("diskstats", show_diskstats),
 	FILE_ENTRY("consoles", show_consoles),
 	{ .name = "kmsg", .mode = S_IFREG | 0400, .fops = &proc_kmsg_fops },
+	{ .name = "kpagecount", .mode = S_IFREG | 0400, .fops = &proc_kpagecount_fops },
+	{ .name = "kpageflags", .mode = S_IFREG | 0400, .fops = &proc_kpageflags_fops },
 };
 
 /* The subdirectories are tables of their own files, put behind these at boot. */

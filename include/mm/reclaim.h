@@ -28,6 +28,8 @@ void lru_replace(struct frame *f, struct frame *to);
 /* A reference to a page that is on a list; the page stays there. False: it is on none, is isolated, or just being freed. f
  * may be any frame of RAM: this is how memory is searched for pages that can be moved. */
 bool lru_get(struct frame *f);
+/* Is the page, to which the caller has a reference, on a list that counts as active? */
+bool lru_is_active(const struct frame *f);
 
 /* read(2) or write(2) came to the page: its policy hears of it. */
 void lru_touch(struct frame *f);

@@ -485,6 +485,13 @@ bool lru_get(struct frame *f)
 	return ok;
 }
 
+bool lru_is_active(const struct frame *f)
+{
+	const struct lru *l = lru_of(f);
+	u32 flags = frame_flags(f);
+	return flags & FRAME_LRU && lru_list_is_active(l, list_in_flags(l, flags));
+}
+
 /* The mark of a locked page goes over, and is counted once. */
 static bool move_lock(struct frame *f, struct frame *to)
 {
