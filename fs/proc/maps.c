@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The regions of a process: maps, smaps, smaps_rollup. They come in pieces of some dozen regions, the
+ * The regions of a process: maps, smaps, smaps_rollup, numa_maps. They come in pieces of some dozen regions, the
  * cursor being the address to go on from, so a process with many regions neither holds its space's lock
  * for long nor needs a large buffer.
  */
@@ -11,6 +11,11 @@
 
 #define PIECE_BYTES 16384u
 #define NAME_COLUMN 73u /* where names begin, if the line is not longer */
+
+/* Of one piece: room for a file's name, and the memory policy of the task. */
+struct scratch {
+	char policy[24], name[FS_PATH_MAX];
+};
 
 /* The name of a region without a file, or NULL. */
 static const char *region_label(const struct region *r)
@@ -25,7 +30,7 @@ static const char *region_label(const struct region *r)
 	return NULL;
 }
 
-static void show_header(struct seq *s, const struct region *r, char *name)
+static void show_header(struct seq *s, const struct region *r, struct scratch *c)
 {
 	struct file *f = r->mapping ? r->file : NULL;
 	size_t start = s->len;
@@ -35,8 +40,8 @@ static void show_header(struct seq *s, const struct region *r, char *name)
 	           dev_major(dev), dev_minor(dev), f ? (unsigned long long)f->inode->ino : 0ull);
 	const char *label = NULL;
 	if (f) {
-		file_name(f, name, FS_PATH_MAX);
-		label = name;
+		file_name(f, c->name, sizeof(c->name));
+		label = c->name;
 	} else {
 		label = region_label(r);
 	}
@@ -100,11 +105,11 @@ static void show_flags(struct seq *s, u32 flags)
 	seq_putc(s, '\n');
 }
 
-static void show_smap(struct seq *s, struct region *r, char *name)
+static void show_smap(struct seq *s, struct region *r, struct scratch *c)
 {
 	struct region_usage u;
 	region_usage_locked(r, &u);
-	show_header(s, r, name);
+	show_header(s, r, c);
 	show_kb(s, "Size:           ", r->end - r->start);
 	show_kb(s, "KernelPageSize: ", PAGE_SIZE);
 	show_kb(s, "MMUPageSize:    ", PAGE_SIZE);
@@ -113,39 +118,99 @@ static void show_smap(struct seq *s, struct region *r, char *name)
 	show_flags(s, r->flags);
 }
 
-static void show_map(struct seq *s, struct region *r, char *name) { show_header(s, r, name); }
+static void show_map(struct seq *s, struct region *r, struct scratch *c) { show_header(s, r, c); }
+
+/* ---- numa_maps ---- */
+
+static void show_places(struct seq *s, const struct region_places *p)
+{
+	const struct {
+		const char *name;
+		u64 value;
+		bool is_shown;
+	} figures[] = {
+		{ "anon", p->anon, p->anon },
+		{ "dirty", p->dirty, p->dirty },
+		{ "mapped", p->pages, p->pages != p->anon && p->pages != p->dirty },
+		{ "mapmax", p->mapcount_max, p->mapcount_max > 1 },
+		{ "swapcache", p->swapcache, p->swapcache },
+		{ "active", p->active, p->active < p->pages },
+		{ "writeback", p->writeback, p->writeback },
+	};
+	for (unsigned n = 0; n < ARRAY_SIZE(figures); n++)
+		if (figures[n].is_shown)
+			seq_printf(s, " %s=%llu", figures[n].name, (unsigned long long)figures[n].value);
+	for (unsigned n = 0; n < REGION_NODES; n++)
+		if (p->of_node[n])
+			seq_printf(s, " N%u=%llu", n, (unsigned long long)p->of_node[n]);
+	seq_printf(s, " kernelpagesize_kB=%lu", PAGE_SIZE >> 10);
+}
+
+/* Regions have no policies of their own (kernel/syscall/numa.c). */
+static void show_numa(struct seq *s, struct region *r, struct scratch *c)
+{
+	struct region_places places;
+	const char *label = region_label(r);
+	region_places_locked(r, &places);
+	seq_printf(s, "%08lx %s", r->start, c->policy);
+	if (r->mapping && r->file) {
+		file_name(r->file, c->name, sizeof(c->name));
+		seq_puts(s, " file=");
+		seq_escape(s, c->name, "\n\t= ");
+	} else if (label && (!strcmp(label, "[heap]") || !strcmp(label, "[stack]"))) {
+		seq_printf(s, " %.*s", (int)strlen(label) - 2, label + 1);
+	}
+	if (places.pages)
+		show_places(s, &places);
+	seq_putc(s, '\n');
+}
 
 /* ---- pieces ---- */
 
+/* As Linux writes it: the mode, how its nodes are meant, which. */
+static void name_policy(char *out, size_t size, struct pseudo_node *n)
+{
+	static const char *const modes[] = { "default", "prefer", "bind", "interleave", "local", "prefer (many)" };
+	struct task *t = node_task(n);
+	u32 policy = t ? t->mempolicy : 0, nodes = t ? t->mempolicy_nodes : 0;
+	if (t)
+		task_put(t);
+	const char *how = policy & 1u << 15 ? "=static" : policy & 1u << 14 ? "=relative" : "";
+	snprintf(out, size, "%s%s%s", modes[min(policy & 0xff, (u32)ARRAY_SIZE(modes) - 1)], how, nodes ? ":0" : "");
+}
+
 /* 1: more to come; the cursor is the address to go on from. */
-static int pieces(struct seq *s, struct pseudo_node *n, u64 *cursor, void (*show)(struct seq *, struct region *, char *))
+static int pieces(struct seq *s, struct pseudo_node *n, u64 *cursor, void (*show)(struct seq *, struct region *, struct scratch *))
 {
 	struct space *m = node_space(n);
 	int ret = 0;
 	if (!m)
 		return 0;
-	char *name = kmalloc(FS_PATH_MAX, ALLOC_KERNEL);
-	if (!name) {
+	struct scratch *c = kmalloc(sizeof(*c), ALLOC_KERNEL);
+	if (!c) {
 		space_put(m);
 		return -ENOMEM;
 	}
+	name_policy(c->policy, sizeof(c->policy), n);
 	rwlock_read(&m->lock);
 	struct region *r = region_lookup(m, *cursor);
 	for (; r && !ret; r = region_next(r)) {
 		if (r->start < *cursor)
 			continue;
-		show(s, r, name);
+		show(s, r, c);
 		*cursor = r->end;
 		ret = s->len >= PIECE_BYTES;
 	}
 	rwlock_read_unlock(&m->lock);
-	kfree(name);
+	kfree(c);
 	space_put(m);
 	return ret;
 }
 
 int process_maps(struct seq *s, struct pseudo_node *n, u64 *cursor) { return pieces(s, n, cursor, show_map); }
 int process_smaps(struct seq *s, struct pseudo_node *n, u64 *cursor) { return pieces(s, n, cursor, show_smap); }
+
+int process_numa_maps(struct seq *s, struct pseudo_node *n, u64 *cursor) { return pieces(s, n, cursor, show_numa); }
 
 int process_smaps_rollup(struct seq *s, struct pseudo_node *n)
 {

@@ -109,6 +109,7 @@ int process_statm(struct seq *s, struct pseudo_node *n);
 int process_status(struct seq *s, struct pseudo_node *n);
 int process_maps(struct seq *s, struct pseudo_node *n, u64 *cursor);
 int process_smaps(struct seq *s, struct pseudo_node *n, u64 *cursor);
+int process_numa_maps(struct seq *s, struct pseudo_node *n, u64 *cursor);
 int process_smaps_rollup(struct seq *s, struct pseudo_node *n);
 int store_clear_refs(struct pseudo_node *n, char *text, size_t len);
 int process_cmdline(struct seq *s, struct pseudo_node *n, u64 *cursor);

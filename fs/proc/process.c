@@ -8,6 +8,7 @@
  */
 #include "proc.h"
 #include <kernel/cgroup.h>
+#include <kernel/ptrace.h>
 #include <lib/parse.h>
 #include <mm/slab.h>
 
@@ -30,18 +31,7 @@ struct task *node_task(struct pseudo_node *n)
 	return t;
 }
 
-bool may_inspect(struct task *t)
-{
-	const struct cred *me = current->cred;
-	if (t->process == current->process)
-		return true;
-	spin_lock(&tasklist_lock);
-	const struct cred *c = t->cred;
-	bool same = me->fsuid == c->uid && me->fsuid == c->euid && me->fsuid == c->suid && me->fsgid == c->gid && me->fsgid == c->egid &&
-	            me->fsgid == c->sgid && t->process->dumpable;
-	spin_unlock(&tasklist_lock);
-	return same || capable(CAP_SYS_PTRACE);
-}
+bool may_inspect(struct task *t) { return ptrace_may_access(t, true); }
 
 struct space *node_space(struct pseudo_node *n)
 {
@@ -304,6 +294,7 @@ static int task_list(struct file *f, struct dir_emit *e)
 	FILE_ENTRY("mounts", process_mounts),                                                           \
 	FILE_ENTRY("mountinfo", process_mountinfo),                                                     \
 	PIECE_ENTRY("smaps", 0444, process_smaps, PSEUDO_INSPECT),                                      \
+	PIECE_ENTRY("numa_maps", 0444, process_numa_maps, PSEUDO_INSPECT),                              \
 	{ .name = "smaps_rollup", .mode = S_IFREG | 0444, .show = process_smaps_rollup, .flags = PSEUDO_INSPECT }, \
 	{ .name = "clear_refs", .mode = S_IFREG | 0200, .store = store_clear_refs },                     \
 	{ .name = "pagemap", .mode = S_IFREG | 0400, .fops = &process_pagemap_fops, .flags = PSEUDO_INSPECT }, \

@@ -81,7 +81,8 @@ void ptrace_unlink_locked(struct task *t, u32 sig);
 /* A signal (info's number; 0: none) and a wake-up for the tracer of t; tasklist_lock held. */
 void ptrace_tell_tracer_locked(struct task *t, const siginfo_t *info);
 
-/* May the running task look into t? Takes tasklist_lock. Source: ptrace(2), "Ptrace access mode checking". */
-bool ptrace_may_access(struct task *t);
+/* May the running task look into t, with its real ids or (by_fs_ids: /proc) those for files? Takes tasklist_lock.
+ * Source: ptrace(2), "Ptrace access mode checking". */
+bool ptrace_may_access(struct task *t, bool by_fs_ids);
 
 #endif

@@ -18,6 +18,14 @@ struct region_usage {
 };
 void region_usage_locked(struct region *r, struct region_usage *out);
 
+/* Where its pages are and how they are used, for numa_maps: pages of each kind. */
+#define REGION_NODES 8
+struct region_places {
+	u64 pages, anon, dirty, active, writeback, swapcache, mapcount_max;
+	u64 of_node[REGION_NODES];
+};
+void region_places_locked(struct region *r, struct region_places *out);
+
 /* Forgets which pages of private anonymous regions, of those that map something, or of both were used: accessed bits,
  * for all that share a page or table. Takes the space's lock. Source: proc(5), clear_refs. */
 void space_clear_refs(struct space *s, bool anonymous, bool files);

@@ -8,14 +8,16 @@
 #include <linux/sched.h>
 #include <mm/slab.h>
 
-bool ptrace_may_access(struct task *t)
+bool ptrace_may_access(struct task *t, bool by_fs_ids)
 {
 	const struct cred *me = current->cred;
+	u32 uid = by_fs_ids ? me->fsuid : me->uid, gid = by_fs_ids ? me->fsgid : me->gid;
+	u64 caps = by_fs_ids ? me->cap_effective : me->cap_permitted;
 	if (t->process == current->process)
 		return true;
 	const struct cred *c = task_get_cred(t);
-	bool same = me->uid == c->uid && me->uid == c->euid && me->uid == c->suid && me->gid == c->gid && me->gid == c->egid &&
-	            me->gid == c->sgid && !(c->cap_permitted & ~me->cap_permitted);
+	bool same = uid == c->uid && uid == c->euid && uid == c->suid && gid == c->gid && gid == c->egid && gid == c->sgid &&
+	            !(c->cap_permitted & ~caps);
 	cred_put(c);
 	return (same && t->process->dumpable) || capable(CAP_SYS_PTRACE);
 }
@@ -90,7 +92,7 @@ long ptrace_attach(struct task *t, bool seize, u64 addr, u64 options)
 {
 	if (seize && (addr || options & ~(u64)PTRACE_O_KNOWN))
 		return -EIO;
-	if (t->flags & TASK_KTHREAD || t->process == current->process || !ptrace_may_access(t))
+	if (t->flags & TASK_KTHREAD || t->process == current->process || !ptrace_may_access(t, false))
 		return -EPERM;
 	if (trace_prepare(t))
 		return -ENOMEM;

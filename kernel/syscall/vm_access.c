@@ -53,7 +53,7 @@ static long get_space(u64 pid, struct space **out)
 	struct task *t = task_find((u32)pid);
 	if (!t)
 		return -ESRCH;
-	bool ok = ptrace_may_access(t);
+	bool ok = ptrace_may_access(t, false);
 	*out = ok ? task_get_space(t) : NULL;
 	task_put(t);
 	return !ok ? -EPERM : *out ? 0 : -ESRCH;
@@ -150,7 +150,7 @@ SYSCALL5(process_madvise, pidfd, uvec, nr, advice, flags)
 		err = -EINVAL;
 	else if (p != current->process && !capable(CAP_SYS_NICE))
 		err = -EPERM;
-	else if (!ptrace_may_access(p->leader) || !(s = task_get_space(p->leader)))
+	else if (!ptrace_may_access(p->leader, false) || !(s = task_get_space(p->leader)))
 		err = -ESRCH;
 	long done = 0;
 	for (u64 i = 0; !err && i < nr; i++) {
