@@ -281,6 +281,7 @@ static int task_list(struct file *f, struct dir_emit *e)
 	PRIVATE_ENTRY("auxv", process_auxv),                                                            \
 	FILE_ENTRY("status", process_status),                                                           \
 	PRIVATE_ENTRY("personality", show_personality),                                                 \
+	PRIVATE_ENTRY("syscall", show_syscall),                                                         \
 	FILE_ENTRY("limits", process_limits),                                                           \
 	{ .name = "comm", .mode = S_IFREG | 0644, .show = show_comm, .store = store_comm },              \
 	PIECE_ENTRY("cmdline", 0444, process_cmdline, 0),                                               \
@@ -311,8 +312,58 @@ static int task_list(struct file *f, struct dir_emit *e)
 	FILE_ENTRY("uid_map", show_id_map),                                                             \
 	FILE_ENTRY("gid_map", show_id_map)
 
+/* Inherited by children, kept by exec: which regions a core dump has. Nothing here dumps cores. */
+static int show_dump_filter(struct seq *s, struct pseudo_node *n)
+{
+	seq_printf(s, "%08x\n", READ_ONCE(n->process->dump_filter));
+	return 0;
+}
+
+static int store_dump_filter(struct pseudo_node *n, char *text, size_t len)
+{
+	s64 filter;
+	int err = pseudo_parse_int(text, &filter);
+	if (!err)
+		WRITE_ONCE(n->process->dump_filter, (u32)filter & DUMP_FILTER_ALL);
+	return err;
+}
+
+/* What t entered the kernel with. Whoever is not at its end yet keeps its stack while the lock is held. */
+static bool sleeping_regs(struct task *t, struct hal_regs *out)
+{
+	spin_lock(&tasklist_lock);
+	bool ok = !(t->flags & (TASK_KTHREAD | TASK_EXITING)) && (t == current || (READ_ONCE(t->state) != TASK_RUNNING && !READ_ONCE(t->on_cpu)));
+	if (ok)
+		*out = *((const struct hal_regs *)t->ctx.stack_top - 1);
+	spin_unlock(&tasklist_lock);
+	return ok;
+}
+
+/* The call that it sleeps in, with arguments, stack pointer and address. */
+static int show_syscall(struct seq *s, struct pseudo_node *n)
+{
+	struct task *t = node_task(n);
+	if (!t)
+		return -ESRCH;
+	struct hal_regs r;
+	bool found = sleeping_regs(t, &r);
+	s64 nr = found ? (s64)hal_regs_syscall_nr(&r) : 0;
+	if (!found) {
+		seq_puts(s, "running\n");
+	} else {
+		seq_printf(s, "%lld", (long long)nr);
+		for (unsigned i = 0; nr >= 0 && i < 6; i++)
+			seq_printf(s, " 0x%llx", (unsigned long long)hal_regs_syscall_arg(&r, i));
+		seq_printf(s, " 0x%llx 0x%llx\n", (unsigned long long)hal_regs_sp(&r), (unsigned long long)hal_regs_ip(&r));
+	}
+	task_put(t);
+	return 0;
+}
+
 static const struct pseudo_entry process_entries[] = {
 	{ .name = "task", .mode = S_IFDIR | 0555, .lookup = task_lookup, .list = task_list },
+	{ .name = "map_files", .mode = S_IFDIR | 0500, .lookup = map_files_lookup, .list = map_files_list },
+	{ .name = "coredump_filter", .mode = S_IFREG | 0644, .show = show_dump_filter, .store = store_dump_filter },
 	COMMON_ENTRIES,
 	PRIVATE_ENTRY("mountstats", process_mountstats),
 	FILE_ENTRY("timerslack_ns", show_slack),

@@ -9,6 +9,8 @@
  *     signal_lock too: either to read.
  * T2  is_stopped is set by the tracee before it sleeps and cleared by who resumes it, or by itself when it is
  *     killed. While it is set the tracee runs no code but that of its stop.
+ * T3  A tracee that is_held does not leave its stop, whatever wakes it: its registers, and the stack on which they lie,
+ *     stay for its tracer's request.
  *
  * Source: ptrace(2), "The lifetime of stops".
  */
@@ -30,6 +32,7 @@ struct trace {
 	bool has_privilege;          /* the tracer had CAP_SYS_PTRACE: exec may gain rights */
 	bool wants_trap;             /* (s) has to stop for PTRACE_INTERRUPT, or since its process goes on */
 	bool is_stopped;             /* (s) */
+	bool is_held;                /* (s) a request is under way */
 	bool is_unreported;          /* (s) wait() has not told of the stop */
 	bool is_listening;           /* (s) PTRACE_LISTEN: stopped, but not the tracer's to steer */
 	bool has_info;               /* (s) of the stop: a signal, and not its process's stop */

@@ -164,6 +164,9 @@ struct task {
 #define TASK_SIGNALED (1u << 4) /* ended by a signal */
 #define TASK_TOO_MANY (1u << 5) /* became a user who had RLIMIT_NPROC processes already: may not exec */
 
+#define DUMP_FILTER_DEFAULT 0x33u
+#define DUMP_FILTER_ALL     0x1ffu
+
 struct process {
 	u32 pid;                        /* = tid of the leader */
 	u32 refs;                       /* atomic */
@@ -190,6 +193,7 @@ struct process {
 	u32 exit_signal;                /* to the parent; usually SIGCHLD */
 	bool dumpable;
 	bool thp_disabled;              /* prctl(PR_SET_THP_DISABLE) */
+	u32 dump_filter;                /* /proc/PID/coredump_filter */
 
 	struct spinlock signal_lock;    /* RANK_SIGNAL, irq */
 	struct sighand *sighand;        /* may be shared (CLONE_SIGHAND) */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The system call ptrace: what a tracer asks of its tracee. But for PTRACE_KILL and PTRACE_INTERRUPT the tracee stands
- * still meanwhile (T2); if it is killed at that moment, what is read or changed means nothing any more.
+ * still meanwhile, even when it is killed at that moment.
  */
 #include "internal.h"
 #include <hal/cpu.h>
@@ -261,17 +261,20 @@ static long request_of(struct trace *tr, u64 request, u64 addr, u64 data)
 	return -EIO;
 }
 
-/* The tracee stands still and has left its CPU, where its registers were. */
-static bool is_at_rest(struct trace *tr)
+/* The tracee stands still, is held there (T3), and has left its CPU, where its registers were. */
+static bool hold(struct trace *tr)
 {
 	struct task *t = tr->task;
-	if (!__atomic_load_n(&tr->is_stopped, __ATOMIC_ACQUIRE) || tr->is_listening)
-		return false;
-	while (__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)) {
+	unsigned long flags = spin_lock_irq(&t->process->signal_lock);
+	bool ok = tr->is_stopped && !tr->is_listening;
+	if (ok)
+		__atomic_store_n(&tr->is_held, true, __ATOMIC_SEQ_CST);
+	spin_unlock_irq(&t->process->signal_lock, flags);
+	while (ok && __atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)) {
 		hal_cpu_pause();
 		cond_resched();
 	}
-	return READ_ONCE(tr->is_stopped);
+	return ok;
 }
 
 SYSCALL4(ptrace, request, pid, addr, data)
@@ -291,8 +294,10 @@ SYSCALL4(ptrace, request, pid, addr, data)
 		ret = signal_send_task(t, SIGKILL, NULL);
 	else if (request == PTRACE_INTERRUPT)
 		ret = interrupt(tr);
-	else if (is_at_rest(tr))
+	else if (hold(tr)) {
 		ret = request_of(tr, request, addr, data);
+		trace_let_go(tr);
+	}
 	task_put(t);
 	return ret;
 }

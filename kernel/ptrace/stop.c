@@ -61,11 +61,19 @@ static void sleep_stopped(struct task *t, struct trace *tr)
 	t->wait_name = "ptrace_stop";
 	for (;;) {
 		__atomic_store_n(&t->state, TASK_TRACED, __ATOMIC_SEQ_CST);
-		if (!__atomic_load_n(&tr->is_stopped, __ATOMIC_ACQUIRE) || is_killed(t, tr->code))
+		if (!__atomic_load_n(&tr->is_held, __ATOMIC_SEQ_CST) &&
+		    (!__atomic_load_n(&tr->is_stopped, __ATOMIC_ACQUIRE) || is_killed(t, tr->code)))
 			break;
 		schedule();
 	}
 	__atomic_store_n(&t->state, TASK_RUNNING, __ATOMIC_SEQ_CST);
+}
+
+void trace_let_go(struct trace *tr)
+{
+	__atomic_store_n(&tr->is_held, false, __ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&tr->is_stopped, __ATOMIC_SEQ_CST) || is_killed(tr->task, tr->code))
+		task_wake(tr->task);
 }
 
 u32 ptrace_stop_unlock(struct task *t, unsigned long flags, u32 code, int why, const siginfo_t *info)

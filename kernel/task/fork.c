@@ -136,6 +136,7 @@ static void process_inherit(struct process *p, const struct process *from)
 	p->oom_score_adj = from->oom_score_adj;
 	p->oom_score_adj_min = from->oom_score_adj_min;
 	p->dumpable = from->dumpable;
+	p->dump_filter = from->dump_filter;
 	p->membarrier_registered = from->membarrier_registered;
 	p->has_child_subreaper = from->has_child_subreaper || from->is_child_subreaper;
 	if (from->exe_file) {

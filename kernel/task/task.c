@@ -125,6 +125,7 @@ struct process *process_alloc(void)
 	host_waitq_init(&p->exec_wait);
 	host_waitq_init(&p->exit_wait);
 	p->start_ns = hal_clock_ns();
+	p->dump_filter = DUMP_FILTER_DEFAULT;
 	return p;
 }
 
