@@ -185,7 +185,13 @@ int hal_user_fpu_set(struct hal_context *c, const void *buf, size_t len)
 {
 	if (*(const u32 *)((const char *)buf + 24) & ~mxcsr_mask)
 		return -EINVAL;
-	fpu_import(c->fpu, buf, len == fpu_size && fpu_size > LEGACY_SIZE);
+	if (len > LEGACY_SIZE) {
+		fpu_import(c->fpu, buf, true);
+		return 0;
+	}
+	memcpy(c->fpu, buf, LEGACY_SIZE); /* the rest stays as it is */
+	if (cpu_has_xsave)
+		*(u64 *)((char *)c->fpu + LEGACY_SIZE) |= 3;
 	return 0;
 }
 

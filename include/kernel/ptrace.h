@@ -33,6 +33,7 @@ struct trace {
 	bool wants_trap;             /* (s) has to stop for PTRACE_INTERRUPT, or since its process goes on */
 	bool is_stopped;             /* (s) */
 	bool is_held;                /* (s) a request is under way */
+	bool is_killed;              /* since the stop began */
 	bool is_unreported;          /* (s) wait() has not told of the stop */
 	bool is_listening;           /* (s) PTRACE_LISTEN: stopped, but not the tracer's to steer */
 	bool has_info;               /* (s) of the stop: a signal, and not its process's stop */
@@ -43,6 +44,12 @@ struct trace {
 	u64 message;                 /* (s) PTRACE_GETEVENTMSG */
 	siginfo_t info;              /* (s) */
 };
+
+static inline void trace_note_kill(struct task *t)
+{
+	if (t->trace)
+		WRITE_ONCE(t->trace->is_killed, true);
+}
 
 static inline bool task_is_traced(const struct task *t) { return t->trace && READ_ONCE(t->trace->tracer); }
 

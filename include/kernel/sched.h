@@ -18,8 +18,9 @@ void sched_load_average(u64 avg[3]);  /* 1, 5, 15 minutes; fixed point, 11 bits 
 
 /* CPU time of a task, the run in progress included. */
 void task_cpu_times(struct task *t, u64 *utime_ns, u64 *stime_ns);
-/* Of all threads, exited ones included. Takes tasklist_lock. */
+/* Of all threads, exited ones included. Takes tasklist_lock; the other: that or signal_lock is held. */
 void process_cpu_times(struct process *p, u64 *utime_ns, u64 *stime_ns);
+void process_cpu_times_locked(struct process *p, u64 *utime_ns, u64 *stime_ns);
 
 u32 task_last_pid(void);              /* last pid given out */
 u32 task_count(void);                 /* tasks that exist, zombies included */
@@ -36,6 +37,8 @@ int sched_set_affinity(struct task *t, cpumask_t mask); /* 0; -EINVAL: no online
 void sched_visit_cpus(void (*fn)(void));
 /* Applies a change of policy, priority or nice to t wherever it stands; sets t->weight with it. */
 void sched_change(struct task *t, void (*change)(struct task *t, const void *arg), const void *arg);
+/* Until the tracee t, which is held, has left its CPU: its registers are in its context then. It is not woken. */
+void sched_wait_asleep(struct task *t);
 void sched_task_start(struct task *t); /* a new task becomes runnable */
 u32 nice_to_weight(int nice);
 

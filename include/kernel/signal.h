@@ -34,6 +34,11 @@ void signal_deliver(struct hal_regs *regs);
 bool signal_is_blocked_or_ignored(int sig);
 
 bool signal_is_fatal_pending(struct task *t);
+/* t looks for signals, and whether it has to stop, before it runs on: ends an interruptible sleep (sig SIGKILL: a stop too;
+ * is_fatal: any sleep). signal_lock held. */
+void signal_wake(struct task *t, int sig, bool is_fatal);
+/* Sets the running task's WORK_SIGNAL if something is pending. */
+void signal_notice_pending(void);
 /* Recomputes the running task's WORK_SIGNAL after a change of `blocked`. */
 void signal_recalc(void);
 /* The running task's mask becomes `blocked` (never SIGKILL and SIGSTOP); signals of the process that it

@@ -162,6 +162,7 @@ struct task {
 #define TASK_FORKED   (1u << 2) /* has not called exec since fork */
 #define TASK_VFORKED  (1u << 3)
 #define TASK_SIGNALED (1u << 4) /* ended by a signal */
+#define TASK_ACCOUNTED (1u << 6) /* its process's sums have what it used */
 #define TASK_TOO_MANY (1u << 5) /* became a user who had RLIMIT_NPROC processes already: may not exec */
 
 #define DUMP_FILTER_DEFAULT 0x33u

@@ -82,11 +82,12 @@ static void change_cred(struct exec *e, struct task *t)
 {
 	const struct cred *old = t->cred;
 	spin_lock(&tasklist_lock);
+	exec_choose_cred_locked(e);
 	t->cred = e->cred;
+	t->process->dumpable = !e->is_secure;
 	spin_unlock(&tasklist_lock);
 	process_set_user(t->process, t->cred->user);
 	e->cred = old; /* dropped with the rest */
-	t->process->dumpable = !e->is_secure;
 	if (e->is_secure) {
 		t->pdeath_signal = 0;
 		t->personality &= ~(u64)PER_CLEAR_ON_SETID;

@@ -36,11 +36,19 @@ static void set_caps(struct cred *c, const struct cred *old)
 	}
 }
 
-/* A tracer without the right to it must not get hold of a program that has more rights than itself. */
-static bool is_watched(const struct cred *old)
+/* Copies, or the old ones where nothing changes. NULL: no memory. */
+static const struct cred *make_cred(const struct cred *old, const struct inode *i, bool may_gain)
 {
-	const struct task *t = current;
-	return task_is_traced(t) && !t->trace->has_privilege && !(old->cap_effective >> CAP_SETUID & 1);
+	struct cred *c = cred_copy(old);
+	if (!c)
+		return NULL;
+	set_ids(c, i, may_gain);
+	set_caps(c, old);
+	c->securebits &= ~(1u << SECURE_KEEP_CAPS);
+	if (memcmp(&c->uid, &old->uid, sizeof(*c) - offsetof(struct cred, uid)))
+		return c;
+	cred_abort(c);
+	return cred_get(old);
 }
 
 int exec_prepare_cred(struct exec *e)
@@ -49,18 +57,24 @@ int exec_prepare_cred(struct exec *e)
 	const struct inode *i = e->file->inode;
 	bool gains = (i->mode & S_ISUID && i->uid != old->euid) ||
 	             ((i->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && old->egid != i->gid && !cred_has_group(old, i->gid));
-	struct cred *c = cred_copy(old);
-	if (!c)
-		return -ENOMEM;
-	set_ids(c, i, !(gains && (current->no_new_privs || is_watched(old))));
-	set_caps(c, old);
-	c->securebits &= ~(1u << SECURE_KEEP_CAPS);
-	e->is_secure = c->euid != c->uid || c->egid != c->gid;
-	if (!memcmp(&c->uid, &old->uid, sizeof(*c) - offsetof(struct cred, uid))) {
-		cred_abort(c);
-		e->cred = cred_get(old);
-	} else {
-		e->cred = c;
+	e->cred = make_cred(old, i, !(gains && current->no_new_privs));
+	if (gains && !current->no_new_privs)
+		e->unraised = make_cred(old, i, false);
+	return e->cred && (e->unraised || !gains || current->no_new_privs) ? 0 : -ENOMEM;
+}
+
+/* A tracer without the right to it must not get hold of a program that has more rights than itself. */
+static bool is_watched(const struct task *t)
+{
+	return task_is_traced(t) && !t->trace->has_privilege && !(t->cred->cap_effective >> CAP_SETUID & 1);
+}
+
+void exec_choose_cred_locked(struct exec *e)
+{
+	if (e->unraised && is_watched(current)) {
+		const struct cred *raised = e->cred;
+		e->cred = e->unraised;
+		e->unraised = raised;
 	}
-	return 0;
+	e->is_secure = e->cred->euid != e->cred->uid || e->cred->egid != e->cred->gid;
 }

@@ -61,6 +61,8 @@ static void release(struct exec *e)
 	kfree(e->prefix);
 	if (e->cred)
 		cred_put(e->cred);
+	if (e->unraised)
+		cred_put(e->unraised);
 	if (e->space)
 		space_put(e->space);
 	if (e->file && !IS_ERR(e->file)) {

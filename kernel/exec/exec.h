@@ -32,6 +32,7 @@ struct exec {
 	u64 prefix_len, prefix_count;
 
 	const struct cred *cred; /* what the program will run with; a reference */
+	const struct cred *unraised; /* the same without what its set-ID bits give; NULL: they give nothing */
 	bool is_secure;          /* AT_SECURE */
 	bool is_committed;       /* past the point of no return */
 	struct space *space;     /* the new one, until it is the task's */
@@ -67,6 +68,8 @@ int exec_commit(struct exec *e);
 
 /* cred.c */
 int exec_prepare_cred(struct exec *e);
+/* tasklist_lock held, under which tracers come and go: e->cred are those that it gets, at once. */
+void exec_choose_cred_locked(struct exec *e);
 
 /* stack.c: builds the initial stack; *sp gets its pointer. */
 int exec_stack_build(struct exec *e, const struct elf_info *info, uaddr_t *sp);

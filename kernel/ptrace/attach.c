@@ -8,18 +8,24 @@
 #include <linux/sched.h>
 #include <mm/slab.h>
 
-bool ptrace_may_access(struct task *t, bool by_fs_ids)
+static bool may_access_locked(struct task *t, bool by_fs_ids)
 {
-	const struct cred *me = current->cred;
+	const struct cred *me = current->cred, *c = t->cred;
 	u32 uid = by_fs_ids ? me->fsuid : me->uid, gid = by_fs_ids ? me->fsgid : me->gid;
 	u64 caps = by_fs_ids ? me->cap_effective : me->cap_permitted;
 	if (t->process == current->process)
 		return true;
-	const struct cred *c = task_get_cred(t);
 	bool same = uid == c->uid && uid == c->euid && uid == c->suid && gid == c->gid && gid == c->egid && gid == c->sgid &&
 	            !(c->cap_permitted & ~caps);
-	cred_put(c);
 	return (same && t->process->dumpable) || capable(CAP_SYS_PTRACE);
+}
+
+bool ptrace_may_access(struct task *t, bool by_fs_ids)
+{
+	spin_lock(&tasklist_lock);
+	bool ok = may_access_locked(t, by_fs_ids);
+	spin_unlock(&tasklist_lock);
+	return ok;
 }
 
 int trace_prepare(struct task *t)
@@ -42,7 +48,7 @@ void trace_link_locked(struct task *t, struct task *tracer, u32 options, bool is
 	tr->options = options;
 	tr->is_seized = is_seized;
 	tr->wants_trap = tr->is_listening = false;
-	tr->has_privilege = tracer->cred->cap_effective >> CAP_SYS_PTRACE & 1;
+	tr->has_privilege = current->cred->cap_effective >> CAP_SYS_PTRACE & 1; /* whoever asks for it vouches for it */
 	tr->mode = TRACE_CONT;
 	list_add_tail(&tr->link, &tracer->tracees);
 	WRITE_ONCE(tr->tracer, tracer);
@@ -92,12 +98,13 @@ long ptrace_attach(struct task *t, bool seize, u64 addr, u64 options)
 {
 	if (seize && (addr || options & ~(u64)PTRACE_O_KNOWN))
 		return -EIO;
-	if (t->flags & TASK_KTHREAD || t->process == current->process || !ptrace_may_access(t, false))
+	if (t->flags & TASK_KTHREAD || t->process == current->process)
 		return -EPERM;
 	if (trace_prepare(t))
 		return -ENOMEM;
+	/* Under this lock exec decides whether the program may gain rights (kernel/exec/commit.c), and takes them. */
 	spin_lock(&tasklist_lock);
-	long err = task_is_traced(t) || !t->pid || t->flags & TASK_EXITING ? -EPERM : 0;
+	long err = task_is_traced(t) || !t->pid || t->flags & TASK_EXITING || !may_access_locked(t, false) ? -EPERM : 0;
 	if (!err) {
 		unsigned long flags = spin_lock_irq(&t->process->signal_lock);
 		trace_link_locked(t, current, seize ? (u32)options : 0, seize);
@@ -133,7 +140,7 @@ void ptrace_unlink_locked(struct task *t, u32 sig)
 	if ((p->is_stopped || p->nr_stopping) && !t->stop_requested && !(t->flags & TASK_EXITING) && READ_ONCE(t->state) != TASK_STOPPED) {
 		t->stop_requested = true; /* its process has stopped, and so does it */
 		p->nr_stopping++;
-		task_set_work(t, WORK_SIGNAL);
+		signal_wake(t, 0, false);
 	}
 	spin_unlock_irq(&p->signal_lock, flags);
 	if (was_stopped)

@@ -21,6 +21,8 @@ long ptrace_attach(struct task *t, bool seize, u64 addr, u64 options);
 
 /* stop.c: goes on with `sig`; tasklist_lock is not needed. Not stopped: nothing. */
 void trace_resume(struct trace *tr, enum trace_mode mode, u32 sig);
+/* It listens, and has something to tell: makes its next stop. signal_lock held. */
+void trace_stop_anew_locked(struct trace *tr);
 /* The request is over (T3): who was resumed or killed meanwhile goes. */
 void trace_let_go(struct trace *tr);
 struct hal_regs *trace_regs(const struct task *t);

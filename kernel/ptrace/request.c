@@ -4,8 +4,6 @@
  * still meanwhile, even when it is killed at that moment.
  */
 #include "internal.h"
-#include <hal/cpu.h>
-#include <hal/irq.h>
 #include <hal/uaccess.h>
 #include <kernel/sched.h>
 #include <kernel/signal.h>
@@ -140,17 +138,10 @@ static long interrupt(struct trace *tr)
 		return -EIO;
 	unsigned long flags = spin_lock_irq(&t->process->signal_lock);
 	tr->wants_trap = true;
-	task_set_work(t, WORK_SIGNAL);
-	bool wakes = READ_ONCE(t->state) == TASK_INTERRUPTIBLE || (tr->is_stopped && tr->is_listening);
-	if (tr->is_listening) {
-		tr->is_listening = false;
-		__atomic_store_n(&tr->is_stopped, false, __ATOMIC_RELEASE);
-	}
+	signal_wake(t, 0, false);
+	if (tr->is_listening)
+		trace_stop_anew_locked(tr);
 	spin_unlock_irq(&t->process->signal_lock, flags);
-	if (wakes)
-		task_wake(t);
-	else if (READ_ONCE(t->on_cpu))
-		hal_cpu_kick(t->cpu);
 	return 0;
 }
 
@@ -163,6 +154,8 @@ static long listen(struct trace *tr)
 	unsigned long flags = spin_lock_irq(&t->process->signal_lock);
 	if (tr->is_stopped && tr->code >> 8 == PTRACE_EVENT_STOP) {
 		tr->is_listening = true;
+		if (tr->wants_trap) /* its process went on before this call */
+			trace_stop_anew_locked(tr);
 		err = 0;
 	}
 	spin_unlock_irq(&t->process->signal_lock, flags);
@@ -270,10 +263,8 @@ static bool hold(struct trace *tr)
 	if (ok)
 		__atomic_store_n(&tr->is_held, true, __ATOMIC_SEQ_CST);
 	spin_unlock_irq(&t->process->signal_lock, flags);
-	while (ok && __atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)) {
-		hal_cpu_pause();
-		cond_resched();
-	}
+	if (ok)
+		sched_wait_asleep(t);
 	return ok;
 }
 

@@ -16,11 +16,12 @@
 
 struct hal_regs *trace_regs(const struct task *t) { return (struct hal_regs *)t->ctx.stack_top - 1; }
 
-/* A stop before the end is made also by a thread that ends because its process does. */
+#define CODE_OF_END (SIGTRAP | PTRACE_EVENT_EXIT << 8)
+
+/* A thread that ends because its process does makes its last stop all the same; what kills it then came later. */
 static bool is_killed(const struct task *t, u32 code)
 {
-	bool is_ending = code == (SIGTRAP | PTRACE_EVENT_EXIT << 8);
-	return (!is_ending && READ_ONCE(t->work) & WORK_KILL) ||
+	return READ_ONCE(t->trace->is_killed) || (code != CODE_OF_END && READ_ONCE(t->work) & WORK_KILL) ||
 	       ((READ_ONCE(t->pending.set) | READ_ONCE(t->process->pending.set)) & SIG_BIT(SIGKILL));
 }
 
@@ -80,6 +81,7 @@ u32 ptrace_stop_unlock(struct task *t, unsigned long flags, u32 code, int why, c
 {
 	struct trace *tr = t->trace;
 	struct process *p = t->process;
+	tr->is_killed = false;
 	if (!tr->tracer || is_killed(t, code)) {
 		spin_unlock_irq(&p->signal_lock, flags);
 		return 0;
@@ -95,7 +97,10 @@ u32 ptrace_stop_unlock(struct task *t, unsigned long flags, u32 code, int why, c
 	spin_unlock_irq(&p->signal_lock, flags);
 	tell_of_stop(t, code, why);
 	sleep_stopped(t, tr);
-	flags = spin_lock_irq(&p->signal_lock);
+	while (flags = spin_lock_irq(&p->signal_lock), tr->is_held) { /* since it looked */
+		spin_unlock_irq(&p->signal_lock, flags);
+		sleep_stopped(t, tr);
+	}
 	u32 sig = tr->is_stopped ? 0 : tr->resume_signal;
 	tr->is_stopped = tr->is_unreported = tr->has_info = false;
 	spin_unlock_irq(&p->signal_lock, flags);
@@ -191,12 +196,16 @@ void ptrace_continued_locked(struct task *t)
 	if (!tr || !tr->tracer || !tr->is_seized)
 		return;
 	tr->wants_trap = true;
-	task_set_work(t, WORK_SIGNAL);
-	if (tr->is_listening) {
-		tr->is_listening = false;
-		__atomic_store_n(&tr->is_stopped, false, __ATOMIC_RELEASE);
-		task_wake(t);
-	}
+	signal_wake(t, 0, false);
+	if (tr->is_listening)
+		trace_stop_anew_locked(tr);
+}
+
+void trace_stop_anew_locked(struct trace *tr)
+{
+	tr->is_listening = false;
+	__atomic_store_n(&tr->is_stopped, false, __ATOMIC_RELEASE);
+	task_wake(tr->task);
 }
 
 /* ---- stops that are no signals ---- */
@@ -210,7 +219,7 @@ static u32 stop_for(u32 code, u64 message)
 	unsigned long flags = spin_lock_irq(&t->process->signal_lock);
 	t->trace->message = message;
 	u32 sig = ptrace_stop_unlock(t, flags, code, CLD_TRAPPED, &info);
-	signal_recalc(); /* signals that came meanwhile were nobody's to look at */
+	signal_notice_pending(); /* what came meanwhile was nobody's to look at */
 	return sig;
 }
 

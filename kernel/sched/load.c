@@ -107,18 +107,25 @@ void task_cpu_times(struct task *t, u64 *utime_ns, u64 *stime_ns)
 	spin_unlock_irq(&rq->lock, flags);
 }
 
-void process_cpu_times(struct process *p, u64 *utime_ns, u64 *stime_ns)
+void process_cpu_times_locked(struct process *p, u64 *utime_ns, u64 *stime_ns)
 {
 	struct task *t;
-	spin_lock(&tasklist_lock);
 	*utime_ns = p->utime_ns;
 	*stime_ns = p->stime_ns;
 	list_for_each_entry(t, &p->threads, thread_link) {
 		u64 u, s;
+		if (t->flags & TASK_ACCOUNTED)
+			continue;
 		task_cpu_times(t, &u, &s);
 		*utime_ns += u;
 		*stime_ns += s;
 	}
+}
+
+void process_cpu_times(struct process *p, u64 *utime_ns, u64 *stime_ns)
+{
+	spin_lock(&tasklist_lock);
+	process_cpu_times_locked(p, utime_ns, stime_ns);
 	spin_unlock(&tasklist_lock);
 }
 

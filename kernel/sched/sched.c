@@ -22,6 +22,7 @@
 #include "runqueue.h"
 #include <hal/irq.h>
 #include <kernel/entry.h>
+#include <kernel/ptrace.h>
 #include <lib/string.h>
 #include <mm/space.h>
 
@@ -207,7 +208,22 @@ void task_place(struct task *t)
 static bool is_asleep(const struct task *t)
 {
 	return t->state == TASK_INTERRUPTIBLE || t->state == TASK_UNINTERRUPTIBLE || t->state == TASK_STOPPED ||
-	       t->state == TASK_TRACED;
+	       (t->state == TASK_TRACED && !READ_ONCE(t->trace->is_held));
+}
+
+/* The queue's lock is held until the switch is over: who has it finds the registers saved. */
+void sched_wait_asleep(struct task *t)
+{
+	for (bool is_asleep = false; !is_asleep;) {
+		unsigned long flags = hal_irq_save();
+		struct runqueue *rq = rq_lock_task(t);
+		is_asleep = t->state == TASK_TRACED && !t->on_cpu && !t->on_rq;
+		spin_unlock_irq(&rq->lock, flags);
+		if (!is_asleep) {
+			hal_cpu_pause();
+			cond_resched();
+		}
+	}
 }
 
 void task_wake(struct task *t)

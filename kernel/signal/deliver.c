@@ -31,6 +31,16 @@ void signal_recalc_locked(struct task *t)
 		__atomic_fetch_and(&t->work, ~WORK_SIGNAL, __ATOMIC_RELAXED);
 }
 
+void signal_notice_pending(void)
+{
+	struct task *t = current;
+	struct process *p = t->process;
+	unsigned long flags = spin_lock_irq(&p->signal_lock);
+	if ((t->pending.set | p->pending.set) & ~t->blocked)
+		task_set_work(t, WORK_SIGNAL);
+	spin_unlock_irq(&p->signal_lock, flags);
+}
+
 void signal_recalc(void)
 {
 	struct process *p = current->process;

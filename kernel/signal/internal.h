@@ -45,7 +45,6 @@ int queue_take_locked(struct task *t, sigset_bits blocked, siginfo_t *info, stru
 
 /* send.c */
 bool signal_is_ignored_locked(struct process *p, struct task *t, int sig);
-void signal_wake(struct task *t, int sig, bool is_fatal);
 void signal_recalc_locked(struct task *t);
 /* init is not harmed by signals that it does not handle, unless it caused them itself. */
 bool process_is_protected(const struct process *p);

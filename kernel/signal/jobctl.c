@@ -106,13 +106,8 @@ void jobctl_continue_locked(struct process *p)
 
 static void fill_child_info(struct process *p, int code, siginfo_t *info)
 {
-	u64 utime = p->utime_ns, stime = p->stime_ns, u, s;
-	struct task *t;
-	list_for_each_entry(t, &p->threads, thread_link) {
-		task_cpu_times(t, &u, &s);
-		utime += u;
-		stime += s;
-	}
+	u64 utime, stime;
+	process_cpu_times_locked(p, &utime, &stime);
 	memset(info, 0, sizeof(*info));
 	info->si_signo = SIGCHLD;
 	info->si_code = code;

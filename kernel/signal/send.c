@@ -78,8 +78,11 @@ static void wake_all_threads(struct process *p, int sig)
 {
 	struct task *t;
 	list_for_each_entry(t, &p->threads, thread_link)
-		if (!((t->blocked | t->real_blocked) & SIG_BIT(sig)) && !(t->flags & TASK_EXITING))
+		if (!((t->blocked | t->real_blocked) & SIG_BIT(sig)) && !(t->flags & TASK_EXITING)) {
+			if (sig == SIGKILL)
+				trace_note_kill(t);
 			signal_wake(t, sig, true);
+		}
 }
 
 /* sig has become pending for t, or for the process. */

@@ -36,6 +36,7 @@ void process_kill_threads_locked(struct process *p, struct task *except)
 		if (t == except || (t->flags & TASK_EXITING))
 			continue;
 		task_set_work(t, WORK_KILL);
+		trace_note_kill(t);
 		if (t != current)
 			task_wake(t);
 	}
@@ -152,6 +153,7 @@ static void account_thread(struct process *p, struct task *t)
 	p->nr_switches_voluntary += t->nr_switches_voluntary;
 	p->nr_switches_involuntary += t->nr_switches_involuntary;
 	io_figures_add(&p->io, &t->io);
+	t->flags |= TASK_ACCOUNTED;
 }
 
 /* Who adopts p's children: the nearest ancestor that asked to, or init. */
@@ -301,7 +303,8 @@ static void stop_tracing_locked(struct task *t)
 		bool is_zombie = tracee->state == TASK_ZOMBIE && (tracee != tracee->process->leader || tracee->process->is_zombie);
 		if (tr->options & PTRACE_O_EXITKILL)
 			signal_send_task(tracee, SIGKILL, NULL);
-		ptrace_unlink_locked(tracee, 0);
+		/* A signal that nobody was told of is delivered. */
+		ptrace_unlink_locked(tracee, tr->is_unreported && tr->code < 64 ? tr->code : 0);
 		if (is_zombie)
 			task_release_zombie_locked(tracee);
 	}

@@ -13,6 +13,7 @@
 #include <fs/file.h>
 #include <fs/vfs.h>
 #include <hal/mmu.h>
+#include <hal/ptrace.h>
 #include <hal/uaccess.h>
 #include <kernel/cgroup.h>
 #include <kernel/pidfd.h>
@@ -92,6 +93,8 @@ static long copy_context(struct task *t, const struct clone_args_k *a, const str
 	struct hal_regs *child = hal_context_init_user(&t->ctx, t->ctx.stack_top);
 	*child = *regs;
 	hal_regs_set_ret(child, 0);
+	if (unlikely(current->trace) && current->trace->forced_step)
+		hal_regs_set_step(child, false);
 	if (a->stack)
 		hal_regs_set_sp(child, a->stack + a->stack_size);
 	t->ctx.fs_base = a->flags & CLONE_SETTLS ? a->tls : current->ctx.fs_base;

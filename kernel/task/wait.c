@@ -363,12 +363,13 @@ SYSCALL2(getrusage, who, urusage)
 		u64 vol = p->nr_switches_voluntary, invol = p->nr_switches_involuntary;
 		struct io_figures io = p->io;
 		list_for_each_entry(t, &p->threads, thread_link) {
+			if (t->flags & TASK_ACCOUNTED)
+				continue;
 			minflt += t->min_faults;
 			majflt += t->maj_faults;
 			vol += t->nr_switches_voluntary;
 			invol += t->nr_switches_involuntary;
-			if (t->state != TASK_ZOMBIE)
-				io_figures_add(&io, &t->io);
+			io_figures_add(&io, &t->io);
 		}
 		spin_unlock(&tasklist_lock);
 		add_usage(&r, u, s, minflt, majflt, process_maxrss_kb(p));

@@ -50,19 +50,6 @@ void itimer_taken_locked(struct process *p)
 	ktimer_start(&pt->real, next);
 }
 
-void process_cpu_times_locked(struct process *p, u64 *utime_ns, u64 *stime_ns)
-{
-	u64 u, s;
-	struct task *t;
-	*utime_ns = p->utime_ns;
-	*stime_ns = p->stime_ns;
-	list_for_each_entry(t, &p->threads, thread_link) {
-		task_cpu_times(t, &u, &s);
-		*utime_ns += u;
-		*stime_ns += s;
-	}
-}
-
 /* ---- the tick ---- */
 
 /* Has it run out? Then it starts again, or is off. */

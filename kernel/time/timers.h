@@ -27,9 +27,6 @@ struct posix_timers {
 /* p->timers, made when missing; NULL: no memory. */
 struct posix_timers *timers_get(struct process *p);
 
-/* CPU time of a process; signal_lock held, any context. */
-void process_cpu_times_locked(struct process *p, u64 *utime_ns, u64 *stime_ns);
-
 /* posix_timers.c: CPU-time timers that have come due. Tick of one of the process's threads. */
 void posix_timers_tick_locked(struct process *p);
 void posix_timers_delete_all(struct process *p);

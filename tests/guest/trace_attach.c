@@ -196,6 +196,20 @@ static void seize(void)
 	trace(PTRACE_CONT, pid, 0, SIGUSR2);
 	next("ptrace SEIZE ends", pid);
 	pid = sleeper();
+	trace(PTRACE_SEIZE, pid, 0, 0);
+	kill(pid, SIGSTOP);
+	next("ptrace SEIZE SIGSTOP is shown", pid);
+	trace(PTRACE_CONT, pid, 0, SIGSTOP);
+	next("ptrace SEIZE its process stops", pid);
+	kill(pid, SIGCONT);
+	R("ptrace LISTEN after SIGCONT", trace(PTRACE_LISTEN, pid, 0, 0));
+	next("ptrace LISTEN tells of it all the same", pid);
+	trace(PTRACE_CONT, pid, 0, 0);
+	next("ptrace SEIZE SIGCONT is shown", pid);
+	trace(PTRACE_CONT, pid, 0, 0);
+	kill(pid, SIGKILL);
+	next("ptrace SEIZE SIGKILL", pid);
+	pid = sleeper();
 	trace(PTRACE_ATTACH, pid, 0, 0);
 	next("ptrace ATTACH", pid);
 	R("ptrace INTERRUPT EIO not seized", trace(PTRACE_INTERRUPT, pid, 0, 0));
@@ -297,6 +311,15 @@ static void registers(void)
 	R("ptrace SETREGSET NT_X86_XSTATE", trace(PTRACE_SETREGSET, pid, NT_X86_XSTATE, (unsigned long)&iov));
 	trace(PTRACE_GETFPREGS, pid, 0, (unsigned long)&fp);
 	out("ptrace SETREGSET NT_X86_XSTATE: xmm15 %x\n", fp.xmm_space[60]);
+	if (xstate[464] & 4) { /* the upper half of ymm3 outlives a change of the old registers alone */
+		xstate[512] |= 7;
+		xstate[576 + 48] = 0x5a;
+		trace(PTRACE_SETREGSET, pid, NT_X86_XSTATE, (unsigned long)&iov);
+		R("ptrace SETFPREGS leaves the rest", trace(PTRACE_SETFPREGS, pid, 0, (unsigned long)&fp));
+		memset(xstate, 0, sizeof xstate);
+		trace(PTRACE_GETREGSET, pid, NT_X86_XSTATE, (unsigned long)&iov);
+		out("ptrace SETFPREGS leaves the rest: %x\n", xstate[576 + 48]);
+	}
 	R("ptrace ARCH_PRCTL", trace(30, pid, (unsigned long)&word, 0x1003));
 	YES("ptrace ARCH_PRCTL fs", word == regs.fs_base);
 	trace(PTRACE_DETACH, pid, 0, 0);

@@ -405,6 +405,79 @@ static void step_into_handler(void)
 	next("ptrace SINGLESTEP handler ends", pid);
 }
 
+/* The child of a program that is stepped is not stepped itself. */
+static void step_fork(void)
+{
+	int st = 0;
+	__asm__ volatile("int3");
+	pid_t pid = syscall(SYS_fork);
+	if (pid == 0)
+		_exit(3);
+	waitpid(pid, &st, 0);
+	_exit(WIFEXITED(st) ? WEXITSTATUS(st) : 99);
+}
+
+static void step_over_fork(void)
+{
+	int st;
+	pid_t pid = traced(step_fork);
+	next("ptrace SINGLESTEP fork stop", pid);
+	trace(PTRACE_CONT, pid, 0, 0);
+	next("ptrace SINGLESTEP fork at int3", pid);
+	struct user_regs_struct regs = { 0 };
+	do { /* to the first instruction behind the call */
+		trace(PTRACE_SINGLESTEP, pid, 0, 0);
+		waitpid(pid, &st, 0);
+		unsigned long was = regs.rip;
+		trace(PTRACE_GETREGS, pid, 0, (unsigned long)&regs);
+		if (regs.rip == was + 2 && regs.rax > 1 && regs.orig_rax == SYS_fork)
+			break;
+	} while (WIFSTOPPED(st) && WSTOPSIG(st) == SIGTRAP);
+	trace(PTRACE_CONT, pid, 0, 0);
+	waitpid(pid, &st, 0);
+	while (WIFSTOPPED(st)) { /* SIGCHLD */
+		trace(PTRACE_CONT, pid, 0, 0);
+		waitpid(pid, &st, 0);
+	}
+	show_status("ptrace SINGLESTEP fork ends", st);
+}
+
+/* A call that its tracer's interruption cut short, and that is left alone then, begins anew. */
+static int to_child[2];
+static void read_byte(void)
+{
+	char c = 0;
+	long n = read(to_child[0], &c, 1);
+	_exit(n == 1 ? c : n < 0 ? 100 + errno % 100 : 99);
+}
+
+static void interrupted_read(void)
+{
+	int st;
+	pipe(to_child);
+	pid_t pid = fork();
+	if (pid == 0)
+		read_byte();
+	sleep_ms(30);
+	R("ptrace SEIZE a reader", trace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACESYSGOOD));
+	trace(PTRACE_INTERRUPT, pid, 0, 0);
+	next("ptrace INTERRUPT a reader", pid);
+	trace(PTRACE_SYSCALL, pid, 0, 0);
+	next("ptrace its call begins again", pid);
+	trace(PTRACE_SYSCALL, pid, 0, 0);
+	sleep_ms(30);
+	trace(PTRACE_INTERRUPT, pid, 0, 0);
+	next("ptrace its call ends early", pid);
+	struct user_regs_struct regs;
+	trace(PTRACE_GETREGS, pid, 0, (unsigned long)&regs);
+	VAL("ptrace its result then", regs.rax);
+	trace(PTRACE_DETACH, pid, 0, 0);
+	sleep_ms(30);
+	write(to_child[1], "*", 1);
+	waitpid(pid, &st, 0);
+	show_status("ptrace it knows nothing of that", st);
+}
+
 /* ---- the CPU's breakpoints ---- */
 
 static volatile long watched[2];
@@ -488,6 +561,8 @@ int main(int argc, char **argv)
 	thread_events();
 	steps();
 	step_into_handler();
+	step_over_fork();
+	interrupted_read();
 	breakpoints();
 	return 0;
 }
