@@ -1,38 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* ptrace: attaching, leaving, seizing; registers and memory of the tracee; who may. */
-#include "check.h"
+#include "trace.h"
 #include <elf.h>
 #include <grp.h>
-#include <linux/ptrace.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/prctl.h>
 #include <sys/reg.h>
 #include <sys/uio.h>
-#include <sys/user.h>
-
-static long trace(int request, pid_t pid, unsigned long addr, unsigned long data)
-{
-	return syscall(SYS_ptrace, request, pid, addr, data);
-}
-
-static int next(const char *name, pid_t pid)
-{
-	siginfo_t si = { 0 };
-	int st = 0;
-	pid_t r = waitpid(pid, &st, __WALL);
-	if (r == -1) {
-		out("%s: %s\n", name, errno_name(errno));
-		return -1;
-	}
-	if (!WIFSTOPPED(st)) {
-		show_status(name, st);
-		return st;
-	}
-	long err = trace(PTRACE_GETSIGINFO, r, 0, (unsigned long)&si);
-	out("%s: stop %x info %s code %d\n", name, st >> 8, err ? errno_name(errno) : signal_name(si.si_signo), err ? 0 : si.si_code);
-	return st;
-}
 
 static volatile long shared_word = 0x1122334455667788;
 static const char text_word[16] = "0123456789abcdef";

@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* ptrace: tracees that are killed, by others, at any moment of what their tracer does; tracers that end then. */
-#include "check.h"
-#include <linux/ptrace.h>
+#include "trace.h"
 #include <pthread.h>
-#include <sys/user.h>
 
 #define ROUNDS 150
-
-static long trace(int request, pid_t pid, unsigned long addr, unsigned long data)
-{
-	return syscall(SYS_ptrace, request, pid, addr, data);
-}
 
 static volatile long word = 4711;
 static void on_signal(int sig) { (void)sig; }

@@ -1,34 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* ptrace: stops for signals, system calls, events; who is told of them, and how tracees go on. */
-#include "check.h"
-#include <linux/ptrace.h>
+#include "trace.h"
 #include <pthread.h>
 #include <sys/reg.h>
-#include <sys/user.h>
-
-static long trace(int request, pid_t pid, unsigned long addr, unsigned long data)
-{
-	return syscall(SYS_ptrace, request, pid, addr, data);
-}
-
-/* Waits for the next stop or end of pid and prints it with what is told of its cause. */
-static int next(const char *name, pid_t pid)
-{
-	siginfo_t si = { 0 };
-	int st = 0;
-	pid_t r = waitpid(pid, &st, __WALL);
-	if (r == -1) {
-		out("%s: %s\n", name, errno_name(errno));
-		return -1;
-	}
-	if (!WIFSTOPPED(st)) {
-		show_status(name, st);
-		return st;
-	}
-	long err = trace(PTRACE_GETSIGINFO, r, 0, (unsigned long)&si);
-	out("%s: stop %x info %s code %d\n", name, st >> 8, err ? errno_name(errno) : signal_name(si.si_signo), err ? 0 : si.si_code);
-	return st;
-}
 
 static pid_t traced(void (*fn)(void))
 {
