@@ -75,9 +75,8 @@ static int fd_follow(struct inode *i, struct path *out)
 	return f ? file_to_path(f, out) : -ENOENT;
 }
 
-static long fd_readlink(struct inode *i, char *buf, size_t size)
+long file_readlink(struct file *f, char *buf, size_t size)
 {
-	struct file *f = node_file(pseudo_node_of(i), NULL);
 	if (!f)
 		return -ENOENT;
 	char *name = kmalloc(FS_PATH_MAX, ALLOC_KERNEL);
@@ -90,6 +89,8 @@ static long fd_readlink(struct inode *i, char *buf, size_t size)
 	file_put(f);
 	return n;
 }
+
+static long fd_readlink(struct inode *i, char *buf, size_t size) { return file_readlink(node_file(pseudo_node_of(i), NULL), buf, size); }
 
 static int show_fdinfo(struct seq *s, struct pseudo_node *n)
 {

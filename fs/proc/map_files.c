@@ -39,18 +39,7 @@ static int region_follow(struct inode *i, struct path *out)
 static long region_readlink(struct inode *i, char *buf, size_t size)
 {
 	struct pseudo_node *n = pseudo_node_of(i);
-	struct file *f = file_of_region(n, n->arg, 0);
-	if (!f)
-		return -ENOENT;
-	char *name = kmalloc(FS_PATH_MAX, ALLOC_KERNEL);
-	long len = -ENOMEM;
-	if (name) {
-		len = (long)min(file_name(f, name, FS_PATH_MAX), size);
-		memcpy(buf, name, (size_t)len);
-	}
-	kfree(name);
-	file_put(f);
-	return len;
+	return file_readlink(file_of_region(n, n->arg, 0), buf, size);
 }
 
 static const struct pseudo_entry region_link = { .name = "map", .mode = S_IFLNK | 0700, .readlink = region_readlink, .follow = region_follow };

@@ -100,6 +100,8 @@ int root_lookup(struct inode *dir, const char *name, size_t len, struct inode **
 /* fd.c */
 int fd_dir_lookup(struct inode *dir, const char *name, size_t len, struct inode **out);
 int fd_dir_list(struct file *f, struct dir_emit *e);
+/* The name of f, whose reference is used up, for readlink(2): its length; -ENOENT: f is NULL; -ENOMEM. */
+long file_readlink(struct file *f, char *buf, size_t size);
 int map_files_lookup(struct inode *dir, const char *name, size_t len, struct inode **out);
 int map_files_list(struct file *f, struct dir_emit *e);
 int fdinfo_lookup(struct inode *dir, const char *name, size_t len, struct inode **out);
