@@ -235,8 +235,29 @@ static const struct pseudo_entry reclaim_entries[] = {
 	U32_ENTRY("turn_ms", mm_tunables.turn_ms, 0, 60000),
 };
 
+/* Linux's switch: swap read-ahead by the region's addresses, or by slots. */
+static int show_vma_ahead(struct seq *s, struct pseudo_node *n)
+{
+	seq_puts(s, mm_tunables.swap_ahead_by_slot ? "false\n" : "true\n");
+	return 0;
+}
+
+static int store_vma_ahead(struct pseudo_node *n, char *text, size_t len)
+{
+	bool is_on = strchr("yYtT1", text[0]) || !strncmp(text, "on", 2), is_off = strchr("nNfF0", text[0]) || !strncmp(text, "of", 2);
+	if (!text[0] || !(is_on || is_off))
+		return -EINVAL;
+	mm_tunables.swap_ahead_by_slot = is_off;
+	return 0;
+}
+
+static const struct pseudo_entry swap_entries[] = {
+	{ .name = "vma_ra_enabled", .mode = S_IFREG | 0644, .show = show_vma_ahead, .store = store_vma_ahead },
+};
+
 static const struct pseudo_entry mm_entries[] = {
 	DIR_ENTRY("reclaim", reclaim_entries),
+	DIR_ENTRY("swap", swap_entries),
 	DIR_ENTRY("transparent_hugepage", thp_entries),
 	DIR_ENTRY("hugepages", no_entries),
 };

@@ -169,6 +169,7 @@ extern struct mm_tunables {
 	u32 turn_ms;           /* against thrashing: how long one process keeps its pages at least; 0: no turns */
 	u32 swappiness;        /* 0..200: how dear swap I/O is against file I/O */
 	u32 page_cluster;      /* swap read-ahead: up to 2^page_cluster pages */
+	bool swap_ahead_by_slot; /* of the pages that lie beside the one touched, not of those mapped beside it */
 	u32 vfs_cache_pressure; /* percent: how willingly names and inodes are given back; 0: never */
 } mm_tunables;
 

@@ -8,6 +8,9 @@
  * some hundred pages: half of it, and windows are as large as they may be, around the touch. When nothing is known, or
  * little was of use, now and then one page is read beside, to see.
  *
+ * By slots (mm_tunables.swap_ahead_by_slot) it is the touched one's aligned neighbours on the disk, whose pages they may be:
+ * good where pages come back in the order in which they went, and for disks that seek.
+ *
  * Linux's scheme (VMA-based swap read-ahead, Huang et al., 2017) looks at the last window only: when touches come in no
  * order, what it has read is of use much later, and it reads nothing ahead any more.
  */
@@ -66,6 +69,12 @@ struct swap_window swap_ahead_window(struct region *r, uaddr_t addr)
 	unsigned more = max(size, 1u) - 1, reach = more * SWEEP_REACH;
 	return is_up ? (struct swap_window){ .max = more, .above = reach } : is_down ? (struct swap_window){ .max = more, .below = reach } :
 	       (struct swap_window){ .max = more, .below = more / 2, .above = more - more / 2 };
+}
+
+unsigned swap_ahead_slots(struct region *r)
+{
+	unsigned limit = window_limit();
+	return READ_ONCE(r->swap_ra.asked) < ASKED_KNOWN ? limit : window_by_use(&r->swap_ra, limit);
 }
 
 void swap_ahead_asked(struct region *r, unsigned nr)

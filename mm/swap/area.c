@@ -197,19 +197,44 @@ void swap_slot_unlock(struct swap_slot *s, u64 entry, u64 chain)
 		slot_free(entry);
 }
 
+/* The slot `at`, if it is in use for a private page (areas_lock). */
+static struct swap_slot *private_slot(struct swap_area *a, u64 at)
+{
+	struct swap_cluster *c = area_cluster(a, (u32)(at / CLUSTER_SLOTS));
+	struct swap_slot *s = c->slots ? &c->slots[at % CLUSTER_SLOTS] : NULL;
+	return s && s->flags & SWAP_SLOT_USED && !(s->flags & (SWAP_SLOT_BAD | SWAP_SLOT_HELD)) ? s : NULL;
+}
+
+bool slot_join_if_mapped(u64 entry, struct frame *f)
+{
+	struct swap_area *a = &swap_areas[swap_entry_area(entry)];
+	u64 at = swap_entry_slot(entry);
+	bool is_first = false;
+	spin_lock(&areas_lock);
+	struct swap_slot *s = at < a->config.nr_pages ? private_slot(a, at) : NULL;
+	if (s) {
+		u64 chain = swap_slot_lock(s);
+		is_first = !s->pfn && chain; /* without both it is being freed */
+		if (is_first)
+			swap_cache_join_locked(entry, s, f);
+		slot_unlock(s, chain);
+	}
+	spin_unlock(&areas_lock);
+	return is_first;
+}
+
 struct frame *slot_pin_next(unsigned area, u64 *slot, struct frame *fresh, bool *is_new)
 {
 	struct swap_area *a = &swap_areas[area];
 	struct frame *f = NULL;
 	spin_lock(&areas_lock);
 	for (u64 at = *slot; at < a->config.nr_pages && !f; at++) {
-		struct swap_cluster *c = area_cluster(a, (u32)(at / CLUSTER_SLOTS));
-		struct swap_slot *s = c->slots ? &c->slots[at % CLUSTER_SLOTS] : NULL;
-		if (!s) {
+		if (!area_cluster(a, (u32)(at / CLUSTER_SLOTS))->slots) {
 			at |= CLUSTER_SLOTS - 1;
 			continue;
 		}
-		if (!(s->flags & SWAP_SLOT_USED) || s->flags & (SWAP_SLOT_BAD | SWAP_SLOT_HELD))
+		struct swap_slot *s = private_slot(a, at);
+		if (!s)
 			continue;
 		u64 chain = swap_slot_lock(s), entry = (u64)area << SWAP_AREA_SHIFT | at;
 		if (s->pfn) {

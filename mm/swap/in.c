@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * In: the page that was touched, and with it those that its neighbours in the address space have in swap, as many as
- * ahead.c says.
+ * In: the page that was touched, and with it those that its neighbours in the address space have in swap, or those that lie
+ * beside it there, as many as ahead.c says.
  */
 #include "internal.h"
 #include <mm/leaf.h>
@@ -9,15 +9,15 @@
 #include <mm/reclaim.h>
 #include <mm/turn.h>
 
-/* The page in swap that entry e names becomes one to read, in a frame of its own. NULL: it is none, or on its way already,
- * or there is no frame without waiting. */
-static struct frame *take_along(pte_t e, u32 flags)
+/* The page in swap that `entry` names becomes one to read, in a frame of its own; is_sure: a locked table's entry is that.
+ * NULL: there is none, or it is on its way already, or there is no frame without waiting. */
+static struct frame *take_along(u64 entry, u32 flags, bool is_sure)
 {
-	struct frame *f = pte_is_swap(e) ? frame_alloc(0, ALLOC_MOVABLE | swap_alloc_group(pte_swap_entry(e)), FRAME_ANON) : NULL;
+	struct frame *f = frame_alloc(0, ALLOC_MOVABLE | swap_alloc_group(entry), FRAME_ANON);
 	if (!f)
 		return NULL;
 	f->flags = flags;
-	if (!swap_cache_add(pte_swap_entry(e), f)) {
+	if (!(is_sure ? swap_cache_add(entry, f) : slot_join_if_mapped(entry, f))) {
 		frame_put(f);
 		return NULL;
 	}
@@ -38,19 +38,40 @@ static unsigned collect(struct leaf *l, struct region *r, uaddr_t addr, struct s
 			if (pte_is_swap(hal_entry_load(&entries[i])) && ++found == w.max)
 				first = i;
 	for (unsigned i = first; i < end && nr <= w.max; i++) {
-		struct frame *more = i == l->index ? f : take_along(hal_entry_load(&entries[i]), flags);
+		pte_t e = hal_entry_load(&entries[i]);
+		struct frame *more = i == l->index ? f : pte_is_swap(e) ? take_along(pte_swap_entry(e), flags, true) : NULL;
 		if (more)
 			out[nr++] = more;
 	}
-	stat_add(STAT_SWAP_RA, nr - 1);
-	swap_ahead_asked(r, nr - 1);
+	return nr;
+}
+
+/* Those around f's slot, in their order on the disk; an aligned window lies in one cluster. */
+static unsigned collect_slots(struct region *r, u64 entry, struct frame *f, struct frame **out)
+{
+	u32 flags = FRAME_BUSY | FRAME_READAHEAD | turn_flags(r->space);
+	u64 size = swap_ahead_slots(r), first = entry & ~(size - 1);
+	unsigned nr = 0;
+	for (u64 at = first; at < first + size; at++) {
+		/* A look without its lock: most free ones cost no frame. */
+		bool is_other = at != entry && (u32)READ_ONCE(swap_slot(at)->chain) && !READ_ONCE(swap_slot(at)->pfn);
+		struct frame *more = at == entry ? f : is_other ? take_along(at, flags, false) : NULL;
+		if (more)
+			out[nr++] = more;
+	}
 	return nr;
 }
 
 static void read_around(struct leaf *l, struct region *r, uaddr_t addr, bool alone, struct frame *f)
 {
 	struct frame *frames[SWAP_BATCH];
-	unsigned nr = collect(l, r, addr, alone ? (struct swap_window){ 0 } : swap_ahead_window(r, addr), f, frames);
+	unsigned nr;
+	if (mm_tunables.swap_ahead_by_slot && !alone)
+		nr = collect_slots(r, frame_swap_entry(f), f, frames);
+	else
+		nr = collect(l, r, addr, alone ? (struct swap_window){ 0 } : swap_ahead_window(r, addr), f, frames);
+	stat_add(STAT_SWAP_RA, nr - 1);
+	swap_ahead_asked(r, nr - 1);
 	leaf_unlock(l);
 	frame_get(f); /* the caller's */
 	swap_read(frames, nr);

@@ -58,6 +58,9 @@ void slot_free(u64 entry);
  * slot is in use any more. *slot: which one. */
 struct frame *slot_pin_next(unsigned area, u64 *slot, struct frame *fresh, bool *is_new);
 
+/* As swap_cache_add, of a slot that may be free or not exist: false also when no table's entry names it. */
+bool slot_join_if_mapped(u64 entry, struct frame *f);
+
 /* No slot is in use, and nobody is just freeing the last one. */
 bool area_is_empty(unsigned area);
 
@@ -92,6 +95,8 @@ struct swap_window {
 	unsigned max, below, above;
 };
 struct swap_window swap_ahead_window(struct region *r, uaddr_t addr);
+/* How many slots, a power of two, to read around a touched one by their order on the disk. */
+unsigned swap_ahead_slots(struct region *r);
 /* So many pages were read beside the one that was touched. */
 void swap_ahead_asked(struct region *r, unsigned nr);
 /* The page at addr, read ahead, is touched for the first time. */

@@ -88,6 +88,69 @@ static void sweeps_are_read_ahead_both_ways(void **state)
 	down();
 }
 
+/* Pages that come back in the order in which they went, which is none of addresses: by slots they are read ahead. */
+static void slots_are_read_ahead_in_their_order(void **state)
+{
+	(void)state;
+	u64 majors[2];
+	for (unsigned by_slot = 0; by_slot < 2; by_slot++) {
+		up_with(8192, 0);
+		map(parent, AT, 1024 * PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
+		fill(AT, 1024, 1);
+		for (unsigned i = 0; i < 1024; i++)
+			assert_int_equal(space_madvise(parent, AT + i * 389 % 1024 * PAGE_SIZE, PAGE_SIZE, MADV_PAGEOUT), 0);
+		mm_tunables.swap_ahead_by_slot = by_slot;
+		majors[by_slot] = 0;
+		for (unsigned i = 0; i < 1024; i++)
+			majors[by_slot] += majors_of(i * 389 % 1024, 1, 1);
+		mm_tunables.swap_ahead_by_slot = false;
+		check(parent);
+		expect(AT, 1024, 1);
+		down();
+	}
+	assert_in_range(majors[1], 128, 140);
+	assert_true(majors[0] > 2 * majors[1]);
+}
+
+/* Slots that are free, held by shared memory or in memory already are passed by; what others have there comes along. */
+static void slots_of_others_come_along(void **state)
+{
+	(void)state;
+	up_with(64, 0);
+	struct space *child;
+	map(parent, AT, 8 * PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
+	map(parent, AT + (1ul << 20), 8 * PAGE_SIZE, RW, MAP_SHARED, NULL, 0);
+	fill(AT, 8, 1);
+	fill(AT + (1ul << 20), 8, 2);
+	assert_int_equal(space_fork(parent, &child), 0);
+	host_switch(child);
+	fill(AT, 8, 3);
+	host_switch(parent);
+	for (unsigned i = 0; i < 8; i++) { /* slots: the parent's, the child's, shared ones */
+		assert_int_equal(space_madvise(parent, AT + i * PAGE_SIZE, PAGE_SIZE, MADV_PAGEOUT), 0);
+		assert_int_equal(space_madvise(child, AT + i * PAGE_SIZE, PAGE_SIZE, MADV_PAGEOUT), 0);
+		assert_int_equal(space_madvise(parent, AT + (1ul << 20) + i * PAGE_SIZE, PAGE_SIZE, MADV_PAGEOUT), 0);
+	}
+	assert_int_equal(space_munmap(parent, AT + 4 * PAGE_SIZE, PAGE_SIZE), 0); /* a hole among the slots */
+	mm_tunables.swap_ahead_by_slot = true;
+	for (unsigned i = 0; i < 8; i++)
+		if (i != 4)
+			assert_int_equal(get_byte(AT + i * PAGE_SIZE + i), (u8)(i * 7 + 1));
+	u64 before = stat_read(STAT_PGMAJFAULT);
+	host_switch(child);
+	expect(AT, 8, 3);
+	assert_true(stat_read(STAT_PGMAJFAULT) - before < 4); /* they came along with the parent's */
+	mm_tunables.swap_ahead_by_slot = false;
+	host_switch(parent);
+	expect(AT + (1ul << 20), 8, 2);
+	check(parent);
+	check(child);
+	host_switch(NULL);
+	space_put(child);
+	host_switch(parent);
+	down();
+}
+
 /* A few pages that are touched beside a scan do not end it, nor do pages of its own that are in memory still. */
 static void strays_do_not_end_a_sweep(void **state)
 {
@@ -523,7 +586,9 @@ int run_swap_tests(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sweeps_are_read_ahead_both_ways),
-		cmocka_unit_test(strays_do_not_end_a_sweep),
+		cmocka_unit_test(slots_are_read_ahead_in_their_order),
+	cmocka_unit_test(slots_of_others_come_along),
+	cmocka_unit_test(strays_do_not_end_a_sweep),
 		cmocka_unit_test(what_was_of_use_decides_without_order),
 		cmocka_unit_test(pages_go_out_and_come_back),
 		cmocka_unit_test(clean_pages_are_not_written_twice),
