@@ -44,7 +44,7 @@ static long did(long r)
 static void bus_error(int sig)
 {
 	(void)sig;
-	static const char text[] = "(SIGBUS) ";
+	static const char text[] = "(SIGBUS)\n"; /* a line of its own: the next one is looked for */
 	write(1, text, sizeof text - 1);
 	_exit(3);
 }
