@@ -63,7 +63,7 @@ check: $(B)/unit $(B)/unit-small
 	@$(B)/unit-small
 check-turns: check-turns-unit check-turns-unit-small
 check-turns-unit check-turns-unit-small: check-turns-%: $(B)/%
-	@QUIRE_TURNS=$${QUIRE_TURNS:-10000} $< turns
+	@QUIRE_TURNS=$${QUIRE_TURNS:-5000} $< turns
 check-tsan: $(B)/unit-tsan $(B)/ext2-tsan
 	@$(B)/unit-tsan threads conformance block flush
 	@$(B)/ext2-tsan

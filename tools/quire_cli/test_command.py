@@ -96,7 +96,7 @@ NIGHTLY = {
     "guest-sequences": Suite("guest-sequences", "10,000 random sequences of memory calls: Linux, Quire, host",
                              python("tests/sequence/compare.py", "--count", "10000", "--machines", "linux,quire,host", "--fast"), (),
                              ("kernel", "sequence-guest", "sequence-host"), oracle=True, alone=True),
-    "turns": Suite("turns", "10,000 orders in which CPUs meet in memory calls, twice", ["make", "-C", ROOT, "-s", "-j2", "check-turns"], alone=True),
+    "turns": Suite("turns", "5,000 orders in which CPUs meet in memory calls, twice", ["make", "-C", ROOT, "-s", "-j2", "check-turns"], alone=True),
     "fuzz-gpt": Suite("fuzz-gpt", "libFuzzer over partition tables", ["make", "-C", ROOT, "-s", "fuzz-gpt"], ["clang", "libclang-rt-14-dev"]),
     "fuzz": Suite("fuzz", "libFuzzer over regions and page tables", ["make", "-C", ROOT, "-s", "fuzz"], ["clang", "libclang-rt-14-dev"]),
     "fuzz-ext2": Suite("fuzz-ext2", "libFuzzer over broken ext2 images: mount, look-up, read, change", ["make", "-C", ROOT, "-s", "fuzz-ext2",
