@@ -58,16 +58,36 @@ static unsigned long available_kb(void)
 	return kb;
 }
 
-/* Locks memory until only so much is available. */
+/* Linux's figure is late by what CPUs have counted and not told yet. */
+static void refresh_counts(void)
+{
+	FILE *f = fopen("/proc/sys/vm/stat_refresh", "w");
+	if (f) {
+		fputs("1\n", f);
+		fclose(f);
+	}
+}
+
+/* Locks memory until only so much is available, or gives some of it back. */
 static void lock_rest(unsigned long kb)
 {
-	for (int tries = 0; tries < 10; tries++) {
+	static char *last;
+	static unsigned long last_len;
+	for (int tries = 0; tries < 20; tries++) {
+		refresh_counts();
 		unsigned long now = available_kb();
-		if (now < kb + kb / 200)
+		if (now < kb + kb / 200 && now + kb / 200 > kb)
 			break;
-		unsigned long len = (now - kb) * 1024 & ~(PAGE - 1);
-		char *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (p == MAP_FAILED || mlock(p, len)) {
+		if (now < kb) {
+			unsigned long back = (kb - now) * 1024 & ~(PAGE - 1);
+			back = back < last_len ? back : last_len;
+			munmap(last + last_len - back, back);
+			last_len -= back;
+			continue;
+		}
+		last_len = (now - kb) * 1024 & ~(PAGE - 1);
+		last = mmap(NULL, last_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (last == MAP_FAILED || mlock(last, last_len)) {
 			perror("mlock");
 			exit(1);
 		}
