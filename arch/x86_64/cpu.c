@@ -25,7 +25,7 @@ unsigned hal_cpu_count = 1;
 bool cpu_has_smap, cpu_has_xsave, cpu_has_rdrand;
 
 static struct cpu_tables cpu_tables[HAL_MAX_CPUS];
-/* Double fault, NMI and machine check come on a stack of their own; further CPUs get theirs from smp.c. */
+/* Double fault, NMI, machine check and debug exceptions come on a stack of their own; further CPUs get theirs from smp.c. */
 static char boot_ist_stack[4096] __attribute__((aligned(16)));
 void *cpu_ist_stacks[HAL_MAX_CPUS] = { boot_ist_stack + sizeof(boot_ist_stack) };
 

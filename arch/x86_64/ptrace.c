@@ -15,19 +15,17 @@
 /* CF PF AF ZF SF TF DF OF RF AC */
 #define FLAGS_CHANGED 0x50dd5ul
 
-static struct hal_regs *regs_of(const struct hal_context *c) { return (struct hal_regs *)c->stack_top - 1; }
-
 void hal_user_regs_get(const struct hal_context *c, u64 *words)
 {
 	memset(words, 0, HAL_NR_USER_REGS * sizeof(*words)); /* data segments are null ones */
-	memcpy(words, regs_of(c), NR_SAVED * sizeof(*words));
+	memcpy(words, hal_context_regs(c), NR_SAVED * sizeof(*words));
 	words[FS_BASE] = c->fs_base;
 	words[GS_BASE] = c->gs_base;
 }
 
 int hal_user_regs_set(struct hal_context *c, const u64 *words)
 {
-	struct hal_regs *r = regs_of(c), now;
+	struct hal_regs *r = hal_context_regs(c), now;
 	if (!hal_user_base_ok(words[FS_BASE]) || !hal_user_base_ok(words[GS_BASE]))
 		return -EIO;
 	memcpy(&now, words, sizeof(now));

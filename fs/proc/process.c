@@ -334,7 +334,7 @@ static bool sleeping_regs(struct task *t, struct hal_regs *out)
 	spin_lock(&tasklist_lock);
 	bool ok = !(t->flags & (TASK_KTHREAD | TASK_EXITING)) && (t == current || (READ_ONCE(t->state) != TASK_RUNNING && !READ_ONCE(t->on_cpu)));
 	if (ok)
-		*out = *((const struct hal_regs *)t->ctx.stack_top - 1);
+		*out = *hal_context_regs(&t->ctx);
 	spin_unlock(&tasklist_lock);
 	return ok;
 }

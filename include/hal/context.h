@@ -26,6 +26,9 @@ struct hal_context {
 	u64 debug_status;        /* HAL_DEBUG_* of the last debug exception */
 };
 
+/* What a task entered the kernel with: at the top of its stack. */
+static inline struct hal_regs *hal_context_regs(const struct hal_context *c) { return (struct hal_regs *)c->stack_top - 1; }
+
 /* A kernel stack with an unmapped guard page below, or NULL; freed ones are kept for reuse. */
 void *hal_stack_alloc(void); /* returns the top */
 void hal_stack_free(void *stack_top);

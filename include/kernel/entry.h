@@ -20,7 +20,7 @@ void kernel_user_fault(struct hal_regs *regs, uaddr_t addr, unsigned access);
 /* A page fault at a user address in kernel mode, inside a uaccess function. True: repeat the access. */
 bool kernel_uaccess_fault(uaddr_t addr, unsigned access);
 
-/* Any other exception in user mode: x86 vector and error code; becomes a signal. */
+/* Any other exception in user mode: x86 vector and error code (vector 1: HAL_DEBUG_*); becomes a signal. */
 void kernel_user_exception(struct hal_regs *regs, unsigned vector, u64 error);
 
 /* Before each return to user mode while kernel_has_work() says so: signals, rescheduling. Interrupts

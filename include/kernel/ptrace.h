@@ -55,9 +55,6 @@ static inline bool task_is_traced(const struct task *t) { return t->trace && REA
 
 /* ---- for signals; the tracee is the running task, signal_lock is held ---- */
 
-/* Stops for `code` (si_code of the tracer's SIGCHLD: `why`), info NULL: none; releases the lock. The signal to go
- * on with, or 0; 0 as well when it was killed or is not traced any more. */
-u32 ptrace_stop_unlock(struct task *t, unsigned long flags, u32 code, int why, const siginfo_t *info);
 /* The tracer is asked about a signal that was taken. What is to be delivered (then *info is it) or 0. The lock is
  * released and taken again. */
 int ptrace_signal_locked(struct task *t, int sig, siginfo_t *info, unsigned long *flags);

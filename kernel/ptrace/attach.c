@@ -28,7 +28,8 @@ bool ptrace_may_access(struct task *t, bool by_fs_ids)
 	return ok;
 }
 
-int trace_prepare(struct task *t)
+/* With memory for being traced: 0 or -ENOMEM. */
+static int trace_prepare(struct task *t)
 {
 	if (READ_ONCE(t->trace))
 		return 0;
@@ -42,7 +43,8 @@ int trace_prepare(struct task *t)
 	return 0;
 }
 
-void trace_link_locked(struct task *t, struct task *tracer, u32 options, bool is_seized)
+/* t is traced by `tracer` from now on; both of T1's locks are held. */
+static void trace_link_locked(struct task *t, struct task *tracer, u32 options, bool is_seized)
 {
 	struct trace *tr = t->trace;
 	tr->options = options;
@@ -131,7 +133,7 @@ void ptrace_unlink_locked(struct task *t, u32 sig)
 	bool was_stopped = tr->is_stopped;
 	if (was_stopped) {
 		if (tr->forced_step)
-			hal_regs_set_step(trace_regs(t), false);
+			hal_regs_set_step(hal_context_regs(&t->ctx), false);
 		tr->forced_step = false;
 		tr->resume_signal = sig;
 		tr->is_unreported = false;

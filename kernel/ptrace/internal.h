@@ -9,11 +9,6 @@
 
 #define PTRACE_O_KNOWN (0xffu | PTRACE_O_EXITKILL)
 
-/* With memory for being traced: 0 or -ENOMEM. */
-int trace_prepare(struct task *t);
-/* t is traced by `tracer` from now on; both of T1's locks are held. */
-void trace_link_locked(struct task *t, struct task *tracer, u32 options, bool is_seized);
-
 /* attach.c */
 long ptrace_traceme(void);
 /* PTRACE_ATTACH, PTRACE_SEIZE */
@@ -25,11 +20,8 @@ void trace_resume(struct trace *tr, enum trace_mode mode, u32 sig);
 void trace_stop_anew_locked(struct trace *tr);
 /* The request is over (T3): who was resumed or killed meanwhile goes. */
 void trace_let_go(struct trace *tr);
-struct hal_regs *trace_regs(const struct task *t);
 
-/* regset.c, of a stopped task. The program's own registers, without the tracer's step. */
-void trace_get_regs(const struct trace *tr, u64 *words);
-int trace_set_regs(struct trace *tr, const u64 *words);
+/* regset.c, of a stopped task. */
 long ptrace_regset(struct trace *tr, u64 type, uaddr_t uiov, bool write);
 long ptrace_get_regs(struct trace *tr, uaddr_t to);
 long ptrace_set_regs(struct trace *tr, uaddr_t from);

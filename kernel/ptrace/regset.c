@@ -16,20 +16,21 @@
 #define USER_SIZE 912u
 #define USER_DEBUG_REGS 848u
 
-void trace_get_regs(const struct trace *tr, u64 *words)
+/* The program's own registers, without the tracer's step. */
+static void trace_get_regs(const struct trace *tr, u64 *words)
 {
 	hal_user_regs_get(&tr->task->ctx, words);
 	if (tr->forced_step)
 		words[FLAGS_WORD] &= ~STEP_FLAG;
 }
 
-int trace_set_regs(struct trace *tr, const u64 *words)
+static int trace_set_regs(struct trace *tr, const u64 *words)
 {
 	int err = hal_user_regs_set(&tr->task->ctx, words);
 	if (!err && words[FLAGS_WORD] & STEP_FLAG)
 		tr->forced_step = false; /* the program's own now */
 	else if (!err && tr->forced_step)
-		hal_regs_set_step(trace_regs(tr->task), true);
+		hal_regs_set_step(hal_context_regs(&tr->task->ctx), true);
 	return err;
 }
 
@@ -133,7 +134,7 @@ long ptrace_poke_user(struct trace *tr, u64 offset, u64 value)
 
 long ptrace_call_info(struct trace *tr, u64 size, uaddr_t to)
 {
-	const struct hal_regs *r = trace_regs(tr->task);
+	const struct hal_regs *r = hal_context_regs(&tr->task->ctx);
 	struct ptrace_syscall_info info;
 	u64 actual = offsetof(struct ptrace_syscall_info, entry);
 	memset(&info, 0, sizeof(info));

@@ -14,8 +14,6 @@
 #include <kernel/wait.h>
 #include <lib/string.h>
 
-struct hal_regs *trace_regs(const struct task *t) { return (struct hal_regs *)t->ctx.stack_top - 1; }
-
 #define CODE_OF_END (SIGTRAP | PTRACE_EVENT_EXIT << 8)
 
 /* A thread that ends because its process does makes its last stop all the same; what kills it then came later. */
@@ -77,7 +75,9 @@ void trace_let_go(struct trace *tr)
 		task_wake(tr->task);
 }
 
-u32 ptrace_stop_unlock(struct task *t, unsigned long flags, u32 code, int why, const siginfo_t *info)
+/* Stops for `code` (si_code of the tracer's SIGCHLD: `why`), info NULL: none; releases the lock. The signal to go
+ * on with, or 0; 0 as well when it was killed or is not traced any more. */
+static u32 stop_unlock(struct task *t, unsigned long flags, u32 code, int why, const siginfo_t *info)
 {
 	struct trace *tr = t->trace;
 	struct process *p = t->process;
@@ -116,10 +116,10 @@ void trace_resume(struct trace *tr, enum trace_mode mode, u32 sig)
 		bool steps = mode == TRACE_STEP || mode == TRACE_EMULATE_STEP;
 		tr->mode = (u8)mode;
 		t->stops_at_calls = mode != TRACE_CONT;
-		if (steps && !hal_regs_set_step(trace_regs(t), true))
+		if (steps && !hal_regs_set_step(hal_context_regs(&t->ctx), true))
 			tr->forced_step = true;
 		else if (!steps && tr->forced_step) {
-			hal_regs_set_step(trace_regs(t), false);
+			hal_regs_set_step(hal_context_regs(&t->ctx), false);
 			tr->forced_step = false;
 		}
 		tr->resume_signal = sig;
@@ -150,7 +150,7 @@ int ptrace_signal_locked(struct task *t, int sig, siginfo_t *info, unsigned long
 {
 	struct process *p = t->process;
 	t->stop_dequeued = true; /* SIGCONT while the tracer thinks undoes a stop signal */
-	int now = (int)ptrace_stop_unlock(t, *flags, (u32)sig, CLD_TRAPPED, info);
+	int now = (int)stop_unlock(t, *flags, (u32)sig, CLD_TRAPPED, info);
 	if (now == sig)
 		*info = t->trace->info; /* PTRACE_SETSIGINFO */
 	if (now && now != info->si_signo)
@@ -179,7 +179,7 @@ void ptrace_trap_unlock(struct task *t, unsigned long flags)
 	t->trace->wants_trap = false;
 	t->trace->message = 0;
 	fill_trap_info(t, sig | PTRACE_EVENT_STOP << 8, &info);
-	ptrace_stop_unlock(t, flags, sig | PTRACE_EVENT_STOP << 8, CLD_STOPPED, &info);
+	stop_unlock(t, flags, sig | PTRACE_EVENT_STOP << 8, CLD_STOPPED, &info);
 }
 
 void ptrace_group_stop_unlock(struct task *t, unsigned long flags)
@@ -187,7 +187,7 @@ void ptrace_group_stop_unlock(struct task *t, unsigned long flags)
 	if (t->trace->is_seized)
 		ptrace_trap_unlock(t, flags);
 	else
-		ptrace_stop_unlock(t, flags, t->process->stop_code, CLD_STOPPED, NULL);
+		stop_unlock(t, flags, t->process->stop_code, CLD_STOPPED, NULL);
 }
 
 void ptrace_continued_locked(struct task *t)
@@ -218,7 +218,7 @@ static u32 stop_for(u32 code, u64 message)
 	fill_trap_info(t, code, &info);
 	unsigned long flags = spin_lock_irq(&t->process->signal_lock);
 	t->trace->message = message;
-	u32 sig = ptrace_stop_unlock(t, flags, code, CLD_TRAPPED, &info);
+	u32 sig = stop_unlock(t, flags, code, CLD_TRAPPED, &info);
 	signal_notice_pending(); /* what came meanwhile was nobody's to look at */
 	return sig;
 }

@@ -18,7 +18,7 @@
 
 static u64 reported[(SYSCALL_TABLE_SIZE + 63) / 64];
 
-struct hal_regs *syscall_regs(void) { return (struct hal_regs *)current->ctx.stack_top - 1; }
+struct hal_regs *syscall_regs(void) { return hal_context_regs(&current->ctx); }
 
 static __attribute__((noinline, cold)) long syscall_unknown(u64 nr)
 {
