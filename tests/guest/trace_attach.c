@@ -11,15 +11,16 @@
 
 static volatile long shared_word = 0x1122334455667788;
 static const char text_word[16] = "0123456789abcdef";
-static volatile int nr_handled;
-static void handler(int sig) { nr_handled += sig; }
+static volatile int *sum_handled; /* shared with the sleeper: the numbers of the signals it handled */
+static void handler(int sig) { *sum_handled += sig; }
 
-/* A child that sleeps; SIGUSR2 ends it with the number of signals it handled. */
-static void finish(int sig) { (void)sig; _exit(nr_handled); }
+/* A child that sleeps; SIGUSR2 ends it with what it handled. */
+static void finish(int sig) { (void)sig; _exit(*sum_handled); }
 static pid_t sleeper(void)
 {
 	int p[2];
 	char c;
+	*sum_handled = 0;
 	pipe(p);
 	pid_t pid = fork();
 	if (pid == 0) {
@@ -34,6 +35,13 @@ static pid_t sleeper(void)
 	close(p[1]);
 	sleep_ms(20);
 	return pid;
+}
+
+/* A handler whose frame lies on the stack has not run yet: a stop, and SIGUSR2, may come before its first instruction. */
+static void wait_handled(int sum)
+{
+	while (*sum_handled != sum)
+		poll(NULL, 0, 1);
 }
 
 static void end(const char *name, pid_t pid)
@@ -68,7 +76,7 @@ static void attach(void)
 	R("ptrace DETACH EIO signal", trace(PTRACE_DETACH, pid, 0, 99));
 	R("ptrace DETACH", trace(PTRACE_DETACH, pid, 0, SIGUSR1));
 	R("ptrace DETACH ESRCH it is not mine", trace(PTRACE_DETACH, pid, 0, 0));
-	sleep_ms(20);
+	wait_handled(SIGUSR1);
 	field("ptrace after DETACH", pid, "TracerPid:");
 	end("ptrace DETACH with SIGUSR1", pid);
 
@@ -152,6 +160,7 @@ static void seize(void)
 	next("ptrace SEIZE a signal", pid);
 	R("ptrace LISTEN EIO no stop of the process", trace(PTRACE_LISTEN, pid, 0, 0));
 	trace(PTRACE_CONT, pid, 0, SIGUSR1);
+	wait_handled(SIGUSR1);
 	kill(pid, SIGSTOP);
 	next("ptrace SEIZE SIGSTOP is shown", pid);
 	trace(PTRACE_CONT, pid, 0, SIGSTOP);
@@ -368,6 +377,7 @@ static void threads(void)
 
 int main(void)
 {
+	sum_handled = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	attach();
 	errors();
 	permissions();
