@@ -485,6 +485,8 @@ bool lru_get(struct frame *f)
 	return ok;
 }
 
+unsigned lru_place_of(const struct lru *l, const struct frame *f) { return list_in_flags(l, frame_flags(f)); }
+
 bool lru_is_active(const struct frame *f)
 {
 	const struct lru *l = lru_of(f);
