@@ -17,7 +17,7 @@ RING = 16384  # records for each CPU: 768 KiB
 def parser(name, description, epilog):
     p = run_command.parser()
     p.prog, p.description, p.epilog = f"quire {name}", description, epilog
-    p.add_argument("--ring", type=int, default=RING, metavar="RECORDS", help=f"room for each CPU, 1024 to 65536 (default {RING})")
+    p.add_argument("--ring", type=int, default=RING, metavar="RECORDS", help=f"room for each CPU, a power of two from 1024 to 65536 (default {RING})")
     return p
 
 
@@ -27,8 +27,8 @@ def prepare(o, argv):
         raise Failure("a program is missing: ... -- PROGRAM ARGS")
     if o.kernel != "quire":
         raise Failure("--kernel linux keeps no record; it is Quire's")
-    if not 1024 <= o.ring <= 65536:
-        raise Failure("--ring: from 1024 to 65536 records")
+    if not 1024 <= o.ring <= 65536 or o.ring & o.ring - 1:
+        raise Failure("--ring: a power of two from 1024 to 65536")
     run_command.check(o)
     need(RUN_PACKAGES)
     refused = run_command.bring_program(o, argv)
