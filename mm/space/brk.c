@@ -33,7 +33,7 @@ static int brk_grow(struct space *s, uaddr_t from, uaddr_t to)
 static __attribute__((noinline)) void trace_brk(uaddr_t from, uaddr_t to)
 {
 	if (to > from)
-		trace_point(TRACE_MAP, from, to - from, (u64)(MAP_PRIVATE | MAP_ANONYMOUS) << 8 | PROT_READ | PROT_WRITE, 0);
+		trace_point(TRACE_MAP, from, to - from, 1ull << 56 | (u64)(MAP_PRIVATE | MAP_ANONYMOUS) << 8 | PROT_READ | PROT_WRITE, 0);
 	else if (to < from)
 		trace_point(TRACE_UNMAP, to, from - to, 0, 0);
 }

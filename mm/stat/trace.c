@@ -25,7 +25,7 @@ static const struct {
 	[TRACE_FAULT] = { "fault", "address:x access:f8(present,write,user,reserved,exec)+"
 	                           "cause:e8(zero-fill,zero-page,file-page,shared-memory,copy,own,swap-in,special,stale,retry,signal,no-memory)+"
 	                           "signal:u8+code:u8+major:b8 frame:x cost:n" },
-	[TRACE_MAP] = { "map", "start:x length:u rights:f8(read,write,exec)+flags:x56 file:u" },
+	[TRACE_MAP] = { "map", "start:x length:u rights:f8(read,write,exec)+flags:x48+heap:b8 file:u" },
 	[TRACE_UNMAP] = { "unmap", "start:x length:u" },
 	[TRACE_SHARE] = { "share", "parent_root:x child_root:x tables:u" },
 	[TRACE_UNSHARE] = { "unshare", "address:x table:x sharers_left:u" },
@@ -34,9 +34,9 @@ static const struct {
 	[TRACE_KILL] = { "kill", "pid:u pages:u tables:u adj:s" },
 	[TRACE_CANDIDATE] = { "candidate", "pid:u points:s pages:u adj:s" },
 	[TRACE_OPEN] = { "open", "file:u name:t3" },
-	[TRACE_FILL] = { "fill", "file:u index:u pages:u waits:b" },
-	[TRACE_DIRTY] = { "dirty", "file:u index:u pages:u" },
-	[TRACE_WRITE] = { "write", "file:u index:u pages:u" },
+	[TRACE_FILL] = { "fill", "file:u index:u pages:u waits:b8+metadata:b8" },
+	[TRACE_DIRTY] = { "dirty", "file:u index:u pages:u metadata:b" },
+	[TRACE_WRITE] = { "write", "file:u index:u pages:u metadata:b" },
 	[TRACE_WRITTEN] = { "written", "file:u index:u pages:u failed:x" },
 	[TRACE_JUDGE] = { "judge", "frame:x verdict:e8(keep,evict)+from:u8+to:u8+used:f8(mapped,twice,exec,call,dirty,locked,protected)+anon:b8" },
 	[TRACE_VICTIM] = { "victim", "frame:x file:u index:u address:x" },

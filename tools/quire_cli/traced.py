@@ -38,9 +38,10 @@ def prepare(o, argv):
     return refused
 
 
-def run(o, argv, events, sample_ms, on_event, on_sample=lambda s: None):
-    """Runs the program; the record goes to on_event(event, decoder) and on_sample. Its status, and the decoder."""
-    decoder = Decoder(lambda e: on_event(e, decoder), on_sample)
+def run(o, argv, events, reader, sample_ms=0, regions_ms=0, limit=0, quiet=False):
+    """Runs the program, in a memory group of `limit` bytes (0: in none); the record goes to the reader: event(event, decoder), sample(sample), regions(regions). Its status,
+    and the decoder."""
+    decoder = Decoder(lambda e: reader.event(e, decoder), reader.sample, reader.regions)
     ours, theirs = socket.socketpair()
     os.set_inheritable(theirs.fileno(), True)
     o.trace_fd = theirs.fileno()
@@ -56,7 +57,7 @@ def run(o, argv, events, sample_ms, on_event, on_sample=lambda s: None):
                 pass
 
     thread = threading.Thread(target=read)
-    words = ["/host/tracer", "-s", str(o.ring), "-i", str(sample_ms), "-e", " ".join(events), "--", *argv]
+    words = ["/host/tracer", "-s", str(o.ring), "-i", str(sample_ms), "-r", str(regions_ms), "-m", str(limit), *(["-q"] if quiet else []), "-e", " ".join(events), "--", *argv]
     runner = run_command.Runner(o, words, Disks(o))
     thread.start()
     try:
