@@ -383,8 +383,10 @@ int main(int argc, char **argv)
 		uint64_t ns;
 	} end = { (uint32_t)status, (uint32_t)pid, now_ns() };
 	put_chunk(CHUNK_END, &end, sizeof(end));
-	if (is_deferred)
+	if (is_deferred) {
 		write_all(kept, kept_len);
+		fsync(out);
+	}
 	close(out);
 	return end_like(status);
 }

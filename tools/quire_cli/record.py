@@ -118,7 +118,7 @@ class Decoder:
         at = 0
         while len(self.buffer) - at >= HEADER.size:
             kind, length = HEADER.unpack_from(self.buffer, at)
-            if len(self.buffer) - at < HEADER.size + length:
+            if kind == 0 or len(self.buffer) - at < HEADER.size + length:
                 break
             self.chunk(kind, bytes(self.buffer[at + HEADER.size:at + HEADER.size + length]))
             at += HEADER.size + length

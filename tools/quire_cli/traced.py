@@ -5,12 +5,13 @@ import os
 import socket
 import threading
 
-from . import run_command
+from . import batch, run_command
 from .common import BUILD, RUN_PACKAGES, Failure, make, need
 from .disks import Disks
 from .record import Decoder
 
 TRACER = os.path.join(BUILD, "guest/tracer")
+RECORD_SIZE = 64 << 20  # under --icount
 RING = 16384  # records for each CPU: 768 KiB
 
 
@@ -41,7 +42,15 @@ def prepare(o, argv):
 def run(o, argv, events, reader, sample_ms=0, regions_ms=0, limit=0, quiet=False):
     """Runs the program, in a memory group of `limit` bytes (0: in none); the record goes to the reader: event(event, decoder), sample(sample), regions(regions). Its status,
     and the decoder."""
+    words = ["/host/tracer", "-s", str(o.ring), "-i", str(sample_ms), "-r", str(regions_ms), "-m", str(limit), *(["-q"] if quiet else []),
+             "-e", " ".join(events)]
     decoder = Decoder(lambda e: reader.event(e, decoder), reader.sample, reader.regions)
+    if o.icount:
+        status, (data,) = batch.run(o, lambda device: [*words, "-d", "-o", device, "--", *argv], [RECORD_SIZE])
+        decoder.feed(data)
+        if decoder.status is None:
+            raise Failure(f"the record is larger than {RECORD_SIZE >> 20} MiB, or the program never began: fewer --events")
+        return status, decoder
     ours, theirs = socket.socketpair()
     os.set_inheritable(theirs.fileno(), True)
     o.trace_fd = theirs.fileno()
@@ -57,7 +66,7 @@ def run(o, argv, events, reader, sample_ms=0, regions_ms=0, limit=0, quiet=False
                 pass
 
     thread = threading.Thread(target=read)
-    words = ["/host/tracer", "-s", str(o.ring), "-i", str(sample_ms), "-r", str(regions_ms), "-m", str(limit), *(["-q"] if quiet else []), "-e", " ".join(events), "--", *argv]
+    words += ["--", *argv]
     runner = run_command.Runner(o, words, Disks(o))
     thread.start()
     try:
