@@ -121,7 +121,10 @@ int process_environ(struct seq *s, struct pseudo_node *n, u64 *cursor);
 int process_auxv(struct seq *s, struct pseudo_node *n);
 int process_limits(struct seq *s, struct pseudo_node *n);
 int process_io(struct seq *s, struct pseudo_node *n);
+int process_sched(struct seq *s, struct pseudo_node *n); /* sched.c, as the next three */
+int store_sched(struct pseudo_node *n, char *text, size_t len);
 int process_schedstat(struct seq *s, struct pseudo_node *n);
+int process_stack(struct seq *s, struct pseudo_node *n);
 /* A decimal number that an int holds; -ERANGE: none does, -EINVAL: it is no number (value.c). */
 int pseudo_parse_int(const char *text, s64 *v);
 int process_oom_score(struct seq *s, struct pseudo_node *n); /* oom.c, as the next four */
@@ -153,6 +156,8 @@ int show_iomem(struct seq *s, struct pseudo_node *n);
 int show_filesystems(struct seq *s, struct pseudo_node *n);
 int show_devices(struct seq *s, struct pseudo_node *n);
 int show_interrupts(struct seq *s, struct pseudo_node *n);
+int show_softirqs(struct seq *s, struct pseudo_node *n);
+void show_interrupt_sums(struct seq *s); /* a line of /proc/stat */
 int show_swaps(struct seq *s, struct pseudo_node *n);
 int show_partitions(struct seq *s, struct pseudo_node *n);
 int show_nothing(struct seq *s, struct pseudo_node *n);

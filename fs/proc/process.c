@@ -300,7 +300,8 @@ static int task_list(struct file *f, struct dir_emit *e)
 	{ .name = "clear_refs", .mode = S_IFREG | 0200, .store = store_clear_refs },                     \
 	{ .name = "pagemap", .mode = S_IFREG | 0400, .fops = &process_pagemap_fops, .flags = PSEUDO_INSPECT }, \
 	FILE_ENTRY("wchan", show_wchan),                                                                \
-	PRIVATE_ENTRY("stack", show_nothing),                                                           \
+	PRIVATE_ENTRY("stack", process_stack),                                                           \
+	{ .name = "sched", .mode = S_IFREG | 0644, .show = process_sched, .store = store_sched },        \
 	FILE_ENTRY("schedstat", process_schedstat),                                                     \
 	FILE_ENTRY("cgroup", show_cgroup),                                                              \
 	FILE_ENTRY("oom_score", process_oom_score),                                                     \

@@ -96,6 +96,7 @@ static const struct pseudo_entry root_entries[] = {
 	FILE_ENTRY("filesystems", show_filesystems),
 	FILE_ENTRY("devices", show_devices),
 	FILE_ENTRY("interrupts", show_interrupts),
+	FILE_ENTRY("softirqs", show_softirqs),
 	FILE_ENTRY("swaps", show_swaps),
 	FILE_ENTRY("partitions", show_partitions),
 	FILE_ENTRY("diskstats", show_diskstats),
