@@ -72,6 +72,7 @@ static bool describe(u32 leaf, unsigned index, struct hal_cache *out)
 		.partitions = (r[1] >> 12 & 0x3ff) + 1, .nr_ways = (r[1] >> 22) + 1, .nr_sets = r[2] + 1,
 		.sharing = bits_for((r[0] >> 14 & 0xfff) + 1),
 	};
+	out->id_shift = out->sharing;
 	return true;
 }
 
@@ -82,10 +83,10 @@ static u32 decode_ways(u32 code)
 	return ways[code & 15];
 }
 
-/* Who shares it is not told: each counts as its CPU's own, as on Linux. */
+/* Who shares it is not told: each counts as its CPU's own, as on Linux, which numbers the third level by package. */
 static bool describe_old_amd(unsigned index, struct hal_cache *out)
 {
-	u32 one[4], two[4], size_bytes = 0;
+	u32 one[4], two[4], thread, package, size_bytes = 0;
 	if (!has_leaf(0x80000006) || index > 3)
 		return false;
 	cpuid(0x80000005, 0, one);
@@ -102,6 +103,8 @@ static bool describe_old_amd(unsigned index, struct hal_cache *out)
 		u32 word = two[index];
 		out->level = index;
 		out->nr_ways = decode_ways(word >> 12);
+		id_bits(&thread, &package);
+		out->id_shift = index == 3 ? package : 0;
 		out->line_bytes = word & 0xff;
 		size_bytes = index == 2 ? (word >> 16) << 10 : (word >> 18) << 19;
 	}
@@ -121,6 +124,8 @@ bool hal_cpu_cache(unsigned index, struct hal_cache *out)
 		return describe(0x8000001d, index, out);
 	return describe_old_amd(index, out);
 }
+
+u32 hal_cache_id(unsigned cpu, const struct hal_cache *c) { return cpu_blocks[cpu].apic_id >> c->id_shift; }
 
 bool hal_cpus_share(unsigned a, unsigned b, const struct hal_cache *c)
 {

@@ -106,6 +106,8 @@ int map_files_lookup(struct inode *dir, const char *name, size_t len, struct ino
 int map_files_list(struct file *f, struct dir_emit *e);
 int fdinfo_lookup(struct inode *dir, const char *name, size_t len, struct inode **out);
 int file_to_path(struct file *f, struct path *out); /* takes over f */
+int nameless_path(struct inode *i, struct path *out); /* a place for an inode that has none */
+extern const struct pseudo_entry process_ns_entries[10]; /* ns.c */
 
 /* status.c, stat.c, maps.c, smaps.c, args.c, limits.c: one process */
 int process_stat(struct seq *s, struct pseudo_node *n);
@@ -139,7 +141,7 @@ s64 proc_any_seek(struct file *f, s64 offset, int whence); /* to any byte: addre
 extern const struct file_ops process_mem_fops, process_pagemap_fops;
 
 /* the machine and the kernel */
-extern const struct pseudo_entry proc_sys_dir, proc_quire_dir, proc_sysvipc_dir, proc_pressure_dir;
+extern const struct pseudo_entry proc_sys_dir, proc_tty_dir, proc_quire_dir, proc_sysvipc_dir, proc_pressure_dir;
 int show_meminfo(struct seq *s, struct pseudo_node *n);
 int show_vmstat(struct seq *s, struct pseudo_node *n);
 int show_buddyinfo(struct seq *s, struct pseudo_node *n);

@@ -130,6 +130,15 @@ static int show_cache_kind(struct seq *s, struct pseudo_node *n)
 	return 0;
 }
 
+static int show_cache_id(struct seq *s, struct pseudo_node *n)
+{
+	struct hal_cache c;
+	if (!cache_of(n, &c))
+		return -ENODEV;
+	seq_printf(s, "%u\n", hal_cache_id(cpu_of(n), &c));
+	return 0;
+}
+
 static u64 sharers(const struct pseudo_node *n)
 {
 	struct hal_cache c;
@@ -157,7 +166,7 @@ static unsigned count_caches(void)
 static const struct pseudo_entry cache_entries[] = {
 	CACHE_ENTRY("level", LEVEL), CACHE_ENTRY("size", SIZE), CACHE_ENTRY("coherency_line_size", LINE), CACHE_ENTRY("ways_of_associativity", WAYS),
 	CACHE_ENTRY("number_of_sets", SETS), CACHE_ENTRY("physical_line_partition", PARTITIONS),
-	FILE_ENTRY("type", show_cache_kind), FILE_ENTRY("shared_cpu_map", show_sharers), FILE_ENTRY("shared_cpu_list", show_sharers_list),
+	FILE_ENTRY("id", show_cache_id), FILE_ENTRY("type", show_cache_kind), FILE_ENTRY("shared_cpu_map", show_sharers), FILE_ENTRY("shared_cpu_list", show_sharers_list),
 };
 static const struct pseudo_entry one_cache = DIR_ENTRY("indexN", cache_entries);
 static const struct sys_numbered caches = { .prefix = "index", .entry = &one_cache, .count = count_caches, .shift = 16 };

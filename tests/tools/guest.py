@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """One boot of the Debian image that runs a script of named commands, and what each of them printed."""
+import difflib
 import os
 import re
 import subprocess
@@ -118,6 +119,9 @@ def near(what, got, want, slack):
 
 
 def same(what, got, want):
+    if isinstance(got, list) and isinstance(want, list) and got != want:
+        changed = [line for line in difflib.unified_diff(list(map(str, want)), list(map(str, got)), lineterm="", n=0) if line[:2] not in ("--", "++", "@@")]
+        raise AssertionError(f"{what}: " + "; ".join(changed[:8]))
     assert got == want, f"{what} is {got}, not {want}"
 
 

@@ -13,6 +13,7 @@
  *   major=MIB    the beginning of /root/data, mapped and read page by page from the disk
  *   read=MIB     the beginning of /root/data, read from the disk
  *   threads=N    further threads that wait, each called "worker"
+ *   fork=N       children that hold the same, and have read the latest mapping
  *   spin=MS      that much CPU time
  */
 #define _GNU_SOURCE
@@ -31,12 +32,17 @@
 #define MIB  (1ul << 20)
 #define DATA "/root/data"
 
+static char *latest; /* mapping */
+static size_t latest_len;
+
 static char *map(size_t len, int flags, int fd)
 {
 	int rights = fd < 0 ? PROT_READ | PROT_WRITE : PROT_READ;
 	char *p = mmap(NULL, len, rights, flags | (fd < 0 ? MAP_ANONYMOUS : 0), fd, 0);
 	if (p == MAP_FAILED)
 		err(2, "mmap of %zu bytes", len);
+	latest = p;
+	latest_len = len;
 	madvise(p, len, MADV_NOHUGEPAGE); /* one fault for each page; EINVAL where there are no huge ones */
 	return p;
 }
@@ -141,6 +147,30 @@ static void start_threads(unsigned long n)
 			errx(2, "no thread");
 }
 
+/* Each reads the latest mapping: what is shared is in its page tables too then. */
+static void fork_children(unsigned long n)
+{
+	int ready[2];
+	char c;
+	if (pipe(ready))
+		err(2, "pipe");
+	while (n--) {
+		pid_t pid = fork();
+		if (pid < 0)
+			err(2, "fork");
+		if (!pid) {
+			prctl(PR_SET_PDEATHSIG, 9);
+			read_pages(latest, latest_len);
+			if (write(ready[1], "r", 1) != 1)
+				_exit(2);
+			for (;;)
+				pause();
+		}
+		if (read(ready[0], &c, 1) != 1)
+			err(2, "child");
+	}
+}
+
 static void spin(unsigned long ms)
 {
 	struct timespec t;
@@ -174,6 +204,8 @@ static void load(const char *what, const char *value)
 		read_file(len);
 	else if (!strcmp(what, "threads"))
 		start_threads(n);
+	else if (!strcmp(what, "fork"))
+		fork_children(n);
 	else if (!strcmp(what, "spin"))
 		spin(n);
 	else
