@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 import lab
 
+NUMBER, FROM = 22, ["guide/2"]
 TITLE = "under load free shrinks, clean cache goes first, nothing is swapped until it is gone"
 TEACHES = "the cheapest page to give up is a clean one of a file: nothing has to be written"
+NOT_ON_HOST = "it takes more memory than there is"
 
 SOME_KB = 2048
 

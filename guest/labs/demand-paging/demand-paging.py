@@ -4,6 +4,7 @@
 
     demand-paging.py [populate]
 """
+import contextlib
 import mmap
 import sys
 import time
@@ -23,6 +24,9 @@ def wait(text):
 flags = mmap.MAP_PRIVATE | (mmap.MAP_POPULATE if "populate" in sys.argv else 0)
 wait("before mmap")
 area = mmap.mmap(-1, SIZE, flags=flags)
+if "populate" not in sys.argv:
+    with contextlib.suppress(OSError):  # one fault for each page, whatever the default for huge pages is
+        area.madvise(mmap.MADV_NOHUGEPAGE)
 wait("100 MiB are mapped")
 for at in range(0, SIZE, PAGE):
     area[at] = 0

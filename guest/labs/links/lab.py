@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 import lab
 
+NUMBER, FROM = 17, ["basics/links", "guide/2"]
 TITLE = "hard links, symbolic links, special files, and what keeps a removed file's cache"
 TEACHES = "a name is not the file: data, disk space and cache go with the last name and the last open descriptor"
+NOT_ON_HOST = "Cached counts the whole machine, and other programs move it"
 
 EXPECTED = {
     "number of names": "2", "same inode under both names": "yes", "the symbolic link has an inode of its own": "yes",

@@ -1,24 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* One virtual address in two processes: two contents, and the frames behind them (pagemap). */
 #define _GNU_SOURCE
+#include "../frame_of.h"
+#include "../step.h"
 #include <dlfcn.h>
-#include <fcntl.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
-static unsigned long frame_of(const volatile void *p)
-{
-	uint64_t word = 0;
-	int fd = open("/proc/self/pagemap", O_RDONLY);
-	if (fd < 0 || pread(fd, &word, 8, (off_t)((uintptr_t)p / 4096 * 8)) != 8)
-		return 0;
-	close(fd);
-	return word >> 63 ? word & ((1ul << 55) - 1) : 0;
-}
 
 /* The program is linked to fixed addresses: started twice, this lies at the same place in both. */
 static volatile int variable = 1;
@@ -76,6 +64,7 @@ int main(int argc, char **argv)
 	unsigned long theirs[4];
 	if (pipe(up))
 		return 1;
+	step("fork: one address, one frame, until one of the two writes");
 	*p = 1;
 	pid_t pid = fork();
 	if (pid == 0) {
@@ -96,6 +85,6 @@ int main(int argc, char **argv)
 	printf("frame here = %#lx\n", frame_of(p));
 	printf("frame there before its write = %#lx\nframe there after = %#lx\n", theirs[0], theirs[1]);
 	printf("frame of the program text here = %#lx\nframe of the program text there = %#lx\n", frame_of((void *)main), theirs[3]);
-	fflush(stdout);
+	step("the program started a second time");
 	return two_starts();
 }
