@@ -89,8 +89,10 @@ def table(text):
 
 def show(samples):
     lab.say("    VSZ kB   RSS kB  min_flt maj_flt")
-    for vsz, rss, minor, major in samples:
-        lab.say(f"{vsz:10} {rss:8} {minor:8} {major:7}  {lab.bar(rss - samples[0][1], KB)}")
+    for before, sample in zip([None, *samples], samples):
+        vsz, rss, minor, major = sample
+        if sample != before:
+            lab.say(f"{vsz:10} {rss:8} {minor:8} {major:7}  {lab.bar(rss - samples[0][1], KB)}".rstrip())
 
 
 def run():
