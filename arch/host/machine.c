@@ -35,6 +35,7 @@ static u64 random_state, clock_now;
 
 struct host_context host_context = {
 	.has_ipc_lock = true,
+	.tid = 1,
 };
 struct rlimit_pair host_limits[RLIM_NLIMITS] = {
 	[0 ... RLIMIT_DATA] = { ~0ul, ~0ul },

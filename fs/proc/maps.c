@@ -30,7 +30,7 @@ static const char *region_label(const struct region *r)
 	return NULL;
 }
 
-static void show_header(struct seq *s, const struct region *r, struct scratch *c)
+void show_region(struct seq *s, const struct region *r, char name[FS_PATH_MAX])
 {
 	struct file *f = r->mapping ? r->file : NULL;
 	size_t start = s->len;
@@ -40,8 +40,8 @@ static void show_header(struct seq *s, const struct region *r, struct scratch *c
 	           dev_major(dev), dev_minor(dev), f ? (unsigned long long)f->inode->ino : 0ull);
 	const char *label = NULL;
 	if (f) {
-		file_name(f, c->name, sizeof(c->name));
-		label = c->name;
+		file_name(f, name, FS_PATH_MAX);
+		label = name;
 	} else {
 		label = region_label(r);
 	}
@@ -109,7 +109,7 @@ static void show_smap(struct seq *s, struct region *r, struct scratch *c)
 {
 	struct region_usage u;
 	region_usage_locked(r, &u);
-	show_header(s, r, c);
+	show_region(s, r, c->name);
 	show_kb(s, "Size:           ", r->end - r->start);
 	show_kb(s, "KernelPageSize: ", PAGE_SIZE);
 	show_kb(s, "MMUPageSize:    ", PAGE_SIZE);
@@ -118,7 +118,7 @@ static void show_smap(struct seq *s, struct region *r, struct scratch *c)
 	show_flags(s, r->flags);
 }
 
-static void show_map(struct seq *s, struct region *r, struct scratch *c) { show_header(s, r, c); }
+static void show_map(struct seq *s, struct region *r, struct scratch *c) { show_region(s, r, c->name); }
 
 /* ---- numa_maps ---- */
 

@@ -11,6 +11,7 @@
 #include <lib/format.h>
 
 struct pseudo_node;
+struct region;
 
 struct pseudo_entry {
 	const char *name;
@@ -104,6 +105,8 @@ int fd_dir_list(struct file *f, struct dir_emit *e);
 long file_readlink(struct file *f, char *buf, size_t size);
 int map_files_lookup(struct inode *dir, const char *name, size_t len, struct inode **out);
 int map_files_list(struct file *f, struct dir_emit *e);
+int explain_lookup(struct inode *dir, const char *name, size_t len, struct inode **out);
+int explain_list(struct file *f, struct dir_emit *e);
 int fdinfo_lookup(struct inode *dir, const char *name, size_t len, struct inode **out);
 int file_to_path(struct file *f, struct path *out); /* takes over f */
 
@@ -114,6 +117,8 @@ int process_status(struct seq *s, struct pseudo_node *n);
 int process_maps(struct seq *s, struct pseudo_node *n, u64 *cursor);
 int process_smaps(struct seq *s, struct pseudo_node *n, u64 *cursor);
 int process_numa_maps(struct seq *s, struct pseudo_node *n, u64 *cursor);
+/* One region as maps has it, with its file's name. */
+void show_region(struct seq *s, const struct region *r, char name[FS_PATH_MAX]);
 int process_smaps_rollup(struct seq *s, struct pseudo_node *n);
 int store_clear_refs(struct pseudo_node *n, char *text, size_t len);
 int process_cmdline(struct seq *s, struct pseudo_node *n, u64 *cursor);
@@ -137,6 +142,7 @@ extern const struct file_ops process_mem_fops, process_pagemap_fops;
 
 /* the machine and the kernel */
 extern const struct pseudo_entry proc_sys_dir, proc_quire_dir, proc_sysvipc_dir, proc_pressure_dir;
+extern const struct pseudo_entry proc_trace_entries[5]; /* of proc_quire_dir: trace.c */
 int show_meminfo(struct seq *s, struct pseudo_node *n);
 int show_vmstat(struct seq *s, struct pseudo_node *n);
 int show_buddyinfo(struct seq *s, struct pseudo_node *n);

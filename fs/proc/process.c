@@ -363,6 +363,7 @@ static int show_syscall(struct seq *s, struct pseudo_node *n)
 static const struct pseudo_entry process_entries[] = {
 	{ .name = "task", .mode = S_IFDIR | 0555, .lookup = task_lookup, .list = task_list },
 	{ .name = "map_files", .mode = S_IFDIR | 0500, .lookup = map_files_lookup, .list = map_files_list },
+	{ .name = "explain", .mode = S_IFDIR | 0500, .lookup = explain_lookup, .list = explain_list },
 	{ .name = "coredump_filter", .mode = S_IFREG | 0644, .show = show_dump_filter, .store = store_dump_filter },
 	COMMON_ENTRIES,
 	PRIVATE_ENTRY("mountstats", process_mountstats),

@@ -15,7 +15,7 @@
  *   take_block, take_block_atomic
  *             (write) an order: a block of so many frames is allocated, the second way without waiting for one, and given
  *             back; ENOMEM: there is none
- *   trace     (write) a mask of events, by number; reading takes the records
+ *   trace     the record of decisions: trace.c
  */
 #include "proc.h"
 #include <kernel/sched.h>
@@ -27,7 +27,6 @@
 #include <mm/slab.h>
 #include <mm/space.h>
 #include <mm/stat.h>
-#include <mm/trace.h>
 
 static void drain_cpu(void)
 {
@@ -128,31 +127,6 @@ static int show_validate(struct seq *s, struct pseudo_node *n)
 	return 0;
 }
 
-static int trace_piece(struct seq *s, struct pseudo_node *n, u64 *cursor)
-{
-	struct trace_record r[16];
-	u64 lost;
-	if (*cursor >= hal_nr_cpus())
-		return 0;
-	unsigned nr = trace_read((unsigned)*cursor, r, ARRAY_SIZE(r), &lost);
-	if (lost)
-		seq_printf(s, "# cpu %llu lost %llu records\n", (unsigned long long)*cursor, (unsigned long long)lost);
-	for (unsigned i = 0; i < nr; i++)
-		seq_printf(s, "%llu %u %s %#llx %#llx %#llx %#llx\n", (unsigned long long)r[i].ns, r[i].cpu, trace_name(r[i].event),
-		           (unsigned long long)r[i].args[0], (unsigned long long)r[i].args[1], (unsigned long long)r[i].args[2], (unsigned long long)r[i].args[3]);
-	if (nr < ARRAY_SIZE(r))
-		++*cursor;
-	return 1;
-}
-
-static int store_trace(struct pseudo_node *n, char *text, size_t len)
-{
-	s64 mask;
-	if (pseudo_parse_value(text, &mask) || mask < 0 || mask >= 1 << TRACE_NR)
-		return -EINVAL;
-	return trace_enable((u32)mask);
-}
-
 static const struct pseudo_entry quire_entries[] = {
 	{ .name = "fail_random", .mode = S_IFREG | 0200, .store = store_fail_random },
 	{ .name = "drain", .mode = S_IFREG | 0200, .store = store_drain },
@@ -162,7 +136,7 @@ static const struct pseudo_entry quire_entries[] = {
 	{ .name = "fail_nth", .mode = S_IFREG | 0600, .show = show_fail_nth, .store = store_fail_nth },
 	{ .name = "take_block", .mode = S_IFREG | 0200, .store = store_take_block },
 	{ .name = "take_block_atomic", .mode = S_IFREG | 0200, .store = store_take_atomic },
-	{ .name = "trace", .mode = S_IFREG | 0600, .piece = trace_piece, .store = store_trace },
+	DIR_ENTRY("trace", proc_trace_entries),
 };
 
 const struct pseudo_entry proc_quire_dir = DIR_ENTRY("quire", quire_entries);

@@ -14,6 +14,7 @@
 #include <lib/string.h>
 #include <linux/personality.h>
 #include <mm/space.h>
+#include <mm/trace.h>
 
 /* The thread takes the place of the leader, which has exited. */
 static void take_leadership(struct process *p, struct task *t)
@@ -113,6 +114,13 @@ static void change_exe(struct process *p, struct file *f)
 		file_put(old);
 }
 
+static __attribute__((noinline)) void trace_name_of(const struct task *t)
+{
+	u64 name[2] = { 0 };
+	memcpy(name, t->comm, sizeof(name));
+	trace_write(TRACE_EXEC, name[0], name[1], 0, 0);
+}
+
 int exec_commit(struct exec *e)
 {
 	struct task *t = current;
@@ -138,6 +146,8 @@ int exec_commit(struct exec *e)
 	signal_exec(t);
 	files_close_on_exec(t->files);
 	set_comm(t, e->filename);
+	if (trace_is_on(TRACE_EXEC))
+		trace_name_of(t);
 	hal_fpu_reset(&t->ctx);
 	hal_user_debug_clear(&t->ctx);
 	hal_set_fs_base(&t->ctx, 0);

@@ -25,6 +25,7 @@
 #include <kernel/ptrace.h>
 #include <lib/string.h>
 #include <mm/space.h>
+#include <mm/trace.h>
 
 #define BALANCE_PERIOD_NS 40000000ull
 
@@ -83,6 +84,7 @@ static void switch_to(struct runqueue *rq, struct task *prev, struct task *next,
 		task_set_work(next, WORK_OTHER);
 	prev->on_cpu = false;
 	next->on_cpu = true;
+	trace_point(TRACE_SWITCH, next->tid, next->space ? (u64)next->space->root_pfn << PAGE_SHIFT : 0, prev->state != TASK_RUNNING, 0);
 	if (next->space && next->space != rq->loaded) {
 		space_switch(rq->loaded, next->space);
 		rq->loaded = next->space;

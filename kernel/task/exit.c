@@ -26,6 +26,7 @@
 #include <kernel/syscall.h>
 #include <lib/string.h>
 #include <mm/space.h>
+#include <mm/trace.h>
 
 /* ---- marking ---- */
 
@@ -383,6 +384,7 @@ void task_exit(u32 code)
 	spin_lock(&tasklist_lock);
 	t->flags |= TASK_EXITING;
 	t->exit_code = code;
+	trace_point(TRACE_EXIT, code, 0, 0, 0);
 	stop_tracing_locked(t);
 	spin_unlock(&tasklist_lock);
 	drop_space(t);

@@ -27,6 +27,7 @@
 #include <linux/capability.h>
 #include <linux/sched.h>
 #include <mm/space.h>
+#include <mm/trace.h>
 
 #define CLONE_NAMESPACES                                                                            \
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
@@ -269,6 +270,7 @@ static long clone_joined(struct task *t, const struct clone_args_k *a, unsigned 
 		t->vfork_done = &vfork;
 		t->flags |= TASK_VFORKED;
 	}
+	trace_point(TRACE_FORK, tid, a->flags, 0, 0);
 	sched_task_start(t);
 	if (unlikely(event))
 		ptrace_event(event, tid);

@@ -13,6 +13,7 @@
 #include <hal/log.h>
 #include <lib/string.h>
 #include <mm/slab.h>
+#include <mm/trace.h>
 
 struct transfer {
 	struct mapping *mapping;
@@ -61,6 +62,7 @@ static void end_read(struct transfer *t, unsigned i)
 /* nr neighbours are not on their way any more; failed: bit for each that did not get there. */
 static void end_pages_write(struct mapping *m, struct frame *const *pages, unsigned nr, u64 failed)
 {
+	trace_point(TRACE_WRITTEN, m->id, pages[0]->index, nr, failed);
 	spin_lock(&m->tree_lock);
 	radix_tag_many(&m->pages, pages[0]->index, ~0ull >> (64 - nr), RADIX_WRITEBACK, false);
 	WRITE_ONCE(m->store->nr_writeback, m->store->nr_writeback - nr);
@@ -284,6 +286,7 @@ static struct transfer *transfer_new(struct mapping *m, struct frame *const *pag
 
 void transfer_read(struct mapping *m, struct frame *const *pages, unsigned nr)
 {
+	trace_point(TRACE_FILL, m->id, pages[0]->index, nr, 0);
 	struct transfer *t = transfer_new(m, pages, nr, false);
 	if (t) {
 		transfer_run(t);
@@ -302,6 +305,7 @@ int transfer_read_wait(struct mapping *m, struct frame *f)
 {
 	struct host_waitq *q = &m->store->dev->waitq;
 	struct transfer *t = transfer_new(m, &f, 1, false);
+	trace_point(TRACE_FILL, m->id, f->index, 1, 1);
 	if (!t)
 		return -ENOMEM;
 	t->is_waited = true;

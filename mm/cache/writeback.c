@@ -16,6 +16,7 @@
 #include <hal/log.h>
 #include <mm/buffer.h>
 #include <mm/pagetable.h>
+#include <mm/trace.h>
 
 /* Errors. A word is errno in the low 12 bits, a seen bit, and a counter above. Source: Linux's errseq idea:
  * Documentation/core-api/errseq.rst. */
@@ -54,8 +55,10 @@ static __attribute__((noinline)) void tag_dirty(struct mapping *m, struct frame 
 	stat_add(STAT_NR_FILE_DIRTY, (s64)nr_marked);
 	stat_add(STAT_NR_DIRTIED, (s64)nr_marked);
 	spin_unlock(&m->tree_lock);
-	if (nr_marked)
+	if (nr_marked) {
+		trace_point(TRACE_DIRTY, m->id, index, nr_marked, 0);
 		host_count_io(HOST_IO_WRITE, nr_marked * PAGE_SIZE);
+	}
 	if (is_first)
 		flusher_add(b);
 }
@@ -200,8 +203,10 @@ static void write_pages(struct mapping *m, u64 index, u64 last, u64 nr, bool mus
 		}
 		for (unsigned i = 0; i < n; i++)
 			masks[i] = finish_start(m, pages[i]);
-		if (n)
+		if (n) {
+			trace_point(TRACE_WRITE, m->id, pages[0]->index, n, 0);
 			transfer_write(m, pages, m->flags & MAPPING_DEVICE ? masks : NULL, n);
+		}
 		index += passed;
 		nr -= passed;
 	}

@@ -136,13 +136,21 @@ static inline __attribute__((always_inline)) struct fault_verdict fault_locked(s
 	return fault_and_lock(s, r, addr, access);
 }
 
+static __attribute__((noinline)) struct fault_verdict fault_traced(struct space *s, uaddr_t addr, unsigned access)
+{
+	struct fault_trace t;
+	fault_trace_begin(&t, s, addr & PAGE_MASK);
+	struct fault_verdict v = fault_locked(s, addr & PAGE_MASK, access);
+	fault_trace_end(&t, s, addr, access, v);
+	return v;
+}
+
 struct fault_verdict fault_handle(struct space *s, uaddr_t addr, unsigned access)
 {
 	rwlock_read(&s->lock);
-	struct fault_verdict v = fault_locked(s, addr & PAGE_MASK, access);
+	struct fault_verdict v = trace_is_on(TRACE_FAULT) ? fault_traced(s, addr, access) : fault_locked(s, addr & PAGE_MASK, access);
 	rwlock_read_unlock(&s->lock);
 	stat_add(STAT_PGFAULT, 1);
-	trace_point(TRACE_FAULT, addr, access, v.kind, (u64)v.sig << 8 | v.code);
 	if (unlikely(v.major)) {
 		stat_add(STAT_PGMAJFAULT, 1);
 		if (access & FAULT_USER)

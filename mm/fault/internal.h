@@ -66,4 +66,13 @@ struct fault_verdict fault_write_present(struct space *s, struct region *r, uadd
 /* A frame for a private page, on the user's account; NULL: no memory. */
 static inline struct frame *fault_alloc(unsigned extra) { return frame_alloc(0, ALLOC_USER | extra, FRAME_ANON); }
 
+/* ---- traced.c: a fault that is recorded. The space's lock is held. ---- */
+
+struct fault_trace {
+	pte_t before;
+	u64 began_ns;
+};
+void fault_trace_begin(struct fault_trace *t, struct space *s, uaddr_t addr);
+void fault_trace_end(const struct fault_trace *t, struct space *s, uaddr_t addr, unsigned access, struct fault_verdict v);
+
 #endif

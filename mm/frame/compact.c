@@ -16,12 +16,14 @@
  * Source: Gorman, "Memory compaction" (LWN 368869, 2010).
  */
 #include "internal.h"
+#include <hal/time.h>
 #include <mm/compact.h>
 #include <mm/host.h>
 #include <mm/migrate.h>
 #include <mm/oom.h>
 #include <mm/reclaim.h>
 #include <mm/stat.h>
+#include <mm/trace.h>
 
 #define WHOLE (FRAME_MAX_ORDER + 1)
 #define BATCH 32u /* free frames to find at once, at least */
@@ -181,6 +183,7 @@ bool compact_has_block(struct node *n, unsigned order)
 bool compact_node(struct node *n, unsigned order, bool is_worker)
 {
 	struct scan s = { .node = n, .migrate = block_of(n->start), .free = block_of(n->end - 1), .is_worker = is_worker };
+	u64 began = trace_is_on(TRACE_COMPACT) ? hal_clock_ns() : 0;
 	s.free_at = s.free;
 	frame_drain_pcp();
 	for (; s.migrate < s.free; s.migrate += FRAME_BLOCK_PAGES) {
@@ -192,7 +195,10 @@ bool compact_node(struct node *n, unsigned order, bool is_worker)
 	}
 	give_back(&s);
 	frame_drain_pcp();
-	return order <= FRAME_MAX_ORDER && compact_has_block(n, order);
+	bool found = order <= FRAME_MAX_ORDER && compact_has_block(n, order);
+	if (began)
+		trace_point(TRACE_COMPACT, order, found | (u64)is_worker << 8, hal_clock_ns() - began, 0);
+	return found;
 }
 
 void compact_all(void)

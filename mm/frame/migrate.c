@@ -22,6 +22,7 @@
 #include <mm/reclaim.h>
 #include <mm/stat.h>
 #include <mm/swap.h>
+#include <mm/trace.h>
 
 /* Flags that say something about the page; those of its list go with the list. */
 #define FLAGS_OF_PAGE (FRAME_UPTODATE | FRAME_DIRTY | FRAME_ACCESSED | FRAME_SHMEM | FRAME_READAHEAD | FRAME_SWAPCACHE | FRAME_REFUSED)
@@ -106,6 +107,7 @@ int frame_migrate(struct frame *f, struct frame *to)
 	}
 	if (!err)
 		frame_put(to);
+	trace_point(TRACE_MIGRATE, frame_pfn(f), frame_pfn(to), (u64)err, 0);
 	stat_add(err ? STAT_PGMIGRATE_FAIL : STAT_PGMIGRATE_SUCCESS, 1);
 	return err;
 }

@@ -10,6 +10,9 @@
 /* Both types of every group; calls do not overlap. */
 void lru_switch_all(const struct policy *p);
 
+/* The list of f, which has FRAME_LRU. The lock of l is held. */
+unsigned lru_place_of(const struct lru *l, const struct frame *f);
+
 void policy_init(void);
 unsigned policy_number(const struct policy *p);
 

@@ -22,6 +22,7 @@
 #include <mm/group.h>
 #include <mm/mapping.h>
 #include <mm/pagetable.h>
+#include <mm/trace.h>
 #include <mm/turn.h>
 
 bool lru_has_swap;
@@ -380,6 +381,12 @@ static unsigned name_pages(struct lru *l, struct frame *(*next)(struct lru *l), 
 	return n;
 }
 
+static __attribute__((noinline)) void trace_verdict(const struct lru *l, const struct candidate *c, unsigned to)
+{
+	u64 is_evicted = to == LRU_EVICT, list = is_evicted ? 0 : to;
+	trace_write(TRACE_JUDGE, frame_pfn(c->frame), is_evicted | (u64)c->from << 8 | list << 16 | (u64)c->used << 24 | (u64)(l->type == LRU_ANON) << 32, 0, 0);
+}
+
 /* Asks for verdicts; the pages that shall go come first in c afterwards, their number is returned. */
 static unsigned judge_pages(struct lru *l, unsigned (*verdict)(struct lru *, struct frame *, unsigned, unsigned), u32 epoch,
                             struct candidate *c, unsigned nr, bool takes_protected)
@@ -400,6 +407,8 @@ static unsigned judge_pages(struct lru *l, unsigned (*verdict)(struct lru *, str
 		unsigned to = verdict(l, f, c[i].from, (c[i].used & ~USED_PROTECTED) | (is_kept ? USED_MAPPED | USED_TWICE : 0));
 		if (unlikely(to == LRU_EVICT && is_kept))
 			to = c[i].from;
+		if (trace_is_on(TRACE_JUDGE))
+			trace_verdict(l, &c[i], to);
 		if (to == LRU_EVICT) {
 			struct candidate victim = c[i];
 			c[i] = c[nr_victims];
@@ -484,6 +493,8 @@ bool lru_get(struct frame *f)
 	spin_unlock(&l->lock);
 	return ok;
 }
+
+unsigned lru_place_of(const struct lru *l, const struct frame *f) { return list_in_flags(l, frame_flags(f)); }
 
 bool lru_is_active(const struct frame *f)
 {

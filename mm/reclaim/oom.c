@@ -86,6 +86,13 @@ struct choice {
 	struct oom_figures victim;
 };
 
+static __attribute__((noinline)) void trace_candidate(const struct host_process *p, s64 points)
+{
+	struct oom_figures f;
+	oom_look(p, &f);
+	trace_write(TRACE_CANDIDATE, p->pid, (u64)points, (u64)(oom_rss(&f) + f.rss[RSS_SWAP]), (u64)(s64)p->oom_score_adj);
+}
+
 static void consider(const struct host_process *p, void *arg)
 {
 	struct choice *c = arg;
@@ -102,6 +109,8 @@ static void consider(const struct host_process *p, void *arg)
 		return;
 	}
 	s64 points = p->is_origin ? INT64_MAX : oom_badness(p->space, p->oom_score_adj, c->total);
+	if (trace_is_on(TRACE_CANDIDATE))
+		trace_candidate(p, points);
 	if (points == OOM_NEVER || (c->has_victim && points < c->points))
 		return;
 	c->points = points;

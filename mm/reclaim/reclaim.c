@@ -15,6 +15,7 @@
 #include <mm/oom.h>
 #include <mm/pagetable.h>
 #include <mm/swap.h>
+#include <mm/trace.h>
 #include <mm/turn.h>
 #include <mm/writeback.h>
 
@@ -98,10 +99,14 @@ static bool unmap_file(struct frame *f, struct tlb_batch *b, bool *is_dirty)
 	return false;
 }
 
+/* Of a victim that could not be made busy, or was not clean; roughly, since that is over. */
+static enum trace_outcome why_kept(const struct frame *f) { return is_clean(f) ? OUTCOME_BUSY : OUTCOME_DIRTY; }
+
 /* Second step, after the flush; the victim's reference is used up. True: it was freed; else it stays on its list. */
 static bool drop_file(struct frame *f, bool is_busy)
 {
 	bool evicted = is_busy && evict(f);
+	trace_point(TRACE_EVICT, frame_pfn(f), evicted ? OUTCOME_FREED : is_busy ? OUTCOME_IN_USE : why_kept(f), 0, 0);
 	if (is_busy)
 		frame_busy_unlock(f);
 	if (evicted)
@@ -154,11 +159,32 @@ static void shrink_anon(struct scan *s, struct frame *const *victims, unsigned n
 			}
 			frame_busy_unlock(f);
 		}
+		trace_point(TRACE_EVICT, frame_pfn(f), OUTCOME_BUSY, 0, 0);
 		lru_putback(f);
 		frame_put(f);
 	}
 	s->nr_freed += swap_out(out, nr_out, &nr_started);
 	s->nr_started += nr_started;
+}
+
+static bool note_address(struct space *s, uaddr_t addr, pte_t e, void *arg)
+{
+	(void)s;
+	(void)e;
+	*(uaddr_t *)arg = addr;
+	return false;
+}
+
+/* Which pages they are, as long as that can be told: one of the addresses where each is mapped. */
+static __attribute__((noinline)) void trace_victims(struct frame *const *victims, unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++) {
+		struct frame *f = victims[i];
+		struct mapping *m = f->kind == FRAME_CACHE ? READ_ONCE(f->mapping) : NULL;
+		uaddr_t addr = 0;
+		walk_back(f, note_address, &addr);
+		trace_write(TRACE_VICTIM, frame_pfn(f), m ? m->id : 0, m ? f->index : 0, addr);
+	}
 }
 
 /* One batch of a group's pages of one type. Pages looked at; 0: there are none. */
@@ -168,6 +194,8 @@ static unsigned shrink_batch(struct scan *s, struct mem_group *g, enum lru_type 
 	struct lru_look look = { .takes_protected = s->is_urgent };
 	u64 before = s->nr_freed + s->nr_started;
 	unsigned n = lru_select(&g->lru.lru[t], victims, BATCH, &look);
+	if (trace_is_on(TRACE_VICTIM))
+		trace_victims(victims, n);
 	if (t == LRU_ANON)
 		shrink_anon(s, victims, n);
 	else
@@ -258,7 +286,7 @@ static void wait_for_writes(u64 since)
 static u64 reclaim(struct scan s, u64 nr)
 {
 	unsigned alloc = s.alloc;
-	u64 since = READ_ONCE(progress);
+	u64 since = READ_ONCE(progress), began = trace_is_on(TRACE_RECLAIM) ? hal_clock_ns() : 0;
 	bool stalls = host_stall_begin();
 	turn_refresh();
 	shrink_lists(&s, nr);
@@ -275,6 +303,8 @@ static u64 reclaim(struct scan s, u64 nr)
 		shrink_files_again(&s);
 	}
 	host_stall_end(stalls && !s.is_worker);
+	if (began)
+		trace_point(TRACE_RECLAIM, nr, s.nr_freed + s.nr_started, s.top->lru.number, (hal_clock_ns() - began) | (u64)s.is_worker << 56);
 	return s.nr_freed + s.nr_started;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* brk: the heap behind the program's data, one anonymous region that grows and shrinks at its end. */
 #include "internal.h"
+#include <mm/trace.h>
 
 #define HEAP_FLAGS (REGION_READ | REGION_WRITE | REGION_MAYREAD | REGION_MAYWRITE | REGION_MAYEXEC)
 
@@ -50,8 +51,13 @@ uaddr_t space_brk(struct space *s, uaddr_t brk)
 	}
 	s->brk = brk;
 out:
+	bool has_grown = s->brk > old, has_shrunk = s->brk < old;
 	old = s->brk;
 	rwlock_write_unlock(&s->lock);
+	if (has_grown && to > from)
+		trace_point(TRACE_MAP, from, to - from, (u64)(MAP_PRIVATE | MAP_ANONYMOUS) << 8 | PROT_READ | PROT_WRITE, 0);
+	else if (has_shrunk && to < from)
+		trace_point(TRACE_UNMAP, to, from - to, 0, 0);
 	if (populate) {
 		rwlock_read(&s->lock);
 		populate_locked(s, from, to, true);

@@ -176,7 +176,7 @@ int space_mmap(struct space *s, const struct mmap_request *q, uaddr_t *out)
 	                         s->def_flags_locked == 1);
 	rwlock_write_unlock(&s->lock);
 	if (!err)
-		trace_point(TRACE_MAP, *out, len, q->flags, q->prot);
+		trace_point(TRACE_MAP, *out, len, (u64)q->flags << 8 | (u8)q->prot, q->mapping ? q->mapping->id : 0);
 	if (populate) {
 		rwlock_read(&s->lock);
 		populate_locked(s, *out, *out + len, true); /* best effort, as documented */

@@ -5,6 +5,7 @@
  * the target it picks it congruent modulo 2 MiB, so that whole tables move.
  */
 #include "internal.h"
+#include <mm/trace.h>
 
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
@@ -173,6 +174,13 @@ static int remap_any(struct space *s, const struct remap *q, uaddr_t *out)
 	return err ? err : move_region(s, r, q, *out);
 }
 
+static void trace_moved(const struct remap *q, uaddr_t to)
+{
+	if (!(q->flags & MREMAP_DONTUNMAP))
+		trace_point(TRACE_UNMAP, q->old, q->old_len, 0, 0);
+	trace_point(TRACE_MAP, to, q->new_len, 0, 0);
+}
+
 int space_mremap(struct space *s, uaddr_t old, u64 old_len, u64 new_len, u32 flags, uaddr_t new_addr, uaddr_t *out)
 {
 	struct remap q = { .old = old, .new_addr = new_addr, .flags = flags };
@@ -193,6 +201,8 @@ int space_mremap(struct space *s, uaddr_t old, u64 old_len, u64 new_len, u32 fla
 	r = err || q.new_len <= q.old_len ? NULL : region_lookup(s, *out);
 	bool populate = r && r->flags & REGION_LOCKED && !(r->flags & REGION_LOCKONFAULT);
 	rwlock_write_unlock(&s->lock);
+	if (!err)
+		trace_moved(&q, *out);
 	if (populate) {
 		rwlock_read(&s->lock);
 		populate_locked(s, *out + q.old_len, *out + q.new_len, true);

@@ -112,6 +112,6 @@ int space_munmap(struct space *s, uaddr_t addr, u64 len)
 	int err = munmap_locked(s, addr, len);
 	rwlock_write_unlock(&s->lock);
 	if (!err)
-		trace_point(TRACE_UNMAP, addr, len, 0, 0);
+		trace_point(TRACE_UNMAP, addr, PAGE_ALIGN_UP(len), 0, 0);
 	return err;
 }

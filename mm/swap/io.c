@@ -9,6 +9,7 @@
 #include <mm/reclaim.h>
 #include <mm/shmem.h>
 #include <mm/slab.h>
+#include <mm/trace.h>
 
 #define NR_IO 32u
 
@@ -172,6 +173,8 @@ void swap_read(struct frame *const *frames, unsigned nr)
 void swap_write(struct frame *const *frames, unsigned nr)
 {
 	stat_add(STAT_PSWPOUT, nr);
+	for (unsigned i = 0; i < nr; i++)
+		trace_point(TRACE_SWAP_OUT, frame_swap_entry(frames[i]), frame_pfn(frames[i]), 0, 0);
 	lru_count_swapped(frames, nr);
 	stat_add(STAT_NR_WRITEBACK, nr);
 	transfer(frames, nr, BLOCK_WRITE);

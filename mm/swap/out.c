@@ -8,6 +8,7 @@
 #include "internal.h"
 #include <mm/lru.h>
 #include <mm/shmem.h>
+#include <mm/trace.h>
 
 /* Gives the busy f a slot, if it has none. False: swap is full. */
 static bool give_slot(struct frame *f)
@@ -81,6 +82,7 @@ unsigned swap_out(struct frame *const *frames, unsigned nr, unsigned *nr_started
 		enum outcome o = unmapped >> i & 1 ? drop_or_write(frames[i]) : OUT_KEPT;
 		frame_busy_unlock(frames[i]);
 		nr_freed += o == OUT_FREED;
+		trace_point(TRACE_EVICT, frame_pfn(frames[i]), o == OUT_FREED ? OUTCOME_FREED : o == OUT_WRITE ? OUTCOME_TO_SWAP : OUTCOME_IN_USE, 0, 0);
 		if (o == OUT_WRITE) {
 			to_write[nr_write++] = frames[i];
 			continue;

@@ -280,7 +280,7 @@ static void trace_tells_the_causes(void **state)
 	struct space *child;
 	u64 lost;
 	up();
-	assert_int_equal(trace_enable((1u << TRACE_NR) - 1), 0);
+	assert_int_equal(trace_enable((1u << TRACE_NR) - 1, 0), 0);
 	map(s, AT, PAGE_SIZE, RW, MAP_PRIVATE, NULL, 0);
 	put_byte(AT, 1);
 	assert_int_equal(space_fork(s, &child), 0);

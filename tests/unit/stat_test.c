@@ -66,7 +66,7 @@ static void trace_keeps_order_and_counts_what_it_loses(void **state)
 	u64 lost;
 	machine_up(32ul << 20, 2);
 	trace_point(TRACE_MAP, 1, 2, 3, 4); /* off: nothing */
-	assert_int_equal(trace_enable(1u << TRACE_MAP | 1u << TRACE_COPY), 0);
+	assert_int_equal(trace_enable(1u << TRACE_MAP | 1u << TRACE_COPY, 0), 0);
 	drain(0);
 	drain(1);
 	trace_point(TRACE_MAP, 1, 2, 3, 4);
@@ -90,7 +90,7 @@ static void trace_keeps_order_and_counts_what_it_loses(void **state)
 	assert_int_equal(r[0].args[0], 5);
 	drain(0);
 	assert_int_equal(trace_read(0, r, ARRAY_SIZE(r), &lost), 0);
-	assert_int_equal(trace_enable(0), 0);
+	assert_int_equal(trace_enable(0, 0), 0);
 	for (unsigned e = 0; e < TRACE_NR; e++)
 		assert_non_null(trace_name(e));
 	trace_release();

@@ -10,6 +10,8 @@ COMMANDS = {
     "stop": "end the guest that is running",
     "test": "run the tests; the last line counts them",
     "lab": "run an experiment that explains and checks itself",
+    "trace": "run a program and print what the memory manager decides, and why",
+    "report": "run a program and write a page that shows its memory",
     "bench": "count instructions beside Debian's kernel",
     "debug": "boot under gdb",
 }

@@ -68,6 +68,11 @@ class Guest:
             raise Failure(f"--ram {self.options.ram >> 10}K is too small: the image needs {-(-least >> 20)}M")
         return initrd
 
+    def trace_port(self):
+        """A further port, for the record of a traced run."""
+        fd = getattr(self.options, "trace_fd", None)
+        return [] if fd is None else ["-chardev", f"socket,id=trace,fd={fd}", "-device", "virtserialport,chardev=trace,name=org.quire.trace,nr=2"]
+
     def command(self, agent_fd):
         o = self.options
         modules = []
@@ -90,7 +95,7 @@ class Guest:
              "-m", f"{ram_kib}K", "-smp", str(1 if o.icount else o.cpus), "-nodefaults", "-no-user-config", "-no-reboot",
              "-display", "none", "-monitor", "none", "-serial", f"file:{self.log}",
              "-device", "virtio-serial-pci,max_ports=4", "-chardev", f"socket,id=agent,fd={agent_fd}",
-             "-device", "virtserialport,chardev=agent,name=org.quire.agent,nr=1",
+             "-device", "virtserialport,chardev=agent,name=org.quire.agent,nr=1", *self.trace_port(),
              "-device", "isa-debug-exit,iobase=0x501,iosize=4", *self.disks.qemu(),
              "-kernel", kernel, "-initrd", self.check_ram(self.initrd(modules)), "-append", append]
         if o.icount:
@@ -104,8 +109,9 @@ class Guest:
         os.set_inheritable(theirs.fileno(), True)
         command = self.command(theirs.fileno())
         self.errors = open(os.path.join(self.temporary.name, "qemu.err"), "w+b")
+        passed = [fd for fd in (theirs.fileno(), getattr(self.options, "trace_fd", None)) if fd is not None]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.errors, stderr=self.errors,
-                                        pass_fds=[theirs.fileno()], preexec_fn=die_with_parent, start_new_session=True)
+                                        pass_fds=passed, preexec_fn=die_with_parent, start_new_session=True)
         theirs.close()
         ours.setblocking(False)
         self.port = ours

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+"""A run whose decisions are recorded: what `quire trace` and `quire report` have in common. guest/tracer.c runs the program
+and passes the record on through a port of its own."""
+import os
+import socket
+import threading
+
+from . import run_command
+from .common import BUILD, RUN_PACKAGES, Failure, make, need
+from .disks import Disks
+from .record import Decoder
+
+TRACER = os.path.join(BUILD, "guest/tracer")
+RING = 16384  # records for each CPU: 768 KiB
+
+
+def parser(name, description, epilog):
+    p = run_command.parser()
+    p.prog, p.description, p.epilog = f"quire {name}", description, epilog
+    p.add_argument("--ring", type=int, default=RING, metavar="RECORDS", help=f"room for each CPU, 1024 to 65536 (default {RING})")
+    return p
+
+
+def prepare(o, argv):
+    """Checks the options, brings what has to be in the guest. A result, if it ends here."""
+    if not argv:
+        raise Failure("a program is missing: ... -- PROGRAM ARGS")
+    if o.kernel != "quire":
+        raise Failure("--kernel linux keeps no record; it is Quire's")
+    if not 1024 <= o.ring <= 65536:
+        raise Failure("--ring: from 1024 to 65536 records")
+    run_command.check(o)
+    need(RUN_PACKAGES)
+    refused = run_command.bring_program(o, argv)
+    if not refused:
+        make("guest")
+        o.add.append((TRACER, "/host/tracer"))
+    return refused
+
+
+def run(o, argv, events, sample_ms, on_event, on_sample=lambda s: None):
+    """Runs the program; the record goes to on_event(event, decoder) and on_sample. Its status, and the decoder."""
+    decoder = Decoder(lambda e: on_event(e, decoder), on_sample)
+    ours, theirs = socket.socketpair()
+    os.set_inheritable(theirs.fileno(), True)
+    o.trace_fd = theirs.fileno()
+    trouble = []
+
+    def read():
+        try:
+            while data := ours.recv(1 << 18):
+                decoder.feed(data)
+        except Exception as e:  # shown when the run has ended
+            trouble.append(e)
+            while ours.recv(1 << 18):
+                pass
+
+    thread = threading.Thread(target=read)
+    words = ["/host/tracer", "-s", str(o.ring), "-i", str(sample_ms), "-e", " ".join(events), "--", *argv]
+    runner = run_command.Runner(o, words, Disks(o))
+    thread.start()
+    try:
+        status = runner.run()
+    finally:
+        theirs.close()
+        ours.shutdown(socket.SHUT_WR)
+        thread.join()
+        ours.close()
+    if trouble:
+        raise trouble[0]
+    return status, decoder
