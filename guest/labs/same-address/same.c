@@ -5,8 +5,22 @@
 #include "../step.h"
 #include <dlfcn.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+
+/* What /proc/self/explain, which only Quire has, says of the frame and of who maps it. */
+static void explain(const volatile void *p)
+{
+	char line[512], name[64];
+	snprintf(name, sizeof(name), "/proc/self/explain/%lx", (unsigned long)p);
+	FILE *f = fopen(name, "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, "shared", 6) || !strncmp(line, "frame", 5) || !strncmp(line, "mapped", 6))
+			printf("    %s", line);
+	if (f)
+		fclose(f);
+}
 
 /* The program is linked to fixed addresses: started twice, this lies at the same place in both. */
 static volatile int variable = 1;
@@ -69,8 +83,13 @@ int main(int argc, char **argv)
 	pid_t pid = fork();
 	if (pid == 0) {
 		theirs[0] = frame_of(p); /* shared until a write */
+		printf("before the write:\n");
+		explain(p);
 		*p = 2;
 		theirs[1] = frame_of(p);
+		printf("after the write, in the process that wrote:\n");
+		explain(p);
+		fflush(stdout);
 		theirs[2] = (unsigned long)*p;
 		theirs[3] = frame_of((void *)main);
 		if (write(up[1], theirs, sizeof(theirs)) != sizeof(theirs))
