@@ -40,7 +40,7 @@ def by_document(places, language):
 
 def said(places, language):
     """The documents and chapters of a lab in words. places: ["guide/4", ...]; language: 0 English, 1 Korean"""
-    return "; ".join(f"{DOCUMENTS[name][language]}: {', '.join(chapters)}" for name, chapters in by_document(places, language))
+    return "; ".join(f'"{DOCUMENTS[name][language]}", {", ".join(chapters)}' for name, chapters in by_document(places, language))
 
 
 def said_shortly(places):

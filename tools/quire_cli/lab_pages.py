@@ -17,7 +17,7 @@ PAGES = os.path.join(ROOT, "docs/labs")
 LANGUAGES = (".md", ".ko.md")
 LAB = ("Lab", "실험")
 GAP = "..."
-TABLE_HEAD = ("| # | lab | document: chapter | what it teaches | on the host |", "| # | 실험 | 문서: 장 | 무엇을 보여 주는가 | 호스트에서 |")
+TABLE_HEAD = ("| # | lab | document, chapter | what it teaches | on the host |", "| # | 실험 | 문서, 장 | 무엇을 보여 주는가 | 호스트에서 |")
 YES_NO = (("yes", "no"), ("예", "아니요"))
 FOLDERS = "mm|fs|kernel|arch|lib|include|drivers|guest|tests|docs|tools|bench"
 

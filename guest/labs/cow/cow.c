@@ -55,7 +55,7 @@ static void costs(void)
 			memset(p, 1, mib * MIB);
 		}
 		long best = fork_ns();
-		for (int i = 0; i < 4; i++) {
+		for (int i = 0; i < 10; i++) {
 			long ns = fork_ns();
 			best = ns < best ? ns : best;
 		}

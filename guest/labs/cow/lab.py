@@ -24,4 +24,4 @@ def run():
     if not lab.IS_QUIRE:
         lab.check(cost[128] > 2 * cost[0], "Linux copies no entries?")
     lab.say("\nQuire's fork shares whole page tables until the first change under one, so its cost hardly grows with the\n"
-            "resident size: Linux copies an entry for every page (12.9 million instructions for 128 MiB).")
+            "resident size: Linux copies an entry for every page (12.1 million instructions for 128 MiB).")

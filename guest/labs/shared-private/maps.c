@@ -19,6 +19,7 @@ static void other(const char *name)
 {
 	int fd = open(name, O_RDWR);
 	char *s = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), words[2];
+	close(ask[1]); /* its end is the first process's alone: when that is gone, so is this one */
 	while (read(ask[0], words, 2) == 2) {
 		s[words[0] * 4096] = words[1];
 		if (write(done[1], "", 1) != 1)
