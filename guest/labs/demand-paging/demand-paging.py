@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Maps 100 MiB, then touches it page by page, a second's rest after each 10 MiB. Each Enter leads to the next step.
+"""Maps 100 MiB, then touches it page by page, a rest after each 10 MiB. Each Enter leads to the next step.
 
-    demand-paging.py [populate]
+    demand-paging.py SECONDS [populate]
 """
 import contextlib
 import mmap
@@ -32,5 +32,5 @@ for at in range(0, SIZE, PAGE):
     area[at] = 0
     if (at + PAGE) % STEP == 0:
         say(f"touched {(at + PAGE) >> 20} MiB")
-        time.sleep(1)
+        time.sleep(float(sys.argv[1]))
 wait("all is touched")
