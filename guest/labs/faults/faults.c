@@ -76,14 +76,14 @@ static void set_page_cluster(int n)
 /* Anonymous pages come back from swap, one by one and with read-ahead. */
 static void swapped(char *p)
 {
+	set_page_cluster(0); /* from here on: what others swap in meanwhile brings none of these along */
 	push_out(p);
 	printf("pages in memory before they are swapped in = %d\n", resident(p));
-	set_page_cluster(0);
 	start();
 	touch(p, 0);
 	report("swapped page, no read-ahead");
-	set_page_cluster(3);
 	push_out(p);
+	set_page_cluster(3);
 	start();
 	touch(p, 0);
 	report("swapped page, read-ahead");
