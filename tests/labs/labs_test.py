@@ -7,14 +7,17 @@ those that are harmless there.
 """
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import traceback
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tools"))
 from quire_cli import lab_command, lab_pages  # noqa: E402
 
+PROMPT = b"[Enter: go on]"
 QUIRE = os.path.join(ROOT, "quire")
 RUN = ["== heading ==", "", "Mem:  100 kB ####", "at 0x7f00 of 7ffe3aa42000-7ffe3aa65000", "a word", "12.5 % |##ccc..", "the end"]
 
@@ -40,6 +43,33 @@ def excerpts_are_renewed():
     assert lab_pages.renewed([], new) == new
 
 
+def what_is_wrong_with_pages_is_found():
+    modules = lab_command.load_all()
+    pages = lab_pages.PAGES
+    with tempfile.TemporaryDirectory() as folder:
+        lab_pages.PAGES = os.path.join(folder, "labs")
+        try:
+            shutil.copytree(pages, lab_pages.PAGES)
+            assert not lab_pages.problems(modules), lab_pages.problems(modules)
+
+            def changed(name, language, old, new):
+                path = lab_pages.path_of(name, language)
+                text = lab_pages.read(path)
+                assert old in text
+                lab_pages.write(path, text.replace(old, new))
+
+            changed("cow", 0, "`mm/fault/copy.c`", "`mm/fault/copies.c`")
+            changed("links", 1, "number of names", "names in number")
+            changed("oom", 0, "*Lab 26.", "*Lab 27.")
+            os.remove(lab_pages.path_of("swap", 1))
+            found = " ".join(lab_pages.problems(modules))
+            for words in ("names mm/fault/copies.c, which is not there", "links: the two languages show different output", "oom.md: the line below the title",
+                          "swap.ko.md"):
+                assert words in found, (words, found)
+        finally:
+            lab_pages.PAGES = pages
+
+
 def list_is_in_the_documents_order():
     text = subprocess.run([QUIRE, "lab", "--list"], stdout=subprocess.PIPE, check=True, text=True).stdout
     modules = lab_command.load_all()
@@ -51,14 +81,17 @@ def list_is_in_the_documents_order():
 
 def steps_wait_for_enter():
     p = subprocess.Popen([QUIRE, "lab", "process-layout", "--host", "--step"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    err = b""
+    while PROMPT not in err:
+        err += os.read(p.stderr.fileno(), 4096) or PROMPT
     try:
-        p.wait(3)
+        p.wait(2)  # all it does takes a moment
     except subprocess.TimeoutExpired:
         pass
     else:
         raise AssertionError("it did not wait")
-    out, err = p.communicate(b"\n\n\n", timeout=60)
-    assert p.returncode == 0 and out.count(b"\n== ") == err.count(b"[Enter: go on]") == 3, (p.returncode, out, err)
+    out, more = p.communicate(b"\n\n\n", timeout=60)
+    assert p.returncode == 0 and out.count(b"\n== ") == (err + more).count(PROMPT) == 3, (p.returncode, out, err)
 
 
 def what_might_harm_the_host_is_skipped():
@@ -66,7 +99,8 @@ def what_might_harm_the_host_is_skipped():
     assert done.returncode == 0 and "oom: skipped: " in done.stdout and "== " not in done.stdout, done.stdout
 
 
-TESTS = (masks_hide_figures_and_keep_words, excerpts_are_found_in_order_and_side_by_side, excerpts_are_renewed, list_is_in_the_documents_order,
+TESTS = (masks_hide_figures_and_keep_words, excerpts_are_found_in_order_and_side_by_side, excerpts_are_renewed,
+         what_is_wrong_with_pages_is_found, list_is_in_the_documents_order,
          steps_wait_for_enter, what_might_harm_the_host_is_skipped)
 
 

@@ -5,7 +5,7 @@
     TITLE, TEACHES   one line each
     run()            raises AssertionError when what is seen is not what Linux would show
     NOT_ON_HOST      why it does no harmless or no certain run on the host's own Linux (absent: it does)
-    HOST_NEEDS_ROOT  what only root is shown there
+    HOST_NEEDS_ROOT  why only root can run it there
     NOT_ON_LINUX     why Debian's kernel cannot run it (absent: it can)
 
 and has a page in docs/labs in two languages (lab_pages.py)."""
@@ -67,7 +67,7 @@ def obstacle(module, kernel):
         if hasattr(module, "NOT_ON_HOST"):
             return module.NOT_ON_HOST
         if hasattr(module, "HOST_NEEDS_ROOT") and os.geteuid() != 0:
-            return f"{module.HOST_NEEDS_ROOT}: only root is shown it"
+            return module.HOST_NEEDS_ROOT
     return None
 
 

@@ -53,6 +53,17 @@ def observe(populate):
     pid = watched.ask(f"pgrep -P {watched.process.pid}") if lab.IS_HOST else watched.ask("pgrep -xo python3")
     ps = Terminal("bash", files[1] if lab.IS_HOST else "capture.sh", pid.strip(), REST)
     sar = [Terminal("env", "LC_ALL=C", "S_TIME_FORMAT=ISO", "stdbuf", "-oL", "sar", option, "1") for option in ("-r", "-B")] if not populate else []
+    try:
+        watch(watched, ps, sar)
+    finally:
+        texts = [t.end() for t in (ps, *sar)]
+    watched.enter()
+    watched.end()
+    return [[int(w) for w in line.split()[1:]] for line in texts[0].splitlines()], [table(t) for t in texts[1:]]
+
+
+def watch(watched, ps, sar):
+    """Leads the program through its steps, each of which is seen by those that look on."""
     ps.wait_for_lines(3)
     for s in sar:
         s.wait_for_lines(5)
@@ -70,10 +81,6 @@ def observe(populate):
     ps.process.wait(60)
     for s in sar:
         s.wait_for_lines(3)
-    tables = [table(s.end()) for s in sar]
-    watched.enter()
-    watched.end()
-    return [[int(w) for w in line.split()[1:]] for line in ps.text().splitlines()], tables
 
 
 def table(text):

@@ -4,7 +4,7 @@ import lab
 NUMBER, FROM = 16, ["basics/space", "guide/5"]
 TITLE = "MAP_SHARED and MAP_PRIVATE on one file: who sees what, and when"
 TEACHES = "both map the page cache's own frames; a private mapping gets a frame of its own at its first write, page by page"
-HOST_NEEDS_ROOT = "frame numbers in /proc/PID/pagemap"
+HOST_NEEDS_ROOT = "only root is shown the frame numbers in /proc/PID/pagemap"
 
 EXPECTED = {
     "the other process wrote X: shared mapping": "X", "the other process wrote X: private mapping": "X", "the other process wrote X: read()": "X",

@@ -9,7 +9,7 @@ import lab
 NUMBER, FROM = 11, ["system/3", "guide/4"]
 TITLE = "one address walked by hand: four indexes, entry bits, the frame; CR3 at a context switch"
 TEACHES = "the page number is cut into four indexes, each entry leads to the next table, and CR3 says where a process's tables begin"
-HOST_NEEDS_ROOT = "frame numbers in /proc/PID/pagemap"
+HOST_NEEDS_ROOT = "only root is shown the frame numbers in /proc/PID/pagemap"
 
 LEVELS = ("PML4", "PDPT", "PD", "PT")
 PRESENT, WRITABLE, USER, ACCESSED, DIRTY, NO_EXECUTE = 1, 2, 4, 32, 64, 1 << 63
