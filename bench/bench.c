@@ -12,6 +12,7 @@
 #include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,6 +83,35 @@ static void mmap_munmap(void)
 		sys3(SYS_munmap, p, PAGE, 0);
 	}
 	report("mmap_touch_munmap_4k", ticks() - t, 2000);
+}
+
+/* The record of Quire's decisions (docs/record.md): a child turns it on or off, since the writer's own doings are left
+ * out. False: there is none. */
+static bool record(const char *events)
+{
+	int status, fd = open("/proc/quire/trace/events", O_WRONLY);
+	if (fd < 0)
+		return false;
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(write(fd, events, strlen(events)) != (ssize_t)strlen(events));
+	waitpid(pid, &status, 0);
+	close(fd);
+	return status == 0;
+}
+
+static void recorded(void)
+{
+	enum { N = 4096 };
+	char *p = map4k(N * PAGE);
+	if (!record("fault"))
+		return;
+	uint64_t t = ticks();
+	for (int i = 0; i < N; i++)
+		touch(p + i * PAGE);
+	report("anon_fault_4k_recorded", ticks() - t, N);
+	record("\n");
+	munmap(p, N * PAGE);
 }
 
 static void anon(void)
@@ -449,6 +479,7 @@ static void run_all(void)
 	null_syscall();
 	mmap_munmap();
 	anon();
+	recorded();
 	cow();
 	fork_exit("fork_exit_wait_1m", 1, 20);
 	fork_exit("fork_exit_wait_16m", 16, 10);

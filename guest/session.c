@@ -69,6 +69,14 @@ void session_init(int port)
 	send_frame(MSG_HELLO, 0, "", 0);
 }
 
+bool session_any(void)
+{
+	for (int i = 0; i < MAX_SESSIONS; i++)
+		if (sessions[i].used)
+			return true;
+	return false;
+}
+
 static struct session *session_at(int channel)
 {
 	return channel < MAX_SESSIONS && sessions[channel].used ? &sessions[channel] : NULL;

@@ -16,6 +16,8 @@ void session_input_ended(int channel);
 void session_winsize(int channel, const char *rows_cols);
 void session_signal(int channel, int sig);
 void session_child_ended(pid_t pid, int status);
+/* Is there one that has not ended, or whose output is not drained? */
+bool session_any(void);
 
 /* Fills in what to poll for all sessions; returns how many. */
 int session_poll_prepare(struct pollfd *fds);

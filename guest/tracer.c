@@ -3,8 +3,10 @@
  * Runs a program while the record of the memory manager is on (/proc/quire/trace), and passes the record on, with a
  * sample of the machine's figures every so often. Started by `quire trace` and `quire report`.
  *
- *   tracer [-o FILE] [-s RECORDS] [-i SAMPLE_MS] [-d] -e "EVENT..." -- PROGRAM ARGS...
+ *   tracer [-o FILE] [-s RECORDS] [-i SAMPLE_MS] [-r REGIONS_MS] [-m BYTES] [-q] [-d] -e "EVENT..." -- PROGRAM ARGS...
  *
+ * -m: the program may use so much memory: it runs in a group of its own (/sys/fs/cgroup).
+ * -q: what the program prints is thrown away.
  * FILE gets chunks, each a type and a length (two little-endian words) and so many bytes: see enum chunk. -d: nothing is
  * written before the program has ended, so that no device disturbs it. What tracer itself does is not recorded.
  */
@@ -20,11 +22,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define TRACE "/proc/quire/trace/"
+#define GROUP "/sys/fs/cgroup/traced"
 #define POLL_NS 1000000l /* between looks at the rings */
 
 enum chunk {
@@ -32,11 +36,13 @@ enum chunk {
 	CHUNK_NAMES = 2,   /* lines "pid name" of what runs at the beginning */
 	CHUNK_RECORDS = 3, /* the time (u64, ns) before which all is complete, then records */
 	CHUNK_SAMPLE = 4,  /* "ns N", lines of meminfo, "process pid name rss swap tables" in kB */
+	CHUNK_REGIONS = 6, /* (-r) "ns N", "pid N", and what smaps says; the accessed bits are cleared then, so that the next one tells
+	                    * what was used since */
 	CHUNK_END = 5,     /* the program's wait status (u32), its pid (u32), the time (u64) */
 };
 
 static int out = -1, records_fd;
-static bool is_deferred;
+static bool is_deferred, is_quiet;
 static char *kept; /* with -d */
 static size_t kept_len, kept_room;
 
@@ -191,6 +197,28 @@ static void put_sample(void)
 	put_chunk(CHUNK_SAMPLE, text, len);
 }
 
+static void put_regions_of(int pid, char *text, size_t size, size_t *len)
+{
+	char path[64];
+	(void)len;
+	snprintf(path, sizeof(path), "/proc/%d/smaps", pid);
+	size_t n = (size_t)snprintf(text, size, "ns %llu\npid %d\n", (unsigned long long)now_ns(), pid), had = n;
+	if (pid == 1 || pid == getpid())
+		return;
+	n += read_file(path, text + n, size - n);
+	if (n == had)
+		return;
+	put_chunk(CHUNK_REGIONS, text, n);
+	snprintf(path, sizeof(path), "/proc/%d/clear_refs", pid);
+	write_file(path, "1");
+}
+
+static void put_regions(void)
+{
+	static char text[1 << 20];
+	each_process(put_regions_of, text, sizeof(text), NULL);
+}
+
 /* All that the rings hold. */
 static void put_records(void)
 {
@@ -222,6 +250,11 @@ static pid_t start(char **argv, int *go)
 		close(gate[1]);
 		if (read(gate[0], &c, 1) != 1)
 			_exit(125);
+		if (is_quiet) {
+			int null = open("/dev/null", O_WRONLY);
+			dup2(null, 1);
+			dup2(null, 2);
+		}
 		execvp(argv[0], argv);
 		int status = errno == ENOENT ? 127 : 126;
 		fprintf(stderr, "quire: %s: %s\n", argv[0], status == 127 ? "not found in the guest" : strerror(errno));
@@ -232,19 +265,37 @@ static pid_t start(char **argv, int *go)
 	return pid;
 }
 
-static int watch(pid_t pid, long sample_ms)
+static void confine(pid_t pid, const char *limit)
 {
-	uint64_t next_sample = 0;
+	char number[16];
+	snprintf(number, sizeof(number), "%d", pid);
+	write_file("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
+	if ((mkdir(GROUP, 0755) && errno != EEXIST) || write_file(GROUP "/memory.max", limit) || write_file(GROUP "/cgroup.procs", number))
+		fail(GROUP);
+}
+
+/* Is something that is done every so many milliseconds (0: never) due? */
+static bool is_due(uint64_t *next, long ms)
+{
+	bool is_now = ms && now_ns() >= *next;
+	if (is_now)
+		*next = now_ns() + (uint64_t)ms * 1000000u;
+	return is_now;
+}
+
+static int watch(pid_t pid, long sample_ms, long regions_ms)
+{
+	uint64_t next_sample = 0, next_regions = 0;
 	int status;
 	for (;;) {
 		pid_t ended = waitpid(pid, &status, WNOHANG);
 		put_records();
 		if (ended == pid)
 			return status;
-		if (sample_ms && now_ns() >= next_sample) {
+		if (is_due(&next_sample, sample_ms))
 			put_sample();
-			next_sample = now_ns() + (uint64_t)sample_ms * 1000000u;
-		}
+		if (is_due(&next_regions, regions_ms))
+			put_regions();
 		nanosleep(&(struct timespec){ 0, POLL_NS }, NULL);
 	}
 }
@@ -273,18 +324,24 @@ static int end_like(int status)
 
 int main(int argc, char **argv)
 {
-	const char *path = "/dev/vport0p2", *events = "all", *size = NULL;
-	long sample_ms = 0;
+	const char *path = "/dev/vport0p2", *events = "all", *size = NULL, *limit = "0";
+	long sample_ms = 0, regions_ms = 0;
 	int option, go;
-	while ((option = getopt(argc, argv, "+o:s:i:e:d")) != -1) {
+	while ((option = getopt(argc, argv, "+o:s:i:r:m:e:dq")) != -1) {
 		if (option == 'o')
 			path = optarg;
 		else if (option == 's')
 			size = optarg;
 		else if (option == 'i')
 			sample_ms = atol(optarg);
+		else if (option == 'r')
+			regions_ms = atol(optarg);
+		else if (option == 'm')
+			limit = optarg;
 		else if (option == 'e')
 			events = optarg;
+		else if (option == 'q')
+			is_quiet = true;
 		else if (option == 'd')
 			is_deferred = true;
 		else
@@ -303,6 +360,8 @@ int main(int argc, char **argv)
 	if ((records_fd = open(TRACE "records", O_RDONLY | O_CLOEXEC)) < 0)
 		fail(TRACE "records");
 	pid_t pid = start(argv + optind, &go);
+	if (strcmp(limit, "0"))
+		confine(pid, limit);
 	signal(SIGINT, SIG_IGN); /* the program's, which ends it or not */
 	signal(SIGQUIT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
@@ -314,7 +373,7 @@ int main(int argc, char **argv)
 	if (write(go, "g", 1) != 1)
 		fail("the program");
 	close(go);
-	int status = watch(pid, sample_ms);
+	int status = watch(pid, sample_ms, regions_ms);
 	write_file(TRACE "events", "");
 	put_records();
 	if (sample_ms)
@@ -324,8 +383,10 @@ int main(int argc, char **argv)
 		uint64_t ns;
 	} end = { (uint32_t)status, (uint32_t)pid, now_ns() };
 	put_chunk(CHUNK_END, &end, sizeof(end));
-	if (is_deferred)
+	if (is_deferred) {
 		write_all(kept, kept_len);
+		fsync(out);
+	}
 	close(out);
 	return end_like(status);
 }

@@ -35,7 +35,6 @@ static u64 random_state, clock_now;
 
 struct host_context host_context = {
 	.has_ipc_lock = true,
-	.tid = 1,
 };
 struct rlimit_pair host_limits[RLIM_NLIMITS] = {
 	[0 ... RLIMIT_DATA] = { ~0ul, ~0ul },
@@ -44,6 +43,7 @@ struct rlimit_pair host_limits[RLIM_NLIMITS] = {
 };
 
 const struct host_context *host_current(void) { return &host_context; }
+u32 host_tid(void) { return 1; }
 const struct rlimit_pair *host_rlimits(void) { return host_limits; }
 
 void hal_cpu_pause(void)

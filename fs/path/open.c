@@ -52,6 +52,17 @@ static int open_inode(struct inode *i, struct file *f)
 	return special_open(i, f);
 }
 
+/* Which file a number of the record is: the end of its name. */
+static __attribute__((noinline)) void trace_open(const struct path *p, const struct inode *i)
+{
+	u64 text[3] = { 0 };
+	spin_lock(&vfs_lock);
+	size_t len = strlen(p->node->name);
+	memcpy(text, p->node->name + (len > sizeof(text) ? len - sizeof(text) : 0), min(len, sizeof(text)));
+	spin_unlock(&vfs_lock);
+	trace_write(TRACE_OPEN, i->mapping.id, text[0], text[1], text[2]);
+}
+
 /* Makes the blank file f (of file_new, without an inode) one of p. */
 static void file_of_path(struct file *f, const struct path *p, u32 flags)
 {
@@ -64,6 +75,8 @@ static void file_of_path(struct file *f, const struct path *p, u32 flags)
 	f->node = p->node;
 	f->mount = p->mount;
 	path_get((struct path *)p);
+	if (trace_is_on(TRACE_OPEN))
+		trace_open(p, i);
 }
 
 static int check_path(const struct path *p, u32 flags, bool created)
@@ -75,17 +88,6 @@ static int check_path(const struct path *p, u32 flags, bool created)
 	if (!err && (flags & O_DIRECT) && S_ISREG(i->mode) && !i->mapping.store)
 		err = -EINVAL; /* nothing but memory behind it */
 	return err;
-}
-
-/* Which file a number of the record is: the end of its name. */
-static __attribute__((noinline)) void trace_open(const struct path *p, const struct inode *i)
-{
-	u64 text[3] = { 0 };
-	spin_lock(&vfs_lock);
-	size_t len = strlen(p->node->name);
-	memcpy(text, p->node->name + (len > sizeof(text) ? len - sizeof(text) : 0), min(len, sizeof(text)));
-	spin_unlock(&vfs_lock);
-	trace_write(TRACE_OPEN, i->mapping.id, text[0], text[1], text[2]);
 }
 
 /* Opens p with the blank file f, which is used up either way: what creates a file has its own before. */
@@ -120,8 +122,6 @@ static struct file *open_with(struct file *f, const struct path *p, u32 flags, b
 		return ERR_PTR(err);
 	}
 	f->flags &= ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC);
-	if (trace_is_on(TRACE_OPEN))
-		trace_open(p, i);
 	return f;
 }
 

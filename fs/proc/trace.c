@@ -54,7 +54,7 @@ static int store_events(struct pseudo_node *n, char *text, size_t len)
 		mask |= bit;
 		at += word ? word : 1;
 	}
-	return trace_enable(mask, host_current()->tid);
+	return trace_enable(mask, host_tid());
 }
 
 static int show_format(struct seq *s, struct pseudo_node *n)

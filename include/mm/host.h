@@ -111,9 +111,10 @@ struct host_context {
 	bool has_sys_admin;     /* CAP_SYS_ADMIN: what mode 2 of overcommit keeps back for it */
 	bool may_fail;          /* random failures of inject_random() are for it */
 	u16 group;              /* the memory group that is charged for what it allocates (mm/group.h) */
-	u32 tid;                /* for the record (mm/trace.h); 0: none */
 };
 const struct host_context *host_current(void);
+/* Its number, for the record (mm/trace.h). Any context. */
+u32 host_tid(void);
 /* The running task may use reserves from now on: it is being killed, and gives back more than it takes. */
 void host_use_reserves(void);
 /* While what the running task does brings memory in on others' account (swapoff), its process is the first to end

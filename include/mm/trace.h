@@ -51,8 +51,11 @@ struct trace_record {
 extern u32 trace_mask; /* bit per event */
 
 void trace_write(enum trace_event e, u64 a0, u64 a1, u64 a2, u64 a3);
+void trace_write_at(u64 ns, enum trace_event e, u64 a0, u64 a1, u64 a2, u64 a3); /* ns: hal_clock_ns() just now */
 
 static inline bool trace_is_on(enum trace_event e) { return unlikely(READ_ONCE(trace_mask) & (1u << e)); }
+
+static inline bool trace_is_on_any(u32 mask) { return unlikely(READ_ONCE(trace_mask) & mask); }
 
 static inline void trace_point(enum trace_event e, u64 a0, u64 a1, u64 a2, u64 a3)
 {
@@ -63,7 +66,7 @@ static inline void trace_point(enum trace_event e, u64 a0, u64 a1, u64 a2, u64 a
 /* Turns events on or off (bit per event); rings are allocated at the first use. What `reader` does (a tid; 0: nobody) is
  * not recorded. 0 or -ENOMEM. */
 int trace_enable(u32 mask, u32 reader);
-/* Rings of so many records (TRACE_RING_RECORDS .. TRACE_MAX_RECORDS); what there is is lost. All events are off. 0;
+/* Rings of so many records (a power of two, TRACE_RING_RECORDS .. TRACE_MAX_RECORDS); what there is is lost. All events are off. 0;
  * -EINVAL; -EBUSY: some are on. */
 int trace_set_size(u32 records);
 u32 trace_size(void);

@@ -67,6 +67,12 @@ static __attribute__((noinline)) void finish_switch(void)
 
 void kernel_context_started(void) { finish_switch(); }
 
+static __attribute__((noinline)) void trace_switch(const struct task *prev, const struct task *next)
+{
+	u64 root = next->space ? (u64)next->space->root_pfn << PAGE_SHIFT : 0;
+	trace_write(TRACE_SWITCH, next->tid, root, prev->state != TASK_RUNNING, 0);
+}
+
 static void switch_to(struct runqueue *rq, struct task *prev, struct task *next, u64 now)
 {
 	rq->nr_switches++;
@@ -84,7 +90,8 @@ static void switch_to(struct runqueue *rq, struct task *prev, struct task *next,
 		task_set_work(next, WORK_OTHER);
 	prev->on_cpu = false;
 	next->on_cpu = true;
-	trace_point(TRACE_SWITCH, next->tid, next->space ? (u64)next->space->root_pfn << PAGE_SHIFT : 0, prev->state != TASK_RUNNING, 0);
+	if (trace_is_on(TRACE_SWITCH))
+		trace_switch(prev, next);
 	if (next->space && next->space != rq->loaded) {
 		space_switch(rq->loaded, next->space);
 		rq->loaded = next->space;

@@ -206,6 +206,8 @@ struct space *task_get_space(struct task *t)
 
 /* ---- what mm may do for the running task ---- */
 
+u32 host_tid(void) { return current->tid; }
+
 const struct host_context *host_current(void)
 {
 	struct task *t = current;

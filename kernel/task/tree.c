@@ -20,7 +20,7 @@ u64 sched_nr_forks(void) { return READ_ONCE(forks); }
 void tree_add_task(struct task *t, struct pid *pid)
 {
 	t->pid = pid;
-	t->tid = t->host.tid = pid->nr;
+	t->tid = pid->nr;
 	pid->task = t;
 	list_add_tail(&t->all_link, &all_tasks);
 	unsigned long flags = spin_lock_irq(&t->process->signal_lock);

@@ -284,9 +284,11 @@ static struct transfer *transfer_new(struct mapping *m, struct frame *const *pag
 	return t;
 }
 
+static bool is_metadata(const struct mapping *m) { return m->flags & MAPPING_DEVICE; }
+
 void transfer_read(struct mapping *m, struct frame *const *pages, unsigned nr)
 {
-	trace_point(TRACE_FILL, m->id, pages[0]->index, nr, 0);
+	trace_point(TRACE_FILL, m->id, pages[0]->index, nr, (u64)is_metadata(m) << 8);
 	struct transfer *t = transfer_new(m, pages, nr, false);
 	if (t) {
 		transfer_run(t);
@@ -305,7 +307,7 @@ int transfer_read_wait(struct mapping *m, struct frame *f)
 {
 	struct host_waitq *q = &m->store->dev->waitq;
 	struct transfer *t = transfer_new(m, &f, 1, false);
-	trace_point(TRACE_FILL, m->id, f->index, 1, 1);
+	trace_point(TRACE_FILL, m->id, f->index, 1, 1 | (u64)is_metadata(m) << 8);
 	if (!t)
 		return -ENOMEM;
 	t->is_waited = true;

@@ -10,6 +10,7 @@
 #include "internal.h"
 #include <asm/siginfo.h>
 #include <asm/signal.h>
+#include <hal/time.h>
 #include <mm/stat.h>
 #include <mm/trace.h>
 #include <mm/turn.h>
@@ -57,7 +58,8 @@ struct fault_verdict fault_wait(struct leaf *l, struct frame *f)
 	return VERDICT_RETRY;
 }
 
-static inline __attribute__((always_inline)) struct fault_verdict fault_in(struct space *s, struct region *r, uaddr_t addr, unsigned access)
+static inline __attribute__((always_inline)) struct fault_verdict fault_in(struct space *s, struct region *r, uaddr_t addr, unsigned access,
+                                                                         struct fault_trace *t)
 {
 	struct leaf l;
 	if (unlikely(r->flags & REGION_SPECIAL))
@@ -65,6 +67,10 @@ static inline __attribute__((always_inline)) struct fault_verdict fault_in(struc
 	if (unlikely(lock_entry(s, addr, &l)))
 		return VERDICT_OOM;
 	pte_t e = hal_entry_load(l.entry);
+	if (t) {
+		t->entry = l.entry;
+		t->before = e;
+	}
 	if (likely(pte_is_none(e))) {
 		if (unlikely(READ_ONCE(s->is_reaped)) && !(r->flags & REGION_SHARED)) {
 			leaf_unlock(&l);
@@ -97,15 +103,16 @@ static __attribute__((noinline)) void lock_mapped(struct space *s, struct region
 	lock_entries(s, max(start, r->start), min(end, r->end), true);
 }
 
-static inline __attribute__((always_inline)) struct fault_verdict fault_and_lock(struct space *s, struct region *r, uaddr_t addr, unsigned access)
+static inline __attribute__((always_inline)) struct fault_verdict fault_and_lock(struct space *s, struct region *r, uaddr_t addr, unsigned access,
+                                                                               struct fault_trace *t)
 {
-	struct fault_verdict v = fault_in(s, r, addr, access);
+	struct fault_verdict v = fault_in(s, r, addr, access, t);
 	if (unlikely(r->flags & REGION_LOCKED))
 		lock_mapped(s, r, addr);
 	return v;
 }
 
-struct fault_verdict fault_region(struct space *s, struct region *r, uaddr_t addr, unsigned access) { return fault_and_lock(s, r, addr, access); }
+struct fault_verdict fault_region(struct space *s, struct region *r, uaddr_t addr, unsigned access) { return fault_and_lock(s, r, addr, access, NULL); }
 
 static bool access_is_allowed(const struct region *r, unsigned access)
 {
@@ -116,7 +123,7 @@ static bool access_is_allowed(const struct region *r, unsigned access)
 	return region_is_accessible(r);
 }
 
-static inline __attribute__((always_inline)) struct fault_verdict fault_locked(struct space *s, uaddr_t addr, unsigned access)
+static inline __attribute__((always_inline)) struct fault_verdict fault_locked(struct space *s, uaddr_t addr, unsigned access, struct fault_trace *t)
 {
 	struct region *r = region_lookup(s, addr);
 	if (unlikely(!r || r->start > addr)) {
@@ -133,22 +140,23 @@ static inline __attribute__((always_inline)) struct fault_verdict fault_locked(s
 	}
 	if (unlikely(!access_is_allowed(r, access)))
 		return VERDICT_SIGNAL(SIGSEGV, SEGV_ACCERR);
-	return fault_and_lock(s, r, addr, access);
+	if (t)
+		t->r = r;
+	return fault_and_lock(s, r, addr, access, t);
 }
 
 static __attribute__((noinline)) struct fault_verdict fault_traced(struct space *s, uaddr_t addr, unsigned access)
 {
-	struct fault_trace t;
-	fault_trace_begin(&t, s, addr & PAGE_MASK);
-	struct fault_verdict v = fault_locked(s, addr & PAGE_MASK, access);
-	fault_trace_end(&t, s, addr, access, v);
+	struct fault_trace t = { .began_ns = hal_clock_ns() };
+	struct fault_verdict v = fault_locked(s, addr & PAGE_MASK, access, &t);
+	fault_record(&t, s, addr, access, v);
 	return v;
 }
 
 struct fault_verdict fault_handle(struct space *s, uaddr_t addr, unsigned access)
 {
 	rwlock_read(&s->lock);
-	struct fault_verdict v = trace_is_on(TRACE_FAULT) ? fault_traced(s, addr, access) : fault_locked(s, addr & PAGE_MASK, access);
+	struct fault_verdict v = trace_is_on(TRACE_FAULT) ? fault_traced(s, addr, access) : fault_locked(s, addr & PAGE_MASK, access, NULL);
 	rwlock_read_unlock(&s->lock);
 	stat_add(STAT_PGFAULT, 1);
 	if (unlikely(v.major)) {

@@ -69,10 +69,11 @@ static inline struct frame *fault_alloc(unsigned extra) { return frame_alloc(0, 
 /* ---- traced.c: a fault that is recorded. The space's lock is held. ---- */
 
 struct fault_trace {
-	pte_t before;
+	pte_t before;     /* as it was found */
+	const pte_t *entry; /* where; NULL: the fault did not get so far, or it is a special page */
+	struct region *r; /* NULL: none */
 	u64 began_ns;
 };
-void fault_trace_begin(struct fault_trace *t, struct space *s, uaddr_t addr);
-void fault_trace_end(const struct fault_trace *t, struct space *s, uaddr_t addr, unsigned access, struct fault_verdict v);
+void fault_record(const struct fault_trace *t, struct space *s, uaddr_t addr, unsigned access, struct fault_verdict v);
 
 #endif

@@ -8,21 +8,18 @@
 #include <mm/leaf.h>
 #include <mm/trace.h>
 
-/* The entry for addr; none, if there is no table. */
-static pte_t look(struct space *s, uaddr_t addr)
+/* The entry for addr as it is: a look without locks. The tables above it stay while the space is locked; a leaf table
+ * that goes meanwhile is memory still. */
+static __attribute__((noinline)) pte_t look(struct space *s, uaddr_t addr)
 {
-	struct leaf l;
-	if (!leaf_lock(s, addr, &l))
-		return pte_none();
-	pte_t e = hal_entry_load(l.entry);
-	leaf_unlock(&l);
-	return e;
-}
-
-void fault_trace_begin(struct fault_trace *t, struct space *s, uaddr_t addr)
-{
-	t->before = look(s, addr);
-	t->began_ns = hal_clock_ns();
+	const pte_t *entries = hal_frame_ptr(s->root_pfn);
+	for (unsigned level = HAL_LEVELS; level > 1; level--) {
+		pte_t e = hal_entry_load(&entries[table_index(addr, level)]);
+		if (pte_is_none(e))
+			return e;
+		entries = hal_frame_ptr(pte_pfn(e));
+	}
+	return hal_entry_load(&entries[table_index(addr, 1)]);
 }
 
 static bool is_special_page(pte_t e) { return pte_is_mapped(e) && pte_is_special(e) && !pte_is_swap(e); }
@@ -41,7 +38,7 @@ static enum trace_cause cause_of_fill(const struct region *r, pte_t after)
 	return r->mapping->flags & MAPPING_SHMEM ? CAUSE_SHARED_MEMORY : CAUSE_FILE_PAGE;
 }
 
-static enum trace_cause cause_of(const struct fault_trace *t, const struct region *r, pte_t after, struct fault_verdict v)
+static enum trace_cause cause_of(const struct fault_trace *t, pte_t after, struct fault_verdict v)
 {
 	pte_t before = t->before;
 	if (v.kind != FAULT_MAPPED)
@@ -49,7 +46,7 @@ static enum trace_cause cause_of(const struct fault_trace *t, const struct regio
 	if (pte_is_swap(before))
 		return CAUSE_SWAP_IN;
 	if (!pte_is_mapped(before))
-		return r ? cause_of_fill(r, after) : CAUSE_STALE;
+		return t->r ? cause_of_fill(t->r, after) : CAUSE_STALE;
 	if (is_special_page(before) && !is_special_page(after))
 		return CAUSE_ZERO_FILL;
 	if (pte_pfn(before) != pte_pfn(after))
@@ -57,12 +54,10 @@ static enum trace_cause cause_of(const struct fault_trace *t, const struct regio
 	return (before.bits ^ after.bits) & PTE_RIGHTS ? CAUSE_OWN : CAUSE_STALE;
 }
 
-void fault_trace_end(const struct fault_trace *t, struct space *s, uaddr_t addr, unsigned access, struct fault_verdict v)
+void fault_record(const struct fault_trace *t, struct space *s, uaddr_t addr, unsigned access, struct fault_verdict v)
 {
-	u64 cost = hal_clock_ns() - t->began_ns;
-	pte_t after = look(s, addr);
-	struct region *r = region_lookup(s, addr);
-	enum trace_cause cause = cause_of(t, r && r->start <= addr ? r : NULL, after, v);
-	u64 how = (u64)(u8)access | (u64)cause << 8 | (u64)v.sig << 16 | (u64)v.code << 24 | (u64)(v.major != 0) << 32;
-	trace_point(TRACE_FAULT, addr, how, pte_is_mapped(after) ? pte_pfn(after) : 0, cost);
+	u64 now = hal_clock_ns();
+	pte_t after = likely(t->entry) ? hal_entry_load(t->entry) : look(s, addr); /* without its table's lock, as look() */
+	u64 how = (u64)(u8)access | (u64)cause_of(t, after, v) << 8 | (u64)v.sig << 16 | (u64)v.code << 24 | (u64)(v.major != 0) << 32;
+	trace_write_at(now, TRACE_FAULT, addr, how, pte_is_mapped(after) ? pte_pfn(after) : 0, now - t->began_ns);
 }

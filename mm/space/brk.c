@@ -30,6 +30,14 @@ static int brk_grow(struct space *s, uaddr_t from, uaddr_t to)
 	return map_anonymous_locked(s, from, to, flags, next);
 }
 
+static __attribute__((noinline)) void trace_brk(uaddr_t from, uaddr_t to)
+{
+	if (to > from)
+		trace_point(TRACE_MAP, from, to - from, 1ull << 56 | (u64)(MAP_PRIVATE | MAP_ANONYMOUS) << 8 | PROT_READ | PROT_WRITE, 0);
+	else if (to < from)
+		trace_point(TRACE_UNMAP, to, from - to, 0, 0);
+}
+
 uaddr_t space_brk(struct space *s, uaddr_t brk)
 {
 	rwlock_write(&s->lock);
@@ -51,13 +59,10 @@ uaddr_t space_brk(struct space *s, uaddr_t brk)
 	}
 	s->brk = brk;
 out:
-	bool has_grown = s->brk > old, has_shrunk = s->brk < old;
 	old = s->brk;
 	rwlock_write_unlock(&s->lock);
-	if (has_grown && to > from)
-		trace_point(TRACE_MAP, from, to - from, (u64)(MAP_PRIVATE | MAP_ANONYMOUS) << 8 | PROT_READ | PROT_WRITE, 0);
-	else if (has_shrunk && to < from)
-		trace_point(TRACE_UNMAP, to, from - to, 0, 0);
+	if (trace_is_on_any(1u << TRACE_MAP | 1u << TRACE_UNMAP) && old == brk)
+		trace_brk(from, to);
 	if (populate) {
 		rwlock_read(&s->lock);
 		populate_locked(s, from, to, true);

@@ -174,7 +174,7 @@ static int remap_any(struct space *s, const struct remap *q, uaddr_t *out)
 	return err ? err : move_region(s, r, q, *out);
 }
 
-static void trace_moved(const struct remap *q, uaddr_t to)
+static __attribute__((noinline)) void trace_moved(const struct remap *q, uaddr_t to)
 {
 	if (!(q->flags & MREMAP_DONTUNMAP))
 		trace_point(TRACE_UNMAP, q->old, q->old_len, 0, 0);
@@ -201,7 +201,7 @@ int space_mremap(struct space *s, uaddr_t old, u64 old_len, u64 new_len, u32 fla
 	r = err || q.new_len <= q.old_len ? NULL : region_lookup(s, *out);
 	bool populate = r && r->flags & REGION_LOCKED && !(r->flags & REGION_LOCKONFAULT);
 	rwlock_write_unlock(&s->lock);
-	if (!err)
+	if (trace_is_on_any(1u << TRACE_MAP | 1u << TRACE_UNMAP) && !err)
 		trace_moved(&q, *out);
 	if (populate) {
 		rwlock_read(&s->lock);

@@ -25,7 +25,7 @@ static const struct {
 	[TRACE_FAULT] = { "fault", "address:x access:f8(present,write,user,reserved,exec)+"
 	                           "cause:e8(zero-fill,zero-page,file-page,shared-memory,copy,own,swap-in,special,stale,retry,signal,no-memory)+"
 	                           "signal:u8+code:u8+major:b8 frame:x cost:n" },
-	[TRACE_MAP] = { "map", "start:x length:u rights:f8(read,write,exec)+flags:x56 file:u" },
+	[TRACE_MAP] = { "map", "start:x length:u rights:f8(read,write,exec)+flags:x48+heap:b8 file:u" },
 	[TRACE_UNMAP] = { "unmap", "start:x length:u" },
 	[TRACE_SHARE] = { "share", "parent_root:x child_root:x tables:u" },
 	[TRACE_UNSHARE] = { "unshare", "address:x table:x sharers_left:u" },
@@ -34,9 +34,9 @@ static const struct {
 	[TRACE_KILL] = { "kill", "pid:u pages:u tables:u adj:s" },
 	[TRACE_CANDIDATE] = { "candidate", "pid:u points:s pages:u adj:s" },
 	[TRACE_OPEN] = { "open", "file:u name:t3" },
-	[TRACE_FILL] = { "fill", "file:u index:u pages:u waits:b" },
-	[TRACE_DIRTY] = { "dirty", "file:u index:u pages:u" },
-	[TRACE_WRITE] = { "write", "file:u index:u pages:u" },
+	[TRACE_FILL] = { "fill", "file:u index:u pages:u waits:b8+metadata:b8" },
+	[TRACE_DIRTY] = { "dirty", "file:u index:u pages:u metadata:b" },
+	[TRACE_WRITE] = { "write", "file:u index:u pages:u metadata:b" },
 	[TRACE_WRITTEN] = { "written", "file:u index:u pages:u failed:x" },
 	[TRACE_JUDGE] = { "judge", "frame:x verdict:e8(keep,evict)+from:u8+to:u8+used:f8(mapped,twice,exec,call,dirty,locked,protected)+anon:b8" },
 	[TRACE_VICTIM] = { "victim", "frame:x file:u index:u address:x" },
@@ -55,12 +55,13 @@ static const struct {
 const char *trace_name(enum trace_event e) { return events[e].name; }
 const char *trace_format(enum trace_event e) { return events[e].format; }
 
-static u32 ring_records = TRACE_RING_RECORDS, reader_tid;
+static u32 ring_records = TRACE_RING_RECORDS; /* a power of two */
+static u32 reader_tid;
 
-void trace_write(enum trace_event e, u64 a0, u64 a1, u64 a2, u64 a3)
+void trace_write_at(u64 ns, enum trace_event e, u64 a0, u64 a1, u64 a2, u64 a3)
 {
-	u32 tid = host_current()->tid;
-	if (tid && tid == READ_ONCE(reader_tid))
+	u32 tid = host_tid();
+	if (unlikely(tid == READ_ONCE(reader_tid)))
 		return;
 	unsigned long flags = hal_irq_save();
 	unsigned cpu = hal_cpu_id();
@@ -71,17 +72,19 @@ void trace_write(enum trace_event e, u64 a0, u64 a1, u64 a2, u64 a3)
 			r->tail++;
 			r->lost++;
 		}
-		r->records[r->head++ % ring_records] = (struct trace_record){ hal_clock_ns(), (u16)e, (u16)cpu, tid, { a0, a1, a2, a3 } };
+		r->records[r->head++ & (ring_records - 1)] = (struct trace_record){ ns, (u16)e, (u16)cpu, tid, { a0, a1, a2, a3 } };
 	}
 	byte_unlock(&r->lock, RANK_LOG);
 	hal_irq_restore(flags);
 }
 
+void trace_write(enum trace_event e, u64 a0, u64 a1, u64 a2, u64 a3) { trace_write_at(hal_clock_ns(), e, a0, a1, a2, a3); }
+
 u32 trace_size(void) { return ring_records; }
 
 int trace_set_size(u32 records)
 {
-	if (records < TRACE_RING_RECORDS || records > TRACE_MAX_RECORDS)
+	if (records < TRACE_RING_RECORDS || records > TRACE_MAX_RECORDS || records & (records - 1))
 		return -EINVAL;
 	if (READ_ONCE(trace_mask))
 		return -EBUSY;
@@ -127,7 +130,7 @@ unsigned trace_read(unsigned cpu, struct trace_record *out, unsigned n, u64 *los
 	unsigned long flags = hal_irq_save();
 	byte_lock_nested(&r->lock, RANK_LOG);
 	for (; done < n && r->tail != r->head; done++)
-		out[done] = r->records[r->tail++ % ring_records];
+		out[done] = r->records[r->tail++ & (ring_records - 1)];
 	*lost = r->lost;
 	r->lost = 0;
 	byte_unlock(&r->lock, RANK_LOG);

@@ -193,7 +193,9 @@ def check_words(mib, processes, o, seed, *where, rounds=None):
 def test_check(report, o):
     for cpus in (1, 2):
         seed = o.seed + cpus
-        run = Run(check_words(256, 3, o, seed, rounds=max(1, o.rounds // 2)), "--ram", "64M", "--swap", "768M", "--cpus", str(cpus), "--add", f"{CHECK}:/check")
+        rounds = max(1, o.rounds // 2)
+        run = Run(check_words(256, 3, o, seed, rounds=rounds), "--ram", "64M", "--swap", "768M", "--cpus", str(cpus), "--add", f"{CHECK}:/check",
+                  timeout=max(TIMEOUT, 150 * rounds))  # a round takes half a minute, and two on a machine that others use
         ok = run.status == 0 and re.search(r"ok \(seed \d+: .* [1-9]\d{3,} pages out, [1-9]\d{3,} in\)", "\n".join(run.lines))
         report.result(f"four times the memory, {cpus} CPUs, seed {seed}", run.trouble() or (None if ok else "it was not swapped: " + "\n".join(run.lines)))
 

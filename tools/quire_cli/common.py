@@ -40,6 +40,10 @@ PACKAGES = {
     "qemu-utils": ("/usr/bin/qemu-img", "test images"),
     "fdisk": ("/sbin/sfdisk", "test images"),
     "golang-go": ("/usr/bin/go", "compiles the Go programs of the labs"),
+    "libjs-chart.js": ("/usr/share/javascript/chart.js/chart.min.js", "draws the plots of quire report"),
+    "chromium": ("/usr/bin/chromium", "the test of quire report opens its page"),
+    "chromium-driver": ("/usr/bin/chromedriver", "the test of quire report opens its page"),
+    "python3-selenium": ("/usr/lib/python3/dist-packages/selenium/__init__.py", "the test of quire report opens its page"),
     "ovmf": ("/usr/share/OVMF/OVMF_CODE.fd", "UEFI firmware"),
 }
 RUN_PACKAGES = ["gcc", "libc6-dev", "make", "gawk", "musl-tools", "busybox-static", "qemu-system-x86"]

@@ -35,6 +35,7 @@ class Disks:
                 self.disks.append(Disk(path, readonly=True))
             else:
                 self.disks.append(Disk(words, keep=o.keep))
+        self.outputs = list(getattr(o, "outputs", ()))  # sizes of regions of RAM that the host reads when the guest has ended
         self.nr_plain = len(self.disks)  # the swap's disk comes behind them: it changes no names
         if o.swap:
             self.disks.append(swap_disk(o.swap, o.keep))
@@ -78,7 +79,8 @@ class Disks:
         self.regions = []  # [(raw file, size in RAM, first address)]
         for new in self.disks[self.nr_plain:]:
             new.place(folder)
-        if not self.icount or not self.disks:
+        self.folder = folder
+        if not self.icount or not (self.disks or self.outputs):
             return
         at = HIGH + self.ram - min(self.ram, LOW_RAM)
         at = -(-at // ALIGN) * ALIGN
@@ -87,6 +89,24 @@ class Disks:
             size = -(-size // ALIGN) * ALIGN
             self.regions.append((path, size, at))
             at += size
+        for size in self.outputs:
+            self.regions.append((None, size, at))
+            at += size
+
+    def output_name(self, number):
+        """As the guest calls it; known before place()."""
+        return f"/dev/pmem{len(self.disks) + number}"
+
+    def output(self, number):
+        """What the guest has written there."""
+        _, size, start = self.regions[len(self.disks) + number]
+        with open(self.ram_file, "rb") as f:
+            f.seek(min(self.ram, LOW_RAM) + start - HIGH)
+            return f.read(size)
+
+    @property
+    def ram_file(self):
+        return os.path.join(self.folder, "ram")
 
     def name(self, number):
         """As the guest calls it."""
@@ -98,12 +118,16 @@ class Disks:
             return "", self.ram >> 10
         low = min(self.ram, LOW_RAM)
         path, size, start = self.regions[-1]
-        return f",max-ram-below-4g={low}", (low + start + size - HIGH) >> 10
+        backend = ",memory-backend=ram" if self.outputs else ""
+        return f",max-ram-below-4g={low}{backend}", (low + start + size - HIGH) >> 10
 
     def qemu(self):
         if self.regions:
-            return [word for path, _, start in self.regions for word in
-                    ("-device", f"loader,file={path.replace(',', ',,')},addr={start:#x},force-raw=on")]
+            words = [word for path, _, start in self.regions if path for word in
+                     ("-device", f"loader,file={path.replace(',', ',,')},addr={start:#x},force-raw=on")]
+            if self.outputs:
+                words += ["-object", f"memory-backend-file,id=ram,size={self.machine()[1]}K,mem-path={self.ram_file},share=on"]
+            return words
         return [word for number, disk in enumerate(self.disks) for word in disk.virtio(number)]
 
     def kernel_words(self):

@@ -68,10 +68,12 @@ class Guest:
             raise Failure(f"--ram {self.options.ram >> 10}K is too small: the image needs {-(-least >> 20)}M")
         return initrd
 
-    def trace_port(self):
-        """A further port, for the record of a traced run."""
+    def ports(self, agent_fd):
+        """The port to init, and a further one for the record of a traced run."""
         fd = getattr(self.options, "trace_fd", None)
-        return [] if fd is None else ["-chardev", f"socket,id=trace,fd={fd}", "-device", "virtserialport,chardev=trace,name=org.quire.trace,nr=2"]
+        words = ["-device", "virtio-serial-pci,max_ports=4", "-chardev", f"socket,id=agent,fd={agent_fd}",
+                 "-device", "virtserialport,chardev=agent,name=org.quire.agent,nr=1"]
+        return words if fd is None else words + ["-chardev", f"socket,id=trace,fd={fd}", "-device", "virtserialport,chardev=trace,name=org.quire.trace,nr=2"]
 
     def command(self, agent_fd):
         o = self.options
@@ -83,7 +85,9 @@ class Guest:
             kernel = kernel_path()
         self.disks.place(self.temporary.name)
         machine, ram_kib = self.disks.machine()
-        append = "console=ttyS0 quiet quire.agent panic=-1" + self.disks.kernel_words()
+        batch = getattr(o, "batch", False)
+        agent = f"quire.batch={self.disks.output_name(0)}" if batch else "quire.agent"
+        append = f"console=ttyS0 quiet {agent} panic=-1" + self.disks.kernel_words()
         if o.seed is not None:
             append += f" quire.seed={o.seed}"
         if o.policy:
@@ -94,8 +98,7 @@ class Guest:
         q = ["qemu-system-x86_64", "-machine", "q35" + machine, "-accel", "tcg" if o.icount else accel, "-cpu", o.cpu,
              "-m", f"{ram_kib}K", "-smp", str(1 if o.icount else o.cpus), "-nodefaults", "-no-user-config", "-no-reboot",
              "-display", "none", "-monitor", "none", "-serial", f"file:{self.log}",
-             "-device", "virtio-serial-pci,max_ports=4", "-chardev", f"socket,id=agent,fd={agent_fd}",
-             "-device", "virtserialport,chardev=agent,name=org.quire.agent,nr=1", *self.trace_port(),
+             *([] if batch else self.ports(agent_fd)),
              "-device", "isa-debug-exit,iobase=0x501,iosize=4", *self.disks.qemu(),
              "-kernel", kernel, "-initrd", self.check_ram(self.initrd(modules)), "-append", append]
         if o.icount:

@@ -4,7 +4,7 @@ mean comes with the record (mm/trace.h says how); nothing here knows an event.""
 import re
 import struct
 
-FORMAT, NAMES, RECORDS, SAMPLE, END = 1, 2, 3, 4, 5
+FORMAT, NAMES, RECORDS, SAMPLE, END, REGIONS = 1, 2, 3, 4, 5, 6
 HEADER = struct.Struct("<II")
 RECORD = struct.Struct("<QHHI4Q")
 LOST = 0xFFFF
@@ -82,12 +82,29 @@ class Sample:
                 self.memory[words[0][:-1]] = int(words[1])
 
 
+class Regions:
+    """The regions of one process at one moment, [{start, end, label, Rss, Referenced, Swap, ...}] in kB; Referenced: used
+    since the last time."""
+
+    def __init__(self, text):
+        self.ns, self.pid, self.regions = 0, 0, []
+        for line in text.splitlines():
+            words = line.split()
+            if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
+                start, _, end = words[0].partition("-")
+                self.regions.append({"start": int(start, 16), "end": int(end, 16), "label": " ".join(words[5:])})
+            elif words[0] in ("ns", "pid"):
+                setattr(self, words[0], int(words[1]))
+            elif self.regions and len(words) == 3 and words[2] == "kB":
+                self.regions[-1][words[0][:-1]] = int(words[1])
+
+
 class Decoder:
     """Feed it bytes. It calls on_event in the order of time, on_sample, and keeps the rest: names of threads and files,
     losses, how the program ended."""
 
-    def __init__(self, on_event, on_sample=lambda s: None):
-        self.on_event, self.on_sample = on_event, on_sample
+    def __init__(self, on_event, on_sample=lambda s: None, on_regions=lambda r: None):
+        self.on_event, self.on_sample, self.on_regions = on_event, on_sample, on_regions
         self.buffer = bytearray()
         self.kinds = {LOST: Kind("lost", fields_of("records:u"))}
         self.waiting = []  # records that others of an earlier time may still come before
@@ -101,7 +118,7 @@ class Decoder:
         at = 0
         while len(self.buffer) - at >= HEADER.size:
             kind, length = HEADER.unpack_from(self.buffer, at)
-            if len(self.buffer) - at < HEADER.size + length:
+            if kind == 0 or len(self.buffer) - at < HEADER.size + length:
                 break
             self.chunk(kind, bytes(self.buffer[at + HEADER.size:at + HEADER.size + length]))
             at += HEADER.size + length
@@ -123,6 +140,8 @@ class Decoder:
             if self.first_ns is None:
                 self.first_ns = sample.ns
             self.on_sample(sample)
+        elif kind == REGIONS:
+            self.on_regions(Regions(payload.decode(errors="replace")))
         elif kind == END:
             self.status, self.pid, _ = struct.unpack("<IIQ", payload)
             self.flush(None)

@@ -102,13 +102,25 @@ class PerfettoWriter:
         self.out.close()
 
 
-class Several:
-    def __init__(self, writers):
-        self.writers = writers
+class Readers:
+    """What comes from the record goes to several writers, as far as it was asked for."""
+
+    def __init__(self, events, writers, perfetto):
+        self.wanted, self.writers, self.perfetto = {*events, "lost"}, writers, perfetto
+        self.first_ns = None
 
     def event(self, e, d):
-        for w in self.writers:
-            w.event(e, d)
+        if e.name in self.wanted:
+            for w in self.writers:
+                w.event(e, d)
+
+    def sample(self, s):
+        if self.perfetto:
+            self.first_ns = self.first_ns or s.ns
+            self.perfetto.sample(s, self.first_ns)
+
+    def regions(self, r):
+        pass
 
     def end(self, d):
         for w in self.writers:
@@ -149,21 +161,10 @@ def main(words):
             writers.append(perfetto)
         if o.output or not perfetto:
             writers.append((JsonWriter if o.json else TextWriter)(open(o.output, "w") if o.output else sys.stderr))
-        writer = Several(writers)
+        readers = Readers(events, writers, perfetto)
         needed = events + [name for name in ("exec", "fork", "open") if name not in events]  # who and what the numbers are
-
-        def on_event(e, d):
-            if e.name in events or e.name == "lost":
-                writer.event(e, d)
-
-        first = []
-
-        def on_sample(s):
-            first.append(s.ns)
-            perfetto.sample(s, first[0])
-
-        status, decoder = traced.run(o, argv, needed, 50 if perfetto else 0, on_event, on_sample)
-        writer.end(decoder)
+        status, decoder = traced.run(o, argv, needed, readers, sample_ms=50 if perfetto else 0)
+        readers.end(decoder)
         if decoder.lost:
             say(f"{decoder.lost} records were lost, {decoder.nr} were kept: fewer --events, or a larger --ring, lose less")
         return status

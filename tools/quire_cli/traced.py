@@ -5,19 +5,20 @@ import os
 import socket
 import threading
 
-from . import run_command
+from . import batch, run_command
 from .common import BUILD, RUN_PACKAGES, Failure, make, need
 from .disks import Disks
 from .record import Decoder
 
 TRACER = os.path.join(BUILD, "guest/tracer")
+RECORD_SIZE = 64 << 20  # under --icount
 RING = 16384  # records for each CPU: 768 KiB
 
 
 def parser(name, description, epilog):
     p = run_command.parser()
     p.prog, p.description, p.epilog = f"quire {name}", description, epilog
-    p.add_argument("--ring", type=int, default=RING, metavar="RECORDS", help=f"room for each CPU, 1024 to 65536 (default {RING})")
+    p.add_argument("--ring", type=int, default=RING, metavar="RECORDS", help=f"room for each CPU, a power of two from 1024 to 65536 (default {RING})")
     return p
 
 
@@ -27,8 +28,8 @@ def prepare(o, argv):
         raise Failure("a program is missing: ... -- PROGRAM ARGS")
     if o.kernel != "quire":
         raise Failure("--kernel linux keeps no record; it is Quire's")
-    if not 1024 <= o.ring <= 65536:
-        raise Failure("--ring: from 1024 to 65536 records")
+    if not 1024 <= o.ring <= 65536 or o.ring & o.ring - 1:
+        raise Failure("--ring: a power of two from 1024 to 65536")
     run_command.check(o)
     need(RUN_PACKAGES)
     refused = run_command.bring_program(o, argv)
@@ -38,9 +39,18 @@ def prepare(o, argv):
     return refused
 
 
-def run(o, argv, events, sample_ms, on_event, on_sample=lambda s: None):
-    """Runs the program; the record goes to on_event(event, decoder) and on_sample. Its status, and the decoder."""
-    decoder = Decoder(lambda e: on_event(e, decoder), on_sample)
+def run(o, argv, events, reader, sample_ms=0, regions_ms=0, limit=0, quiet=False):
+    """Runs the program, in a memory group of `limit` bytes (0: in none); the record goes to the reader: event(event, decoder), sample(sample), regions(regions). Its status,
+    and the decoder."""
+    words = ["/host/tracer", "-s", str(o.ring), "-i", str(sample_ms), "-r", str(regions_ms), "-m", str(limit), *(["-q"] if quiet else []),
+             "-e", " ".join(events)]
+    decoder = Decoder(lambda e: reader.event(e, decoder), reader.sample, reader.regions)
+    if o.icount:
+        status, (data,) = batch.run(o, lambda device: [*words, "-d", "-o", device, "--", *argv], [RECORD_SIZE])
+        decoder.feed(data)
+        if decoder.status is None:
+            raise Failure(f"the record is larger than {RECORD_SIZE >> 20} MiB, or the program never began: fewer --events")
+        return status, decoder
     ours, theirs = socket.socketpair()
     os.set_inheritable(theirs.fileno(), True)
     o.trace_fd = theirs.fileno()
@@ -56,7 +66,7 @@ def run(o, argv, events, sample_ms, on_event, on_sample=lambda s: None):
                 pass
 
     thread = threading.Thread(target=read)
-    words = ["/host/tracer", "-s", str(o.ring), "-i", str(sample_ms), "-e", " ".join(events), "--", *argv]
+    words += ["--", *argv]
     runner = run_command.Runner(o, words, Disks(o))
     thread.start()
     try:
