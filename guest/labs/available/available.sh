@@ -32,8 +32,8 @@ sync
 echo 3 > /proc/sys/vm/drop_caches
 free
 figures idle
-step "with a cached file of 100 MiB"
-dd if=/dev/zero of=file bs=1M count=100 2> /dev/null
+step "with a cached file of 300 MiB"
+dd if=/dev/zero of=file bs=1M count=300 2> /dev/null
 sync
 free
 figures "with a file"

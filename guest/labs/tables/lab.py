@@ -47,6 +47,8 @@ def run():
         needed, grew = seen[f"{d}, tables needed"], seen[f"{d}, VmPTE grew by"]
         lab.say(f"{d:14} {needed:7} {grew:4} kB {lab.bar(grew, 768)}")
         lab.near(grew, needed * 4, 4, f"VmPTE, {d}")  # the table above may have been there before
+        if lab.IS_QUIRE:
+            lab.check(seen[f"{d}, tables met by explain"] == needed, f"{d}: explain meets {seen[f'{d}, tables met by explain']} tables, not {needed}")
         lab.near(seen[f"{d}, left after munmap"], 0, 4, f"VmPTE after munmap, {d}")
     if not lab.IS_HOST:  # where other programs move it
         lab.near(seen["PageTables with them"] - seen["PageTables before"], MANY_KB, 64, "PageTables grew by")
