@@ -2,7 +2,7 @@
 import lab
 
 NUMBER, FROM = 28, ["process/2", "system/3", "guide/4"]
-TITLE = "fragmentation: outside (free memory in small pieces, and compaction), inside (pages that are not full)"
+TITLE = "outside (free memory in small pieces, and compaction), inside (pages that are not full)"
 TEACHES = "the sum of free memory says nothing about the largest block; pages can be moved, since programs know addresses only"
 NOT_ON_HOST = "it fills and compacts all memory"
 

@@ -4,7 +4,7 @@ import subprocess
 import lab
 
 NUMBER, FROM = 24, ["guide/4"]
-TITLE = "policies: which page goes? The same references under every policy, and the best that can be"
+TITLE = "which page goes? The same references under every policy, and the best that can be"
 TEACHES = "no policy is best for all programs; what is known of use (accessed bits) decides; more memory may even mean more faults"
 NOT_ON_HOST = NOT_ON_LINUX = "Linux has one policy to choose from; Quire has many"
 PATTERNS = {"loop": "a loop a little larger than memory", "zipf": "few pages often, many seldom", "scan+hot": "60 pages always, once through the others",

@@ -4,7 +4,7 @@ import re
 import lab
 
 NUMBER, FROM = 25, ["guide/4"]
-TITLE = "thrashing: the cliff, refaults, pressure; with and without turns"
+TITLE = "the cliff, refaults, pressure; with and without turns"
 TEACHES = "each working set fits, together they do not: then nearly all time goes into waiting; letting fewer run helps, no choice of pages does"
 NOT_ON_HOST = "it makes the machine thrash"
 
