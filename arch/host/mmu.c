@@ -19,7 +19,9 @@
 #include <string.h>
 #include "internal.h"
 
+#ifndef TLB_SETS
 #define TLB_SETS 4096 /* direct mapped: a collision evicts, which only costs a check */
+#endif
 
 struct tlb_entry {
 	u64 page; /* addr >> PAGE_SHIFT, + 1; 0 = empty */

@@ -13,6 +13,8 @@ CACHE = os.path.join(BUILD, "cache")
 # Package: (a file that shows it is there, why it is needed)
 PACKAGES = {
     "procps": ("/usr/bin/pmap", "a program that tests run inside"),
+    "util-linux": ("/usr/bin/taskset", "the labs use it on the host"),
+    "sysstat": ("/usr/bin/sar", "the labs watch the host with it"),
     "libpython3.11-stdlib": ("/usr/lib/python3.11/lib-dynload/mmap.cpython-311-x86_64-linux-gnu.so", "what tests run inside uses it"),
     "gcc": ("/usr/bin/gcc", "compiles the kernel"),
     "libc6-dev": ("/usr/include/x86_64-linux-gnu/asm/unistd.h", "Linux's interface headers, static C library"),

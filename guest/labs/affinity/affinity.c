@@ -25,17 +25,28 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* The longest time that a program that always wants to run did not run, in ms, over half a second. */
-static double longest_gap(void)
+/* Over half a second of always wanting to run: the longest time it did not, in ms, and its part of the CPU in percent. */
+struct half_second {
+	double gap, share;
+};
+
+static double cpu_time(void)
 {
-	double start = now(), last = start, gap = 0;
+	struct timespec t;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static struct half_second half_second(void)
+{
+	double start = now(), last = start, gap = 0, used = cpu_time();
 	while (last - start < 0.5) {
 		double t = now();
 		if (t - last > gap)
 			gap = t - last;
 		last = t;
 	}
-	return gap * 1000;
+	return (struct half_second){ gap * 1000, 100 * (cpu_time() - used) / (last - start) };
 }
 
 int main(void)
@@ -59,14 +70,14 @@ int main(void)
 			;
 	}
 	pin(0);
-	double same = longest_gap();
+	struct half_second same = half_second();
 	pin((int)cpus - 1);
-	double other = longest_gap();
+	struct half_second other = half_second();
 	kill(busy, SIGKILL);
 	waitpid(busy, NULL, 0);
-	printf("a busy loop on the same CPU was preempted = %s\n", same < 400 ? "yes" : "no");
-	printf("longest gap beside it = %.1f ms\n", same);
-	printf("longest gap on the other CPU = %.1f ms\n", other);
+	printf("a busy loop on the same CPU was preempted = %s\n", same.gap < 400 ? "yes" : "no");
+	printf("longest gap beside it = %.1f ms\nshare of the CPU beside it = %.1f %%\n", same.gap, same.share);
+	printf("longest gap on the other CPU = %.1f ms\nshare of the other CPU = %.1f %%\n", other.gap, other.share);
 	CPU_ZERO(&set);
 	printf("an empty set is refused = %s\n", sched_setaffinity(0, sizeof(set), &set) ? "yes" : "no");
 	return 0;

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # MemAvailable against free and cache: idle, with a cached file, and taken at its word.
 set -e
+. ./step.sh
+step "idle"
 figures() { # when: what the formula needs, from the same two files that the kernel shows
 	awk -v when="$1" '
 		FILENAME ~ /meminfo/ && /^(MemFree|MemAvailable|Buffers|Cached|Shmem|SReclaimable):/ { v[$1] = $2 }
@@ -30,10 +32,12 @@ sync
 echo 3 > /proc/sys/vm/drop_caches
 free
 figures idle
-dd if=/dev/zero of=file bs=1M count=100 2> /dev/null
+step "with a cached file of 300 MiB"
+dd if=/dev/zero of=file bs=1M count=300 2> /dev/null
 sync
 free
 figures "with a file"
+step "taken at its word: 95 % of it"
 available=$(awk '/^MemAvailable/ { print $2 }' /proc/meminfo)
 ./available $((available * 95 / 100))
 figures after

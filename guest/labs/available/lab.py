@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 import lab
 
+NUMBER, FROM = 21, ["system/1", "guide/2", "guide/3"]
 TITLE = "available against free and cache, and the idle machine where it is smaller than free"
 TEACHES = "available is an estimate: free, less what is kept in reserve, plus the part of the caches that can go"
+NOT_ON_HOST = "it takes nearly all memory there is and drops the machine's caches"
 
 
 def by_formula(n):

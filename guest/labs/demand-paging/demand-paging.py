@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Maps 100 MiB, then touches it page by page, a second's rest after each 10 MiB. Each Enter leads to the next step.
+"""Maps 100 MiB, then touches it page by page, a rest after each 10 MiB. Each Enter leads to the next step.
 
-    demand-paging.py [populate]
+    demand-paging.py SECONDS [populate]
 """
+import contextlib
 import mmap
 import sys
 import time
@@ -23,10 +24,13 @@ def wait(text):
 flags = mmap.MAP_PRIVATE | (mmap.MAP_POPULATE if "populate" in sys.argv else 0)
 wait("before mmap")
 area = mmap.mmap(-1, SIZE, flags=flags)
+if "populate" not in sys.argv:
+    with contextlib.suppress(OSError):  # one fault for each page, whatever the default for huge pages is
+        area.madvise(mmap.MADV_NOHUGEPAGE)
 wait("100 MiB are mapped")
 for at in range(0, SIZE, PAGE):
     area[at] = 0
     if (at + PAGE) % STEP == 0:
         say(f"touched {(at + PAGE) >> 20} MiB")
-        time.sleep(1)
+        time.sleep(float(sys.argv[1]))
 wait("all is touched")

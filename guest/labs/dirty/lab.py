@@ -6,14 +6,16 @@ import tempfile
 
 import lab
 
+NUMBER, FROM = 19, ["system/1"]
 TITLE = "dirty pages: written back later, by sync and at the end; never dropped"
 TEACHES = "write() ends in memory; the disk follows by age, by sync, by shutdown, and dropping caches loses nothing"
+NOT_ON_HOST = "it drops the machine's caches and changes when they are written back"
 
 SIZE_KB = 16 << 10
 
 
 def the_end_loses_nothing():
-    lab.say("\n== written, then powered off ==\n")
+    lab.step("written, then powered off")
     folder = os.path.join(lab.ROOT, "build/labs/dirty")
     os.makedirs(folder, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as d:

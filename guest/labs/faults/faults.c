@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Minor and major faults: first touch, a file on the disk, a file in the cache, read-ahead, copy-on-write, swap. */
 #define _GNU_SOURCE
+#include "../step.h"
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #define PAGES 256
 #define SIZE  (PAGES * 4096l)
@@ -77,14 +76,14 @@ static void set_page_cluster(int n)
 /* Anonymous pages come back from swap, one by one and with read-ahead. */
 static void swapped(char *p)
 {
+	set_page_cluster(0); /* from here on: what others swap in meanwhile brings none of these along */
 	push_out(p);
 	printf("pages in memory before they are swapped in = %d\n", resident(p));
-	set_page_cluster(0);
 	start();
 	touch(p, 0);
 	report("swapped page, no read-ahead");
-	set_page_cluster(3);
 	push_out(p);
+	set_page_cluster(3);
 	start();
 	touch(p, 0);
 	report("swapped page, read-ahead");
@@ -94,11 +93,13 @@ int main(void)
 {
 	char *p = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	madvise(p, SIZE, MADV_NOHUGEPAGE);
+	step("first touch of anonymous memory");
 	start();
 	touch(p, 1);
 	report("first touch of 256 pages");
 
-	int fd = open("/root/file", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	step("a file, on the disk and in the cache");
+	int fd = open("file", O_RDWR | O_CREAT | O_TRUNC, 0600);
 	if (fd < 0 || write(fd, p, SIZE) != SIZE || fsync(fd))
 		return 1;
 	posix_fadvise(fd, 0, SIZE, POSIX_FADV_DONTNEED);
@@ -126,7 +127,9 @@ int main(void)
 	touch(f, 0);
 	report("file on the disk, read-ahead");
 
+	step("pages that were swapped out");
 	swapped(p);
+	step("ps counts the same");
 
 	char command[96];
 	snprintf(command, sizeof(command), "echo \"ps says = $(ps -o min_flt=,maj_flt= -p %d)\"", (int)getpid());

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 import lab
 
+NUMBER, FROM = 7, ["guide/4"]
 TITLE = "minor and major page faults, each brought about and counted"
 TEACHES = "a fault is major when it waits for a disk, a file's or swap's; first touch, cached files and copies are minor"
+NOT_ON_HOST = "it uses up memory until pages go to swap"
 
 PAGES = 256
 AROUND = 16  # pages of the cache that one fault maps

@@ -107,6 +107,22 @@ static void outside(void)
 	munmap(memory, nr * PAGE);
 }
 
+/* Small objects of the kernel share a page: 256 of 16 bytes fill one. */
+static void slab(void)
+{
+	unsigned long active, total, size, in_slab, pages;
+	printf("objects: size, in a slab of pages, bytes lost in a slab\n");
+	for (char *line = strtok(slurp("/proc/slabinfo"), "\n"); line; line = strtok(NULL, "\n")) {
+		static const char *const names[] = { "kmalloc-16 ", "kmalloc-96 ", "kmalloc-192 ", "vm_area_struct ", "dentry " };
+		for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+			if (!strncmp(line, names[i], strlen(names[i])) && sscanf(line + strlen(names[i]), "%lu %lu %lu %lu %lu", &active, &total, &size, &in_slab, &pages) == 5) {
+				printf("%-15s %4lu bytes %4lu in %lu pages %5lu lost\n", names[i], size, in_slab, pages, pages * PAGE - in_slab * size);
+				if (!i)
+					printf("objects of 16 bytes in a page = %lu\n", in_slab / pages);
+			}
+	}
+}
+
 /* 3,300 bytes take a page. */
 static void inside(void)
 {
@@ -134,5 +150,6 @@ int main(void)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	outside();
 	inside();
+	slab();
 	return 0;
 }

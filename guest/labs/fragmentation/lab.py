@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 import lab
 
-TITLE = "fragmentation: outside (free memory in small pieces, and compaction), inside (pages that are not full)"
+NUMBER, FROM = 28, ["process/2", "system/3", "guide/4"]
+TITLE = "outside (free memory in small pieces, and compaction), inside (pages that are not full)"
 TEACHES = "the sum of free memory says nothing about the largest block; pages can be moved, since programs know addresses only"
+NOT_ON_HOST = "it fills and compacts all memory"
 
 
 def once(program, cpus):
-    lab.say(f"\n---- {cpus} CPU" + "s" * (cpus > 1))
+    lab.step(f"{cpus} CPU" + "s" * (cpus > 1))
     seen = lab.run(program, options=["--ram", "128M", "--cpus", str(cpus)])
     scattered = int(seen["scattered: free in blocks of 2 MiB, percent"])
     compacted = int(seen["compacted: free in blocks of 2 MiB, percent"])
@@ -16,6 +18,7 @@ def once(program, cpus):
     lab.check(seen["pages with wrong content"] == "0", "a page has lost its content")
     held, taken = int(seen["kB in 1000 files of 3300 bytes"]), int(seen["kB that they take"])
     lab.near(taken, 4000, 200, "kB that 1000 files take")
+    lab.check(seen["objects of 16 bytes in a page"] == "256", "a page holds not 256 objects of 16 bytes")
     lab.say(f"\nfree in blocks of 2 MiB, scattered {scattered:3} % {lab.bar(scattered, 100)}")
     lab.say(f"free in blocks of 2 MiB, compacted {compacted:3} % {lab.bar(compacted, 100)}")
     lab.say(f"lost inside pages: {(taken - held) * 100 // taken} %")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # A leaking server under 400 requests: first left alone, then restarted after each 100.
 set -e
+. ./step.sh
 start() {
 	coproc SERVER { exec ./leak; }
 	pid=$SERVER_PID in=${SERVER[1]} out=${SERVER[0]}
@@ -30,6 +31,8 @@ serve() { # name, requests after which it is restarted
 }
 used() { awk '/^MemTotal/ { t = $2 } /^MemAvailable/ { print t - $2 }' /proc/meminfo; }
 before=$(used)
+step "left alone"
 serve "left alone" 1000
+step "restarted after each 100 requests"
 serve "restarted" 100
 echo "used at the end, more than before = $(($(used) - before))"

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
-# Names of files: hard and symbolic links, special files; and when the cache of a removed file goes.
+# Names of files: hard and symbolic links, special files; and, unless it is called with "names", when the cache of a removed
+# file goes.
 set -e
+. ./step.sh
 field() { awk -v name="$1:" '$1 == name { print $2 }' /proc/meminfo; }
 mkdir work && cd work
 
+step "names"
 echo first > a
 ln a b
 ln -s a s
@@ -17,6 +20,7 @@ rm a
 echo "after rm of a, b still reads = $(head -1 b)"
 echo "after rm of a, s reads = $(cat s 2>&1 | sed 's/.*: //')"
 
+step "special files"
 mkfifo fifo
 mknod null c 1 3
 mknod disk b 254 0
@@ -26,6 +30,8 @@ echo "size of a null device after a write = $(echo lost > null; stat -c %s null)
 (echo through > fifo &)
 echo "read from the FIFO = $(cat fifo)"
 
+[ "$1" != names ] || exit 0
+step "the cache of a file that is removed"
 sync
 start=$(field Cached)
 show() { echo "Cached, $1 = $(($(field Cached) - start))"; }

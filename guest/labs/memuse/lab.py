@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 import lab
 
+NUMBER, FROM = 3, ["guide/2"]
 TITLE = "free before, with and after a list of ten million zeros"
 TEACHES = "used grows by what a program takes, available shrinks by as much, and both come back: at exit, or before it"
+NOT_ON_HOST = "free counts the whole machine, and other programs move its figures"
 
 LIST_KB = 10_000_000 * 8 // 1024  # a pointer for each element; the zero itself is one object
 NOISE_KB = 1500                   # free's own pages, slabs, per-CPU lists

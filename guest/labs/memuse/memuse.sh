@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+. ./step.sh
 python3 memuse.py
-echo "after the process has ended:"
+step "after the process has ended"
 free

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 import lab
 
+NUMBER, FROM = 20, ["guide/5"]
 TITLE = "a cached file read by read() and through a mapping: faults and cost"
 TEACHES = "read() copies and does not fault; a mapping copies nothing and faults once for 16 pages"
 

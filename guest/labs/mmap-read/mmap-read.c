@@ -68,7 +68,7 @@ static void by_mapping(int fd, int flags, const char *what)
 
 int main(void)
 {
-	int fd = open("/root/file", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	int fd = open("file", O_RDWR | O_CREAT | O_TRUNC, 0600);
 	static uint64_t block[8192];
 	uint64_t x = 88172645463325252ull;
 	for (long done = 0; done < SIZE; done += (long)sizeof(block)) {

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 
-// Maps 1 GiB of address space, touches one page of it, gives it back.
+// Maps 1 GiB of address space (or as many as it is told), touches one page of it, gives it back.
 package main
 
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 )
 
-const size = 1 << 30
 
 // A field of a file of /proc, in kB.
 func field(file, name string) int {
@@ -35,10 +35,15 @@ func show(when string) {
 }
 
 func main() {
+	gib := 1
+	if len(os.Args) > 1 {
+		gib, _ = strconv.Atoi(os.Args[1])
+	}
+	size := gib << 30
 	show("before")
 	area, err := syscall.Mmap(-1, 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 	if err != nil {
-		fmt.Printf("mmap of 1 GiB = %v\n", err)
+		fmt.Printf("mmap of %d GiB = %v\n", gib, err)
 		os.Exit(1)
 	}
 	show("after mmap")

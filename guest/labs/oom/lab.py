@@ -3,8 +3,10 @@ import re
 
 import lab
 
+NUMBER, FROM = 26, ["system/2", "guide/3"]
 TITLE = "memory runs out: the five steps, and which of four processes goes first"
 TEACHES = "the killer comes when nothing is left to reclaim; the highest badness dies, by arithmetic and not by chance"
+NOT_ON_HOST = "it uses up all memory, and processes are killed"
 
 OPTIONS = ("--ram", "512M")
 
@@ -14,8 +16,8 @@ def report_of(text):
 
 
 def one_grows(program):
-    lab.say("== one process grows ==\n")
-    text, _ = lab.shown([*lab.RUN, *lab.debian(), *OPTIONS, "--", "./oom"], program, 0)
+    lab.step("one process grows")
+    text, _ = lab.output(program, options=[*lab.debian(), *OPTIONS])
     seen = lab.values(text)
     rows = [[int(w) for w in line.split()] for line in text.splitlines() if re.fullmatch(r" *\d+ +\d+ +\d+ +\d+", line)]
     total = rows[0][0] + rows[0][1] + rows[0][2]
@@ -38,8 +40,8 @@ def one_grows(program):
 
 
 def among_four(program):
-    lab.say("\n== four processes and a hungry fifth ==\n")
-    text, _ = lab.shown([*lab.RUN, *lab.debian(), *OPTIONS, "--", "./oom", "four"], program, 0)
+    lab.step("four processes and a hungry fifth")
+    text, _ = lab.output(program, "four", options=[*lab.debian(), *OPTIONS])
     seen = lab.values(text)
     names = ("ssh-daemon", "python-server", "db-backup", "browser")
     lab.say("\nprocess          MiB  oom_score_adj  oom_score")
@@ -59,7 +61,6 @@ def among_four(program):
 
 
 def run():
-    import os
-    folder = os.path.dirname(lab.build(__file__, "oom.c"))
-    one_grows(folder)
-    among_four(folder)
+    program = lab.build(__file__, "oom.c")
+    one_grows(program)
+    among_four(program)

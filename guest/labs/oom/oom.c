@@ -54,7 +54,7 @@ static void memory(const char *when)
 /* Has so much of a file cached that it shows when it goes. */
 static void fill_cache(long bytes)
 {
-	int fd = open("/root/cached", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	int fd = open("cached", O_RDWR | O_CREAT | O_TRUNC, 0600);
 	char *buf = take(MIB);
 	for (long at = 0; at < bytes; at += MIB)
 		if (write(fd, buf, MIB) != MIB)

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 import lab
 
+NUMBER, FROM = 18, ["system/1", "guide/2"]
 TITLE = "1 GiB by dd: buff/cache up, and back after rm; second reads; drop_caches; Buffers against Cached"
 TEACHES = "the page cache takes what is free and counts as available; a file's cache ends with the file"
+NOT_ON_HOST = "it drops the machine's caches"
 
 GIB_KB = 1 << 20
 SMALL_KB = 64 << 10

@@ -3,8 +3,10 @@ import subprocess
 
 import lab
 
-TITLE = "policies: which page goes? The same references under every policy, and the best that can be"
+NUMBER, FROM = 24, ["guide/4"]
+TITLE = "which page goes? The same references under every policy, and the best that can be"
 TEACHES = "no policy is best for all programs; what is known of use (accessed bits) decides; more memory may even mean more faults"
+NOT_ON_HOST = NOT_ON_LINUX = "Linux has one policy to choose from; Quire has many"
 PATTERNS = {"loop": "a loop a little larger than memory", "zipf": "few pages often, many seldom", "scan+hot": "60 pages always, once through the others",
             "phases": "other pages every 1,000 references"}
 TEXTBOOK = [1, 2, 3, 4, 1, 2, 5, 1, 2, 3, 4, 5]
@@ -53,6 +55,7 @@ def table(seen, policies, best):
 
 def run():
     program = lab.build(__file__, "policies.c", "-static")
+    lab.step("four reference strings under every policy")
     found = lab.run(program, options=["--ram", "64M", "--swap", "16M"])
     seen = {tuple(name.split()): int(value) for name, value in found.items() if not name.startswith("room")}
     policies = list(dict.fromkeys(policy for _, policy in seen))
@@ -72,7 +75,8 @@ def run():
         lab.check(seen["zipf", policy] < seen["zipf", "fifo"], f"{policy} sees which pages are used, fifo does not")
     for policy in "lru", "lfu", "s3fifo":
         lab.check(seen["scan+hot", policy] < seen["scan+hot", "fifo"], f"{policy} keeps the hot pages while others pass by")
-    lab.say(f"\nThe textbook's string {' '.join(map(str, TEXTBOOK))}, by hand:")
+    lab.step("more memory, more faults")
+    lab.say(f"The textbook's string {' '.join(map(str, TEXTBOOK))}, by hand:")
     for frames in 3, 4:
         lab.say(f"  {frames} frames: FIFO {fifo(TEXTBOOK, frames):2} faults, LRU {lru(TEXTBOOK, frames):2}")
     lab.check((fifo(TEXTBOOK, 3), fifo(TEXTBOOK, 4)) == (9, 10), "Belady's anomaly")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 import lab
 
+NUMBER, FROM = 1, ["process/1", "basics/regions", "guide/4"]
 TITLE = "text, constants, data, heap, mmap area and stacks of a process"
 TEACHES = "each part of a program lies in a region with rights of its own"
 
@@ -16,7 +17,7 @@ EXPECTED = {
 
 
 def run():
-    lab.say("A program asks /proc/self/maps where its own parts lie.\n")
+    lab.say("A program asks /proc/self/maps where its own parts lie.")
     seen = lab.run(lab.build(__file__, "layout.c", "-pthread"))
     for what, expected in EXPECTED.items():
         lab.check(seen.get(what) == expected, f"{what}: {seen.get(what)}, not {expected}")

@@ -24,7 +24,7 @@ int main(void)
 	long steps = 0, first, last;
 	statm = open("/proc/self/statm", O_RDONLY);
 	setvbuf(stdout, NULL, _IOLBF, 4096);
-	printf("C\n"); /* the stream's buffer is there now */
+	printf("C: objects = %d\n", OBJECTS); /* the stream's buffer is there now */
 	first = last = size();
 	for (int i = 0; i < OBJECTS; i++) {
 		objects[i] = malloc(40);
@@ -34,6 +34,6 @@ int main(void)
 		steps += now != last;
 		last = now;
 	}
-	printf("C: objects = %d\nC: times the address space grew = %ld\nC: grown by kB = %ld\n", OBJECTS, steps, (last - first) * 4);
+	printf("C: times the address space grew = %ld\nC: grown by kB = %ld\n", steps, (last - first) * 4);
 	return 0;
 }

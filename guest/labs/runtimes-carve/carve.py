@@ -20,7 +20,6 @@ for i in range(OBJECTS):
     now = size()
     steps += now != last
     last = now
-print("Python")
 print("Python: objects =", OBJECTS)
 print("Python: times the address space grew =", steps)
 print("Python: grown by kB =", (last - first) * 4)

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
 import lab
 
+NUMBER, FROM = 4, ["basics/space", "guide/5"]
 TITLE = "how C, Python and Go cut 100,000 small objects out of few large pieces"
 TEACHES = "programs ask the kernel for memory seldom and in large pieces; malloc and runtimes carve it up"
 
 
 def run():
     c, go = lab.build(__file__, "carve.c"), lab.build_go(__file__, "gocarve.go")
-    add = ["--add", f"{c}:/root/carve", "--add", f"{go}:/root/gocarve"]
-    text = lab.script(__file__, "carve.sh", files=["carve.py"], options=add)
+    text = lab.script(__file__, "carve.sh", files=["carve.py", c, go])
     seen = {k: int(v) for k, v in lab.values(text).items()}
     lab.say("")
     for name in ("C", "Python", "Go"):

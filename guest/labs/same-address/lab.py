@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 import lab
 
+NUMBER, FROM = 10, ["system/3", "guide/4"]
 TITLE = "two processes, one virtual address, two frames"
 TEACHES = "an address means something only together with a process; text is one frame for all"
+HOST_NEEDS_ROOT = "only root is shown the frame numbers in /proc/PID/pagemap"
 
 
 def run():

@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /* One virtual address in two processes: two contents, and the frames behind them (pagemap). */
 #define _GNU_SOURCE
+#include "../frame_of.h"
+#include "../step.h"
 #include <dlfcn.h>
-#include <fcntl.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-static unsigned long frame_of(const volatile void *p)
+/* What /proc/self/explain, which only Quire has, says of the frame and of who maps it. */
+static void explain(const volatile void *p)
 {
-	uint64_t word = 0;
-	int fd = open("/proc/self/pagemap", O_RDONLY);
-	if (fd < 0 || pread(fd, &word, 8, (off_t)((uintptr_t)p / 4096 * 8)) != 8)
-		return 0;
-	close(fd);
-	return word >> 63 ? word & ((1ul << 55) - 1) : 0;
+	char line[512], name[64];
+	snprintf(name, sizeof(name), "/proc/self/explain/%lx", (unsigned long)p);
+	FILE *f = fopen(name, "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, "shared", 6) || !strncmp(line, "frame", 5) || !strncmp(line, "mapped", 6))
+			printf("    %s", line);
+	if (f)
+		fclose(f);
 }
 
 /* The program is linked to fixed addresses: started twice, this lies at the same place in both. */
@@ -76,12 +78,18 @@ int main(int argc, char **argv)
 	unsigned long theirs[4];
 	if (pipe(up))
 		return 1;
+	step("fork: one address, one frame, until one of the two writes");
 	*p = 1;
 	pid_t pid = fork();
 	if (pid == 0) {
 		theirs[0] = frame_of(p); /* shared until a write */
+		printf("before the write:\n");
+		explain(p);
 		*p = 2;
 		theirs[1] = frame_of(p);
+		printf("after the write, in the process that wrote:\n");
+		explain(p);
+		fflush(stdout);
 		theirs[2] = (unsigned long)*p;
 		theirs[3] = frame_of((void *)main);
 		if (write(up[1], theirs, sizeof(theirs)) != sizeof(theirs))
@@ -96,6 +104,6 @@ int main(int argc, char **argv)
 	printf("frame here = %#lx\n", frame_of(p));
 	printf("frame there before its write = %#lx\nframe there after = %#lx\n", theirs[0], theirs[1]);
 	printf("frame of the program text here = %#lx\nframe of the program text there = %#lx\n", frame_of((void *)main), theirs[3]);
-	fflush(stdout);
+	step("the program started a second time");
 	return two_starts();
 }

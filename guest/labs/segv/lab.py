@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
-import os
-
 import lab
 
+NUMBER, FROM = 8, ["system/3", "guide/4"]
 TITLE = "null, after munmap, read-only, past a file's end"
 TEACHES = "the signal, its cause and its address tell which mistake it was"
 
@@ -17,9 +16,9 @@ EXPECTED = {
 
 def go():
     """The document's Go program: its runtime catches the signal, says what it was and exits with 2."""
-    lab.say("\n== a nil pointer in Go ==\n")
+    lab.step("a nil pointer in Go")
     program = lab.build_go(__file__, "segv.go")
-    out, err = lab.shown([*lab.RUN, *lab.debian(), "--", "./segv"], os.path.dirname(program), 2)
+    out, err = lab.output(program, options=lab.debian(), expect=2)
     lab.say(err)
     lab.check(out == "before the access\n", f"the program printed {out!r}")
     for words in ("panic: runtime error: invalid memory address or nil pointer dereference", "SIGSEGV: segmentation violation code=0x1 addr=0x0"):
@@ -27,6 +26,7 @@ def go():
 
 
 def run():
+    lab.step("four mistakes in C")
     seen = lab.run(lab.build(__file__, "segv.c"))
     for what, expected in EXPECTED.items():
         lab.check(seen.get(what) == expected, f"{what}: {seen.get(what)}")

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 import lab
 
+NUMBER, FROM = 23, ["process/3", "basics/space", "guide/5"]
 TITLE = "swap out and in with vmstat beside it, and a locked buffer that stays"
 TEACHES = "what does not fit goes to the disk and comes back by major faults; mlock keeps pages in memory"
+NOT_ON_HOST = "it takes more memory than there is"
 
 LOCKED_KB = 8 << 10
 

@@ -3,8 +3,10 @@ import re
 
 import lab
 
-TITLE = "thrashing: the cliff, refaults, pressure; with and without turns"
+NUMBER, FROM = 25, ["guide/4"]
+TITLE = "the cliff, refaults, pressure; with and without turns"
 TEACHES = "each working set fits, together they do not: then nearly all time goes into waiting; letting fewer run helps, no choice of pages does"
+NOT_ON_HOST = "it makes the machine thrash"
 
 RAM = "64M" if lab.KERNEL == "quire" else "128M"  # Debian's kernel does not boot in less
 SWAP = ["--swap", "256M", "--qemu=-set", "--qemu=drive.disk0.throttling.iops-total=4000"]  # a disk that takes its time
@@ -12,7 +14,7 @@ OFF, ON = (["0"], ["1000"]) if lab.KERNEL == "quire" else ([], [])
 
 
 def thrash(program, processes, percent, seconds, turns):
-    text, _ = lab.shown([*lab.RUN, "--ram", RAM, *SWAP, "--", "./thrash-static", str(processes), str(percent), str(seconds), *turns], program, 0)
+    text, _ = lab.output(program, str(processes), str(percent), str(seconds), *turns, options=["--ram", RAM, *SWAP])
     seen = {k: int(v) for k, v in lab.values(text).items()}
     rows = [[int(w) for w in m[1].split()] for m in re.finditer(r"^ *\d+ s +(.*)$", text, re.M)]
     lab.check(seen["wrong"] == 0, "a page came back wrong")
@@ -31,9 +33,8 @@ def turns_picture(rows):
 
 
 def run():
-    import os
-    program = os.path.dirname(lab.build(__file__, "thrash.c", "-static", "-O1"))
-    lab.say("== the cliff: 1 to 4 processes, each uses half of the available memory at random ==\n")
+    program = lab.build(__file__, "thrash.c", "-static", "-O1")
+    lab.step("the cliff: 1 to 4 processes, each uses half of the available memory at random")
     seen = {n: thrash(program, n, 48, 8, OFF) for n in (1, 2, 3, 4)}
     fits = seen[1][0]["work a second"]
     lab.say("\nprocesses  of memory  accesses a second           some  full  refaults  of the working set")
@@ -51,7 +52,7 @@ def run():
     if lab.KERNEL != "quire":
         lab.say("\nThis kernel has no turns (Linux had a swap token until 3.4): the second half needs Quire.")
         return
-    lab.say("\n== the same with turns: one after the other keeps its pages ==\n")
+    lab.step("the same with turns: one after the other keeps its pages")
     better, rows = thrash(program, 4, 48, 20, ON)
     lab.say("\nwho worked when:\n")
     turns_picture(rows)
