@@ -80,7 +80,7 @@ SUITES = [
           ("kernel", "guest", "build/guest/switch")),
     Suite("identity", "guest and host evict the same pages, for every policy", python("tests/reclaim/identity_test.py"), (),
           ("kernel", "guest", "reclaim-tests")),
-    Suite("thrashing", "pressure as on Linux; turns do 1.2 times the work", python("tests/reclaim/thrashing_test.py", "--rounds", "3", "--seconds", "8"), (),
+    Suite("thrashing", "pressure as on Linux; turns do 1.2 times the work", python("tests/reclaim/thrashing_test.py", "pressure", "turns", "--rounds", "3", "--seconds", "8"), (),
           THRASHING_TARGETS, oracle=True, alone=True),
     Suite("compact", "compaction while programs fork, swap and map files", python("tests/compact/compact_test.py"), FILE_PACKAGES, SWAP_TARGETS),
     Suite("leaks", "nothing is left behind", python("tests/leak/leak_test.py"), (), ("kernel", "build/guest/leak")),
