@@ -109,6 +109,8 @@ NIGHTLY = {
                    FILE_PACKAGES, FILE_TARGETS),
     "damage": Suite("damage", "200 damaged images", python("tests/files/damage_test.py", "--only", "damaged", "--images", "200", "--seed", SEED),
                     FILE_PACKAGES, FILE_TARGETS),
+    "java": Suite("java", "an object of Java on Debian's openjdk, from its address to its frame", python("tests/record/java_test.py"), ["mmdebstrap", "e2fsprogs"],
+                  ("kernel", "guest")),
     "major-faults": Suite("major-faults", "at most 1.05 times Linux's major faults, four workloads", python("tests/reclaim/major_faults_test.py"), (),
                           ("kernel", "guest", "build/guest/major_faults"), oracle=True),
     "thrashing": Suite("thrashing", "the same, median of five runs of 20 seconds", python("tests/reclaim/thrashing_test.py"), (), THRASHING_TARGETS,
