@@ -11,3 +11,10 @@ $(B)/quire-kernel: $(KOBJ) arch/x86_64/kernel.ld arch/x86_64/ksyms.awk
 	@$(KLD) -o $@.new $(KOBJ) $(B)/ksyms.o
 	@rm -f $@.nosyms
 	@mv $@.new $@
+
+$(B)/config.gz: kernel/config.txt
+	@mkdir -p $(@D)
+	@gzip -9nc $< >$@
+
+$(B)/kernel/fs/proc/config_image.S.o: KCFLAGS += -DCONFIG_IMAGE='"$(B)/config.gz"'
+$(B)/kernel/fs/proc/config_image.S.o: $(B)/config.gz

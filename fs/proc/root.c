@@ -74,6 +74,15 @@ static int root_list(struct file *f, struct dir_emit *e)
 	return 0;
 }
 
+/* fs/proc/config_image.S; bytes, not lines. */
+extern const char proc_config[], proc_config_end[];
+
+static int show_config(struct seq *s, struct pseudo_node *n)
+{
+	seq_write(s, proc_config, (size_t)(proc_config_end - proc_config));
+	return 0;
+}
+
 #define SHORT_LINK(n, fn) { .name = (n), .mode = S_IFLNK | 0777, .readlink = (fn) }
 
 static const struct pseudo_entry root_entries[] = {
@@ -97,6 +106,7 @@ static const struct pseudo_entry root_entries[] = {
 	FILE_ENTRY("devices", show_devices),
 	FILE_ENTRY("interrupts", show_interrupts),
 	FILE_ENTRY("softirqs", show_softirqs),
+	FILE_ENTRY("config.gz", show_config),
 	FILE_ENTRY("swaps", show_swaps),
 	FILE_ENTRY("partitions", show_partitions),
 	FILE_ENTRY("diskstats", show_diskstats),

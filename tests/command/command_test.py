@@ -136,6 +136,11 @@ class Inside(unittest.TestCase):
         full = int(ram[:-1]) << 10
         self.assertTrue(full * 5 // 8 < kb <= full, kb)
 
+    @unittest.skipIf("--kernel" in sys.argv, "Debian keeps it in /boot")
+    def test_configuration(self):
+        with open(os.path.join(ROOT, "kernel/config.txt"), "rb") as f:
+            self.assertEqual(run("--", "zcat", "/proc/config.gz"), (0, f.read(), b""))
+
     def test_least_memory(self):
         if KERNEL:
             self.skipTest("Quire's figure")
