@@ -38,6 +38,7 @@ PACKAGES = {
     "qemu-utils": ("/usr/bin/qemu-img", "test images"),
     "fdisk": ("/sbin/sfdisk", "test images"),
     "golang-go": ("/usr/bin/go", "compiles the Go programs of the labs"),
+    "openjdk-17-jdk-headless": ("/usr/bin/javac", "compiles a test's Java program"),
     "python3-pyte": ("/usr/lib/python3/dist-packages/pyte/__init__.py", "tests read the screens of programs with it"),
     "ovmf": ("/usr/share/OVMF/OVMF_CODE.fd", "UEFI firmware"),
 }
