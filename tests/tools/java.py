@@ -61,7 +61,8 @@ exec 5> /tmp/in
 show work; while read -r line; do echo "$line"; [ "$line" = ready ] && break; done < /tmp/out
 try status cat /proc/$J/status
 try ps ps -o rss=,nlwp= -p $J
-try smem smem -H -c 'pid rss uss' -P java
+try smem smem -H -c 'pid rss uss' -P '^java'
+show pid; echo $J
 show names; cat /proc/$J/task/*/comm | sort -u
 echo >&5; wait $J; was=$?
 show status-of-java; echo $was
@@ -92,7 +93,7 @@ def check_sizes(o):
     """its live heap is in memory, ps and smem agree, threads have Java's names"""
     rss, threads = map(int, o["ps"][0].split())
     between("rss", rss, 24 << 10, 200 << 10)
-    row = next(line.split() for line in o["smem"] if line.split())
+    row = next(line.split() for line in o["smem"] if line.split()[:1] == o["pid"])
     between("RSS of smem", int(row[1]), rss - 4096, rss + 4096)
     between("threads", threads, 8, 60)
     assert any(re.match("(VM Thread|GC Thread|C2 Compiler)", name) for name in o["names"]), o["names"]
