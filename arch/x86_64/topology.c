@@ -83,7 +83,7 @@ static u32 decode_ways(u32 code)
 	return ways[code & 15];
 }
 
-/* Who shares it is not told: each counts as its CPU's own, as on Linux, which numbers the third level by package. */
+/* Who shares it is not told. As on Linux the third level is the package's, and each CPU has a number for its own way to it. */
 static bool describe_old_amd(unsigned index, struct hal_cache *out)
 {
 	u32 one[4], two[4], thread, package, size_bytes = 0;
@@ -104,7 +104,7 @@ static bool describe_old_amd(unsigned index, struct hal_cache *out)
 		out->level = index;
 		out->nr_ways = decode_ways(word >> 12);
 		id_bits(&thread, &package);
-		out->id_shift = index == 3 ? package : 0;
+		out->sharing = index == 3 ? package : 0;
 		out->line_bytes = word & 0xff;
 		size_bytes = index == 2 ? (word >> 16) << 10 : (word >> 18) << 19;
 	}

@@ -120,8 +120,10 @@ static int lookup(struct inode *dir, const char *name, size_t len, const struct 
 	if (!f)
 		return -ENOENT;
 	int err = pseudo_inode_new(dir->super, e, n->process, n->tid, fd, out);
-	if (!err && S_ISLNK(e->mode)) /* the link's rights tell how the file is open */
+	if (!err && S_ISLNK(e->mode)) { /* the link's rights tell how the file is open */
 		(*out)->mode = S_IFLNK | (FMODE_CAN_READ(f) ? 0500 : 0) | (FMODE_CAN_WRITE(f) ? 0300 : 0);
+		(*out)->size = PROC_LINK_SIZE;
+	}
 	file_put(f);
 	return err;
 }

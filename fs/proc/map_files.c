@@ -78,8 +78,10 @@ int map_files_lookup(struct inode *dir, const char *name, size_t len, struct ino
 	if (!f)
 		return -ENOENT;
 	int err = pseudo_inode_new(dir->super, &region_link, n->process, n->tid, start, out);
-	if (!err)
+	if (!err) {
 		(*out)->mode = S_IFLNK | (FMODE_CAN_READ(f) ? 0400 : 0) | (FMODE_CAN_WRITE(f) ? 0200 : 0);
+		(*out)->size = PROC_LINK_SIZE;
+	}
 	file_put(f);
 	return err;
 }

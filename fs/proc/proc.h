@@ -98,6 +98,8 @@ void seq_comm(struct seq *s, struct task *t, bool escape_blank);
 
 int root_lookup(struct inode *dir, const char *name, size_t len, struct inode **out);
 
+#define PROC_LINK_SIZE 64 /* what links to open files show as their size, as on Linux */
+
 /* fd.c */
 int fd_dir_lookup(struct inode *dir, const char *name, size_t len, struct inode **out);
 int fd_dir_list(struct file *f, struct dir_emit *e);

@@ -201,12 +201,6 @@ static int show_cgroup(struct seq *s, struct pseudo_node *n)
 	return len < 0 ? (int)len : 0;
 }
 
-static int show_no_id(struct seq *s, struct pseudo_node *n)
-{
-	seq_puts(s, "4294967295");
-	return 0;
-}
-
 static int show_slack(struct seq *s, struct pseudo_node *n)
 {
 	struct task *t = node_task(n);
@@ -309,8 +303,6 @@ static int task_list(struct file *f, struct dir_emit *e)
 	FILE_ENTRY("oom_score", process_oom_score),                                                     \
 	{ .name = "oom_adj", .mode = S_IFREG | 0644, .show = show_oom_adj, .store = store_oom_adj },     \
 	{ .name = "oom_score_adj", .mode = S_IFREG | 0644, .show = show_oom_score_adj, .store = store_oom_score_adj }, \
-	FILE_ENTRY("loginuid", show_no_id),                                                             \
-	FILE_ENTRY("sessionid", show_no_id),                                                            \
 	PRIVATE_ENTRY("io", process_io),                                                                \
 	FILE_ENTRY("uid_map", show_id_map),                                                             \
 	FILE_ENTRY("gid_map", show_id_map)

@@ -91,6 +91,15 @@ class Output:
             section.lines.pop()
 
 
+def command(kernel, folder, script, *options, timeout=TIMEOUT):
+    """./quire run, up to the program: the Debian image with what the tests need, the script as /root/script."""
+    words = [os.path.join(ROOT, "quire"), "run", "--kernel", kernel, "--image", "debian", "--cpus", "2", "--timeout", str(timeout),
+             "--log", os.path.join(folder, "log"), "--append", "quire.checks" if kernel == "quire" else "mitigations=off"]
+    for package in PACKAGES:
+        words += ["--package", package]
+    return [*words, "--add", script + ":/root/script", "--add", os.path.join(ROOT, "build/guest/load") + ":/root/load", *options]
+
+
 def boot(kernel, script, *options, timeout=TIMEOUT):
     """Runs the script in one boot. What went wrong with it as a whole is in .trouble."""
     output = Output(kernel)
@@ -98,10 +107,7 @@ def boot(kernel, script, *options, timeout=TIMEOUT):
         path, log = os.path.join(folder, "script"), os.path.join(folder, "log")
         with open(path, "w") as f:
             f.write(PRELUDE + script + "\nshow end\n")
-        words = [os.path.join(ROOT, "quire"), "run", "--kernel", kernel, "--image", "debian", "--cpus", "2", "--timeout", str(timeout), "--log", log,
-                 *[w for p in PACKAGES for w in ("--package", p)], "--add", path + ":/root/script",
-                 "--add", os.path.join(ROOT, "build/guest/load") + ":/root/load", *options]
-        words += ["--append", "quire.checks" if kernel == "quire" else "mitigations=off"]
+        words = command(kernel, folder, path, *options, timeout=timeout)
         done = subprocess.run([*words, "--", "bash", "/root/script"], stdin=subprocess.DEVNULL, capture_output=True, cwd=ROOT)
         output.parse(done.stdout.decode(errors="replace"))
         if done.returncode or "end" not in output.sections:

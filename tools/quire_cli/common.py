@@ -44,6 +44,8 @@ PACKAGES = {
     "chromium": ("/usr/bin/chromium", "the test of quire report opens its page"),
     "chromium-driver": ("/usr/bin/chromedriver", "the test of quire report opens its page"),
     "python3-selenium": ("/usr/lib/python3/dist-packages/selenium/__init__.py", "the test of quire report opens its page"),
+    "openjdk-17-jdk-headless": ("/usr/bin/javac", "compiles a test's Java program"),
+    "python3-pyte": ("/usr/lib/python3/dist-packages/pyte/__init__.py", "tests read the screens of programs with it"),
     "ovmf": ("/usr/share/OVMF/OVMF_CODE.fd", "UEFI firmware"),
 }
 RUN_PACKAGES = ["gcc", "libc6-dev", "make", "gawk", "musl-tools", "busybox-static", "qemu-system-x86"]

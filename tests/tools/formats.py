@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: MIT
+"""The files of /proc and /sys, one parser for both kernels: each line has its form; keys are Linux's, in Linux's order.
+
+A grammar is a list of forms, of which each line has to be one; a group `key` names what the line is about. Keys that
+Linux has and Quire has not stand in LACKS with the reason, those that only Quire has in OWN.
+"""
+import re
+
+import guest
+from guest import between, fields, same
+
+SCRIPT = r"""
+hold name=tool_files pageout=2 anon=4 shared=2 locked=1 file=1 threads=2 fork=1; P=$held
+show pid; echo $P
+for f in meminfo vmstat zoneinfo buddyinfo pagetypeinfo slabinfo swaps stat loadavg uptime diskstats partitions filesystems interrupts softirqs \
+	cpuinfo devices iomem consoles version cmdline mounts tty/drivers sysvipc/shm pressure/memory pressure/io pressure/cpu; do try $f cat /proc/$f; done
+for f in status stat statm maps smaps smaps_rollup numa_maps limits io sched schedstat stack cgroup cpuset mountinfo mounts mountstats oom_score \
+	oom_score_adj oom_adj syscall personality coredump_filter comm timerslack_ns uid_map gid_map fdinfo/0 fdinfo/1; do
+	try PID/$f cat /proc/$P/$f
+done
+try PID/wchan sh -c "cat /proc/$P/wchan; echo"
+try PID/cmdline sh -c "tr '\0' '|' < /proc/$P/cmdline; echo"
+try PID/environ sh -c "tr '\0' '\n' < /proc/$P/environ | grep ^TERM="
+try PID/auxv sh -c "od -A n -t u8 -w16 -v /proc/$P/auxv"
+try PID/fd sh -c "ls -l /proc/$P/fd | sed 1d"
+try PID/map_files sh -c "ls -l /proc/$P/map_files | sed 1d"
+try PID/ns sh -c "ls -l /proc/$P/ns | sed 1d"
+try PID/task sh -c "ls /proc/$P/task | wc -l; cat /proc/$P/task/*/comm"
+try PID/list sh -c "ls /proc/$P"
+try list sh -c "ls /proc | grep -v '^[0-9]'"
+try PID/refs sh -c "echo 1 > /proc/$P/clear_refs; grep Referenced: /proc/$P/smaps_rollup"
+# Of the load's first anonymous page: what the words about its frame say.
+try words python3 - $P << END
+import struct, sys
+def word(name, n):
+    with open(name, "rb") as f:
+        f.seek(8 * n)
+        return struct.unpack("<Q", f.read(8))[0]
+path = "/proc/" + sys.argv[1]
+for line in open(path + "/maps"):
+    start, end = (int(w, 16) for w in line.split()[0].split("-"))
+    if end - start >= 4 << 20 and line.split()[1] == "rw-p":
+        entry = word(path + "/pagemap", start >> 12)
+        pfn = entry & (1 << 55) - 1
+        print(entry >> 63, entry >> 62 & 1, word("/proc/kpagecount", pfn), word("/proc/kpageflags", pfn) >> 12 & 1)
+        break
+END
+try vm ls /proc/sys/vm
+try kmsg sh -c 'dd if=/dev/kmsg iflag=nonblock bs=8192 count=3 status=none'
+try node cat /sys/devices/system/node/node0/meminfo
+try stat-disk cat /sys/block/vda/stat
+show config; ls /proc/config.gz 2>&1
+"""
+
+NUMBER, HEX, NAME = r"\d+", r"[0-9a-f]+", r"[A-Za-z0-9_()]+"
+KB = rf"(?P<key>{NAME}): +\d+ kB"
+MAP = rf"{HEX}-{HEX} [r-][w-][x-][ps] {HEX} {HEX}:{HEX} \d+ +.*"
+MAP_LINE = rf"[0-9a-f]{{8,}}-[0-9a-f]{{8,}} [r-][w-][x-][ps] [0-9a-f]{{8}} [0-9a-f]{{2}}:[0-9a-f]{{2}} \d+ ( *(?P<name>\S.*))?"
+SMAPS = [MAP_LINE, KB, r"(?P<key>THPeligible): +[01]", r"(?P<key>ProtectionKey): +\d+", r"(?P<key>VmFlags): ([a-z]{2} )+"]
+FORMS = {
+    "meminfo": [r"(?P<key>[\w()]+): +\d+ kB", r"(?P<key>HugePages_\w+): +\d+"],
+    "vmstat": [r"(?P<key>\w+) \d+"],
+    "zoneinfo": [r"Node \d+, zone +(?P<key>\w+)", r"  (?P<key>per-node stats)", r"      (?P<key>\w+) +\d+", r"  (?P<key>pages free) +\d+",
+                 r"        (?P<key>boost|min|low|high|spanned|present|managed|cma) +\d+", r"        (?P<key>protection): \(\d+(, \d+)*\)",
+                 r"  (?P<key>pagesets)", r"    (?P<key>cpu): \d+", r"              (?P<key>count|high|batch): +\d+", r"  (?P<key>vm stats threshold): \d+",
+                 r"  (?P<key>node_unreclaimable): +\d", r"  (?P<key>start_pfn): +\d+"],
+    "buddyinfo": [r"Node \d, zone +\w+ ( *\d+ ){11}"],
+    "pagetypeinfo": [r"Page block order: 9", r"Pages per block:  512", r"", r"Free pages count per migrate type at order ( *\d+ ){11}",
+                     r"Node +\d, zone +\w+, type +(?P<key>\w+) ( *>?\d+ ){11}", r"Number of blocks type ( *\w+ )+", r"Node \d, zone +\w+ ( *\d+ )+"],
+    "slabinfo": [r"slabinfo - version: 2.1", r"# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables <limit> "
+                 r"<batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> <sharedavail>",
+                 r"\S+ +\d+ +\d+ +\d+ +\d+ +\d+ : tunables +0 +0 +0 : slabdata +\d+ +\d+ +0"],
+    "swaps": [r"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority", r"/dev/vdb +partition\t\d+\t+\d+\t+-2"],
+    "stat": [r"(?P<key>cpu) ( \d+){10}", r"(?P<key>cpu\d)( \d+){10}", r"(?P<key>intr) \d+( \d+)*", r"(?P<key>ctxt|btime|processes|procs_running|procs_blocked) \d+",
+             r"(?P<key>softirq)( \d+){11}"],
+    "loadavg": [r"\d+\.\d\d \d+\.\d\d \d+\.\d\d \d+/\d+ \d+"],
+    "uptime": [r"\d+\.\d\d \d+\.\d\d"],
+    "diskstats": [r" *\d+ +\d+ (?P<key>vd[ab])( \d+){17}"],
+    "partitions": [r"major minor  #blocks  name", r"", r" *\d+ +\d+ +\d+ (?P<key>vd[ab])"],
+    "filesystems": [r"(nodev)?\t\w+"],
+    "interrupts": [r" +CPU0 +CPU1 +", r" *(\d+|[A-Z]{3}): +\d+ +\d+  +\S.*", r" *(ERR|MIS): +\d+"],
+    "softirqs": [r" +CPU0 +CPU1 +", r" *(?P<key>[A-Z_]+): +\d+ +\d+"],
+    "cpuinfo": [r"(?P<key>[\w ]+?)\t*:.*", r""],
+    "devices": [r"(Character|Block) devices:", r" *\d+ \S+", r""],
+    "iomem": [r" *[0-9a-f]{8,}-[0-9a-f]{8,} : \S.*"],
+    "consoles": [r"\w+ +[R-][W-][U-] \([E ][C ][B ][p ][b ][a ]\) +\d+:\d+"],
+    "version": [r"Linux version 6\.1\.0\S* \(\S+\) \(.*\) .*"],
+    "cmdline": [r".*console=ttyS0.*"],
+    "mounts": [r"\S+ /\S* \w+ rw[\w,=]* 0 0"],
+    "tty/drivers": [r"\S+ +/dev/\S+ +\d+ +[\d-]+ \S.*"],
+    "sysvipc/shm": [r" +key +shmid perms +size +cpid +lpid nattch +uid +gid +cuid +cgid +atime +dtime +ctime +rss +swap"],
+    "PID/statm": [r"\d+( \d+){6}"],
+    "PID/stat": [r"\d+ \(tool_files\) S( -?\d+){49}"],
+    "PID/status": [r"(?P<key>\w+):\t.*"],
+    "PID/maps": [MAP_LINE],
+    "PID/smaps": SMAPS,
+    "PID/smaps_rollup": [rf"{HEX}-{HEX} ---p 00000000 00:00 0 +\[rollup\]", KB],
+    "PID/numa_maps": [r"[0-9a-f]{8,} default( (file=\S+|heap|stack|anon=\d+|dirty=\d+|mapped=\d+|mapmax=\d+|active=\d+|swapcache=\d+|writeback=\d+|"
+                      r"N0=\d+|kernelpagesize_kB=4))*"],
+    "PID/limits": [r"Limit +Soft Limit +Hard Limit +Units +", r"(?P<key>Max [a-z ]+?)  +(\d+|unlimited) +(\d+|unlimited) +(\w+ *)?"],
+    "PID/io": [r"(?P<key>\w+): \d+"],
+    "PID/sched": [r"tool_files \(\d+, #threads: 3\)", r"-{67}", r"(?P<key>[a-zA-Z_.>-]+) +: +-?\d+(\.\d{6})?", r"current_node=.*", r"numa_faults .*"],
+    "PID/schedstat": [r"\d+ \d+ \d+"],
+    "PID/stack": [r"\[<0>\] [\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+"],
+    "PID/wchan": [r"[a-z_0-9]+"],
+    "PID/cgroup": [r"0::/\S*"],
+    "PID/cpuset": [r"/"],
+    "PID/mountinfo": [r"\d+ \d+ \d+:\d+ / \S+ rw[\w,=]* - \w+ \S+ rw[\w,=]*"],
+    "PID/mounts": [r"\S+ /\S* \w+ rw[\w,=]* 0 0"],
+    "PID/mountstats": [r"device \S+ mounted on \S+ with fstype \w+"],
+    "PID/oom_score": [NUMBER], "PID/oom_score_adj": ["0"], "PID/oom_adj": ["0"],
+    "PID/syscall": [r"\d+( 0x[0-9a-f]+){8}"],
+    "PID/personality": ["00000000"], "PID/coredump_filter": ["00000033"], "PID/comm": ["tool_files"], "PID/timerslack_ns": ["50000"],
+    "PID/uid_map": [r" +0 +0 4294967295"], "PID/gid_map": [r" +0 +0 4294967295"],
+    "PID/fdinfo/0": [r"(?P<key>\w+):\t\d+"], "PID/fdinfo/1": [r"(?P<key>\w+):\t\d+"],
+    "PID/cmdline": [r"/root/load\|name=tool_files\|pageout=2\|.*\|fork=1\|"], "PID/environ": ["TERM=linux"],
+    "PID/auxv": [r" +\d+ +\d+"],
+    "PID/fd": [r"l[r-][w-]x------ 1 root root 64 .* \d+ -> .*"],
+    "PID/map_files": [r"l[r-][w-]------- 1 root root 64 .* [0-9a-f]+-[0-9a-f]+ -> /.*"],
+    "PID/ns": [r"lrwxrwxrwx 1 root root 0 .* (?P<key>\w+) -> \w+:\[\d+\]"],
+    "kmsg": [r"\d+,\d+,\d+,-(,.*)?;.*", r" .*"],
+    "node": [r"Node 0 (?P<key>[\w()]+): +\d+( kB)?"],
+    "stat-disk": [r"( *\d+){17}"],
+    **{f"pressure/{what}": [r"(?P<key>some|full) avg10=\d+\.\d\d avg60=\d+\.\d\d avg300=\d+\.\d\d total=\d+"] for what in ("memory", "io", "cpu")},
+}
+
+HUGE, NUMA, ZSWAP, KSM = "no transparent huge pages", "one memory node at a time", "no compressed swap", "no merging of equal pages"
+EVENT = "not counted"
+LACKS = {
+    "meminfo": {"Zswap|Zswapped": ZSWAP},
+    "vmstat": {
+        r"thp_\w+|nr_(anon_transparent|shmem|file)_(hugepages|pmdmapped)|htlb_\w+|nr_shmem_pmdmapped|nr_file_pmdmapped": HUGE,
+        r"numa_\w+|pgpromote_\w+|pgdemote_\w+|zone_reclaim_failed": NUMA,
+        r"zswp\w+|nr_zspages": ZSWAP, r"ksm_\w+|cow_ksm": KSM,
+        r"pg(alloc|skip)_(dma|dma32|normal|movable|device)|allocstall_\w+|nr_free_cma|nr_bounce": "one zone for each node",
+        r"balloon_\w+|nr_sec_page_table_pages|nr_unstable|nr_writeback_temp|nr_foll_pin_\w+|direct_map_\w+": "nothing that it could count",
+        r"nr_vmscan_\w+|nr_throttled_written|pglazyfree\w*|pgscan_(anon|file|direct_throttle)|pgsteal_(anon|file)|pginodesteal|kswapd_\w+|pageoutrun|"
+        r"pgrotated|unevictable_pgs_\w+|workingset_nodes|nr_kernel_misc_reclaimable|compact_\w+": EVENT},
+    "zoneinfo": {r"DMA|DMA32|Movable|Device": "one zone for each node", r"nr_\w+|workingset_\w+|numa_\w+|pgpromote_\w+": "those of /proc/vmstat are there",
+                 r"cpu|count|high|batch|vm stats threshold": "lists of CPUs have one fixed size"},
+    "cpuinfo": {r"microcode|cache size|TLB size": "not asked for"},
+    "PID/smaps": {"ProtectionKey": "protection keys are not used"},
+    "PID/sched": {r"se\.avg\.\w+(\.\w+)?|se\.avg\.util_est\.\w+": "no running averages of load", r"mm->numa_scan_seq|numa_\w+|total_numa_faults": NUMA,
+                  r"se\.nr_migrations": EVENT},
+    "PID/list": {"attr|patch_state|cpu_resctrl_groups|arch_status": "no security modules, live patches, cache control",
+                 "autogroup|ksm_merging_pages|ksm_stat": "no such mechanism", "net": "no network", "loginuid|sessionid": "no audit",
+                 "projid_map|setgroups|timens_offsets": "no name spaces but the first ones", "timers": "for checkpoints"},
+    "list": {"acpi|bus|crypto|dma|driver|fb|irq|misc|mtrr|ioports|scsi|asound": "no such device or table",
+             "cgroups|kpagecgroup": "version 1 of control groups is not there", "dynamic_debug|sysrq-trigger|timer_list|schedstat|vmallocinfo|kallsyms|kcore": "for debugging Linux",
+             "execdomains|fs|key-users|keys|locks|modules": "no such mechanism, or no list of it", "net": "no network"},
+    "vm": {"compaction_proactiveness": "memory is not compacted ahead of time", "hugetlb_\\w+|nr_hugepages_mempolicy": HUGE,
+           "dirtytime_expire_seconds": "times are written with their inodes", "legacy_va_layout": "one layout of addresses",
+           "lowmem_reserve_ratio|numa_zonelist_order": "one zone for each node", "numa_stat|stat_interval|stat_refresh": "counters are exact whenever they are read",
+           "memory_failure_\\w+": "no broken memory is reported", "min_slab_ratio|min_unmapped_ratio": "no reclaim within a node",
+           "mmap_rnd_\\w+": "a fixed number of random bits", "page_lock_unfairness|percpu_pagelist_high_fraction|watermark_boost_factor": "of Linux's allocator and locks"},
+}
+OWN = {
+    "meminfo": ["Companions"], "list": ["quire"], "zoneinfo": ["Normal", "nr_companion_pages"],
+    "vmstat": ["nr_buffers", "nr_companion_pages", "nr_kernel_misc_pages", "pgtable_share", "pgtable_unshare", "pgtable_unshare_last", "pgcopy", "pgzero_fault",
+               "tlb_flush", "tlb_shootdown", "pgreadahead", "reclaim_turns", "reclaim_pauses", "pgalloc_normal", "slabs_scanned"],
+}
+# What tools read by position. For the rest the names decide.
+ORDERED = ["meminfo", "stat", "PID/status", "PID/smaps", "PID/smaps_rollup", "PID/limits", "PID/io", "PID/fdinfo/0", "softirqs", "pressure/memory"]
+
+
+def boot(kernel):
+    return guest.boot(kernel, SCRIPT, "--swap", "128M")
+
+
+def match(name, line):
+    return next((m for m in (re.fullmatch(form, line) for form in FORMS[name]) if m), None)
+
+
+def keys(o, name):
+    """In the order of their first lines."""
+    found = {}
+    for line in o[name]:
+        m = match(name, line) if name in FORMS else None
+        key = line if name not in FORMS else m.groupdict().get("key") if m else None
+        if key:
+            found.setdefault(key)
+    return list(found)
+
+
+def check_forms(o):
+    """each line of each file has its form"""
+    wrong = []
+    for name in FORMS:
+        lines = o[name]
+        if not lines:
+            wrong.append(f"{name} is empty")
+        wrong += [f"{name}: {line!r}" for line in lines if not match(name, line)][:2]
+    assert not wrong, "; ".join(wrong[:12])
+
+
+def compare_keys(linux, quire):
+    """keys: Linux's, but for those that a reason is given for"""
+    wrong = []
+    for name in [*FORMS, "PID/list", "list", "vm"]:
+        theirs, ours = keys(linux, name), keys(quire, name)
+        reasons = LACKS.get(name, {})
+        wrong += [f"{name} lacks {key}" for key in theirs if key not in ours and not any(re.fullmatch(p, key) for p in reasons)]
+        wrong += [f"{name} has {key}" for key in ours if key not in theirs and key not in OWN.get(name, [])]
+    assert not wrong, "; ".join(wrong[:40])
+
+
+def compare_reasons(linux, quire):
+    """no reason stands for a key that is there"""
+    stale = [f"{name}: {pattern}" for name, reasons in LACKS.items() for pattern in reasons if name in quire.sections
+             and not any(re.fullmatch(pattern, key) for key in keys(linux, name) if key not in keys(quire, name))]
+    assert not stale, "; ".join(stale)
+
+
+def compare_order(linux, quire):
+    """order of keys, where tools count lines"""
+    for name in ORDERED:
+        theirs, ours = keys(linux, name), keys(quire, name)
+        same(name, [k for k in ours if k in theirs], [k for k in theirs if k in ours])
+
+
+def check_columns(o):
+    """meminfo and status: values end in Linux's columns"""
+    for line in o["meminfo"]:
+        if line.endswith("kB") and len(line.split()[1]) <= 9:
+            same(f"length of '{line}'", len(line), 27)
+    for line in o["PID/status"]:
+        if line.startswith("Vm") or line.startswith("Rss"):
+            assert re.fullmatch(r"\w+:\t *\d+ kB", line) and len(line.split("\t")[1]) == 11, line
+
+
+def check_values(o):
+    """files agree: maps and status, smaps and rollup, statm, io, fd; each file shows the load"""
+    status, rollup = fields(o["PID/status"]), fields(o["PID/smaps_rollup"])
+    size = sum(int(end, 16) - int(start, 16) for start, end in (line.split()[0].split("-") for line in o["PID/maps"] if "vsyscall" not in line)) >> 10
+    same("sum of maps", size, status["VmSize"])
+    total = {}
+    for line in o["PID/smaps"]:
+        m = re.fullmatch(KB, line)
+        if m:
+            total[m["key"]] = total.get(m["key"], 0) + int(line.split()[1])
+    for key in ("Rss", "Anonymous", "Swap", "Locked", "Private_Dirty"):
+        same(f"{key} of rollup", rollup[key], total[key])
+    statm = [int(w) * 4 for w in o["PID/statm"][0].split()]
+    same("size of statm", statm[0], status["VmSize"])
+    between("shared of statm", statm[2], status["RssFile"] + status["RssShmem"] - 256, status["RssFile"] + status["RssShmem"] + 256)
+    between("locked", status["VmLck"], 1024, 1024)
+    between("RssShmem", status["RssShmem"], 2048 - 64, 2048)
+    between("RssFile", status["RssFile"], 512, 2048)  # the file is read through the page cache, text as it is run
+    between("VmSwap", status["VmSwap"], 2048 * 0.9, 2048 + 64)
+    same("threads", [status["Threads"], o["PID/task"][0], o["PID/task"][1:]], [3, "3", ["tool_files", "worker", "worker"]])
+    stat = o["PID/stat"][0].rsplit(")", 1)[1].split()
+    same("vsize of stat", int(stat[20]) >> 10, status["VmSize"])
+    same("threads of stat", stat[17], "3")
+    assert any(line.endswith("/root/data") for line in o["PID/map_files"]) and any("/root/data" in line for line in o["PID/numa_maps"])
+    pairs = dict(line.split() for line in o["PID/auxv"])
+    same("page size, end of auxv", [pairs["6"], pairs["0"]], ["4096", "0"])
+
+
+def check_words(o):
+    """pagemap, kpagecount, kpageflags: a written page is present, mapped by parent and child, anonymous"""
+    same("words", o["words"], ["1 0 2 1"])
+
+
+def check_refs(o):
+    """clear_refs: nothing is referenced right afterwards"""
+    between("Referenced", int(o["PID/refs"][0].split()[1]), 0, 256)
+
+
+def compare_config(linux, quire):
+    """config.gz: neither kernel has it"""
+    same("config.gz", quire["config"], linux["config"])
