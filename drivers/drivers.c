@@ -23,10 +23,10 @@ static void probe(struct pci_device *d)
 		virtio_blk_probe(d, number);
 		break;
 	case 3:
-		virtio_console_probe(d);
+		virtio_console_probe(d, number);
 		break;
 	case 4:
-		virtio_rng_probe(d);
+		virtio_rng_probe(d, number);
 		break;
 	}
 }

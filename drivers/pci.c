@@ -137,12 +137,13 @@ int pci_msix_enable(struct pci_device *d)
 	return 0;
 }
 
-int pci_msix_request(struct pci_device *d, unsigned entry, hal_irq_handler fn, void *arg)
+int pci_msix_request(struct pci_device *d, unsigned entry, const char *name, hal_irq_handler fn, void *arg)
 {
 	struct hal_msi msi;
 	if (entry >= d->msix_entries)
 		return -ENOSPC;
-	int err = hal_irq_request_msi(fn, arg, &msi);
+	u32 source = (u32)(d->bus << 8 | d->slot << 3 | d->function) << 11 | entry;
+	int err = hal_irq_request_msi(source, name, fn, arg, &msi);
 	if (err < 0)
 		return err;
 	volatile char *e = (volatile char *)d->msix_table + entry * 16;

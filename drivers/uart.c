@@ -72,6 +72,6 @@ static void interrupt(void *arg)
 void uart_set_rx(void (*fn)(const u8 *bytes, size_t n))
 {
 	receive = fn;
-	hal_irq_request(4, false, false, interrupt, NULL);
+	hal_irq_request(4, false, false, "ttyS0", interrupt, NULL);
 	hal_out8(BASE + 1, 0x01); /* interrupt when bytes came */
 }

@@ -1,6 +1,6 @@
 # Static programs that run unchanged under Linux and in Quire.
 #   make guest-tests      build/guest/tests/*, build/guest/driver
-#   make suite-programs   those of a suite each: leak, exhaust, countdown, disk, swap_check, switch, thrash
+#   make suite-programs   those of a suite each: leak, exhaust, countdown, disk, swap_check, switch, load, thrash, steps
 
 GT_SRC   := $(sort $(filter-out tests/guest/driver.c,$(wildcard tests/guest/*.c)))
 GT_BIN   := $(patsubst tests/guest/%.c,$(B)/guest/tests/%,$(GT_SRC))
@@ -21,7 +21,8 @@ $(B)/guest/driver: tests/guest/driver.c
 
 # Programs that a suite boots on their own, each with figures of its own to print.
 ONE_SRC := tests/leak/leak.c tests/oom/exhaust.c tests/countdown/countdown.c tests/disk/disk.c tests/swap/swap_check.c \
-           tests/reclaim/switch.c tests/reclaim/major_faults.c guest/labs/thrashing/thrash.c
+           tests/reclaim/switch.c tests/reclaim/major_faults.c guest/labs/thrashing/thrash.c tests/tools/load.c \
+           tests/record/steps.c
 define one_program
 $(B)/guest/$(basename $(notdir $(1))): $(1) $(wildcard $(dir $(1))*.h)
 	@mkdir -p $$(@D)

@@ -5,6 +5,7 @@
  */
 #include "internal.h"
 #include <asm/errno.h>
+#include <lib/format.h>
 
 #define LAPIC_ID      0x020
 #define LAPIC_EOI     0x0b0
@@ -23,12 +24,17 @@ static volatile char *ioapic_mmio[8];
 struct irq {
 	hal_irq_handler fn;
 	void *arg;
-	u32 gsi; /* ~0: message-signalled */
+	const char *name;
+	u32 gsi;    /* ~0: message-signalled */
+	u32 number; /* gsi, or a number behind all of those */
+	u32 pin;    /* of its controller; a message's source */
+	bool level;
 	u64 count[HAL_MAX_CPUS];
 };
 static struct irq *irqs[VECTOR_IRQ_END - VECTOR_IRQ_BASE];
 static struct irq irq_pool[64];
 static unsigned nr_irqs;
+static unsigned nr_wired; /* inputs of all I/O APICs */
 
 static u32 lapic_read(u32 reg) { return mmio_read32(lapic + reg); }
 static void lapic_write(u32 reg, u32 v) { mmio_write32(lapic + reg, v); }
@@ -92,15 +98,16 @@ void apic_init(void)
 		ioapic_mmio[i] = hal_mmio_map(acpi.ioapics[i].base, PAGE_SIZE);
 		for (unsigned k = 0; k < ioapic_inputs(i); k++)
 			ioapic_write(i, 0x10 + 2 * k, 0x10000); /* masked */
+		nr_wired += ioapic_inputs(i);
 	}
 }
 
-static int vector_take(hal_irq_handler fn, void *arg, u32 gsi)
+static int vector_take(const struct irq *wanted)
 {
 	if (nr_irqs == ARRAY_SIZE(irq_pool))
 		return -ENOSPC;
 	unsigned v = nr_irqs++;
-	irq_pool[v] = (struct irq){ .fn = fn, .arg = arg, .gsi = gsi };
+	irq_pool[v] = *wanted;
 	irqs[v] = &irq_pool[v];
 	return (int)(VECTOR_IRQ_BASE + 0x10 + v);
 }
@@ -120,7 +127,7 @@ void irq_dispatch(unsigned vector)
 	q->fn(q->arg);
 }
 
-int hal_irq_request(unsigned gsi, bool level, bool active_low, hal_irq_handler fn, void *arg)
+int hal_irq_request(unsigned gsi, bool level, bool active_low, const char *name, hal_irq_handler fn, void *arg)
 {
 	if (gsi < 16 && acpi.isa[gsi].set) {
 		active_low = (acpi.isa[gsi].flags & 3) == 3;
@@ -133,7 +140,7 @@ int hal_irq_request(unsigned gsi, bool level, bool active_low, hal_irq_handler f
 			continue;
 		if (!(ioapic_read(i, 0x10 + 2 * pin) & 0x10000))
 			return -EBUSY;
-		int vector = vector_take(fn, arg, gsi);
+		int vector = vector_take(&(struct irq){ .fn = fn, .arg = arg, .name = name, .gsi = gsi, .number = gsi, .pin = pin, .level = level });
 		if (vector < 0)
 			return vector;
 		ioapic_write(i, 0x11 + 2 * pin, cpu_blocks[0].apic_id << 24);
@@ -143,21 +150,43 @@ int hal_irq_request(unsigned gsi, bool level, bool active_low, hal_irq_handler f
 	return -ENOSPC;
 }
 
-int hal_irq_request_msi(hal_irq_handler fn, void *arg, struct hal_msi *out)
+int hal_irq_request_msi(u32 source, const char *name, hal_irq_handler fn, void *arg, struct hal_msi *out)
 {
-	int vector = vector_take(fn, arg, ~0u);
+	static u32 nr_msi;
+	int vector = vector_take(&(struct irq){ .fn = fn, .arg = arg, .name = name, .gsi = ~0u, .number = nr_wired + nr_msi, .pin = source });
 	if (vector < 0)
 		return vector;
+	nr_msi++;
 	out->address = 0xfee00000u | cpu_blocks[0].apic_id << 12;
 	out->data = (u32)vector;
 	return 0;
 }
 
-const char *hal_irq_stat(unsigned index, unsigned cpu, u64 *count)
+static const struct {
+	const char *label, *what;
+} own[NR_OWN_INTERRUPTS] = {
+	[OWN_TIMER] = { "LOC", "Local timer interrupts" },  [OWN_SPURIOUS] = { "SPU", "Spurious interrupts" },
+	[OWN_KICK] = { "RES", "Rescheduling interrupts" },  [OWN_TLB] = { "TLB", "TLB shootdowns" },
+};
+static u64 own_counts[NR_OWN_INTERRUPTS][HAL_MAX_CPUS];
+
+void irq_count_own(enum own_interrupt which) { own_counts[which][hal_cpu_id()]++; }
+
+bool hal_irq_source(unsigned index, struct hal_irq_source *out)
 {
-	static const char *const kind[] = { "IO-APIC", "PCI-MSI" };
-	if (index >= nr_irqs)
-		return NULL;
-	*count = irq_pool[index].count[cpu];
-	return kind[irq_pool[index].gsi == ~0u];
+	if (index >= nr_irqs + NR_OWN_INTERRUPTS)
+		return false;
+	if (index >= nr_irqs) {
+		out->number = ~0u;
+		snprintf(out->label, sizeof(out->label), "%s", own[index - nr_irqs].label);
+		snprintf(out->what, sizeof(out->what), "%s", own[index - nr_irqs].what);
+		return true;
+	}
+	const struct irq *q = &irq_pool[index];
+	out->number = q->number;
+	snprintf(out->label, sizeof(out->label), "%u", q->number);
+	snprintf(out->what, sizeof(out->what), "%s %3u-%-8s  %s", q->gsi == ~0u ? "PCI-MSI" : "IO-APIC", q->pin, q->level ? "fasteoi" : "edge", q->name);
+	return true;
 }
+
+u64 hal_irq_count(unsigned index, unsigned cpu) { return index < nr_irqs ? irq_pool[index].count[cpu] : own_counts[index - nr_irqs][cpu]; }

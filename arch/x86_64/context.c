@@ -7,6 +7,7 @@
 #include "internal.h"
 #include <asm/errno.h>
 #include <asm/sigcontext.h>
+#include <hal/backtrace.h>
 #include <hal/ptrace.h>
 #include <lib/string.h>
 #include <mm/slab.h>
@@ -226,4 +227,24 @@ void hal_set_gs_base(struct hal_context *running, u64 base)
 {
 	running->gs_base = base;
 	wrmsr(MSR_KERNEL_GS_BASE, base);
+}
+
+/* The chain of frame pointers, from the frame that context_swap left. */
+unsigned hal_context_backtrace(const struct hal_context *c, u64 *addresses, unsigned max)
+{
+	u64 top = (u64)c->stack_top, bottom = top - HAL_STACK_SIZE, offset, size;
+	const struct switch_frame *f = (const struct switch_frame *)c->kernel_sp;
+	unsigned nr = 0;
+	if (c->kernel_sp < bottom || c->kernel_sp > top - sizeof(*f))
+		return 0;
+	u64 ip = f->rip, at = f->rbp;
+	while (nr < max && hal_symbol(ip, &offset, &size)) {
+		addresses[nr++] = ip;
+		if (at < bottom || at > top - 16 || at & 7)
+			break;
+		const u64 *frame = (const u64 *)at;
+		ip = frame[1];
+		at = frame[0] > at ? frame[0] : 0; /* callers stand further up */
+	}
+	return nr;
 }

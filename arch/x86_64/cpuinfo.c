@@ -4,6 +4,7 @@
  * the one that reads. Sources: Intel SDM vol. 2A, CPUID; flag names: Linux's, as proc(5) readers expect.
  */
 #include "internal.h"
+#include <hal/topology.h>
 #include <lib/format.h>
 #include <lib/string.h>
 #include <machine/clock.h>
@@ -93,6 +94,21 @@ static void add_name(struct text *t)
 	add(t, "model name\t: %s\n", *name ? name : "unknown");
 }
 
+static void add_place(struct text *t, unsigned cpu)
+{
+	struct hal_cpu_place p = hal_cpu_place(cpu);
+	u32 nr_siblings = 0, nr_cores = 0;
+	for (unsigned other = 0; other < hal_nr_cpus(); other++) {
+		struct hal_cpu_place o = hal_cpu_place(other);
+		bool is_first = o.package == p.package; /* of its core */
+		nr_siblings += o.package == p.package;
+		for (unsigned before = 0; before < other; before++)
+			is_first &= hal_cpu_place(before).package != p.package || hal_cpu_place(before).core != o.core;
+		nr_cores += is_first;
+	}
+	add(t, "physical id\t: %u\nsiblings\t: %u\ncore id\t\t: %u\ncpu cores\t: %u\n", p.package, nr_siblings, p.core, nr_cores);
+}
+
 size_t hal_cpu_describe(unsigned cpu, char *buf, size_t size)
 {
 	struct text t = { buf, size };
@@ -113,7 +129,7 @@ size_t hal_cpu_describe(unsigned cpu, char *buf, size_t size)
 	add_name(&t);
 	add(&t, "stepping\t: %u\n", one[0] & 15);
 	add(&t, "cpu MHz\t\t: %llu.%03llu\n", (unsigned long long)(khz / 1000), (unsigned long long)(khz % 1000));
-	add(&t, "physical id\t: %u\nsiblings\t: 1\ncore id\t\t: 0\ncpu cores\t: 1\n", cpu);
+	add_place(&t, cpu);
 	add(&t, "apicid\t\t: %u\ninitial apicid\t: %u\n", cpu_blocks[cpu].apic_id, cpu_blocks[cpu].apic_id);
 	add(&t, "fpu\t\t: yes\nfpu_exception\t: yes\ncpuid level\t: %u\nwp\t\t: yes\n", zero[0]);
 	add_flags(&t);

@@ -38,6 +38,10 @@
 #define VECTOR_TIMER    0xfe
 #define VECTOR_SPURIOUS 0xff
 
+/* Interrupts that no device sends; counted for hal_irq_count(). */
+enum own_interrupt { OWN_TIMER, OWN_SPURIOUS, OWN_KICK, OWN_TLB, NR_OWN_INTERRUPTS };
+void irq_count_own(enum own_interrupt which);
+
 /* debugreg.c: the CPU's breakpoints become those of the next task, NULL: none; the cause of a debug exception, once. */
 void debug_switch(const struct hal_debug *next);
 u64 debug_take_status(void);

@@ -9,16 +9,18 @@
  */
 #include "internal.h"
 #include "ksyms.h"
+#include <hal/backtrace.h>
 
 extern const u32 ksyms_start[];
 extern const char text_start[], text_end[];
 
-const char *ksym_lookup(u64 addr, u64 *offset)
+/* Its place in the table, or -1. */
+static int find(u64 addr)
 {
 	if (addr < (u64)text_start || addr >= (u64)text_end)
-		return NULL;
-	u32 count = ksyms_start[0], key = (u32)addr, low = 0, high = count;
-	const u32 *address = ksyms_start + 1, *name = address + count;
+		return -1;
+	const u32 *address = ksyms_start + 1;
+	u32 key = (u32)addr, low = 0, high = ksyms_start[0];
 	while (low < high) { /* the number of addresses <= key */
 		u32 mid = low + (high - low) / 2;
 		if (address[mid] <= key)
@@ -26,8 +28,23 @@ const char *ksym_lookup(u64 addr, u64 *offset)
 		else
 			high = mid;
 	}
-	if (!low)
+	return (int)low - 1;
+}
+
+const char *hal_symbol(u64 addr, u64 *offset, u64 *size)
+{
+	int at = find(addr);
+	if (at < 0)
 		return NULL;
-	*offset = key - address[low - 1];
-	return (const char *)(name + count) + name[low - 1];
+	u32 count = ksyms_start[0];
+	const u32 *address = ksyms_start + 1, *name = address + count;
+	*offset = (u32)addr - address[at];
+	*size = ((u32)at + 1 < count ? address[at + 1] : (u32)(u64)text_end) - address[at];
+	return (const char *)(name + count) + name[at];
+}
+
+const char *ksym_lookup(u64 addr, u64 *offset)
+{
+	u64 size;
+	return hal_symbol(addr, offset, &size);
 }

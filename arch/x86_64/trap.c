@@ -163,18 +163,22 @@ void trap_dispatch(u64 vector, struct hal_regs *regs)
 	unsigned base = unlikely(hal_debug_checks) ? lock_rank_interrupt_enter() : 0;
 	switch (vector) {
 	case VECTOR_TIMER:
+		irq_count_own(OWN_TIMER);
 		lapic_eoi();
 		kernel_timer();
 		break;
 	case VECTOR_KICK:
+		irq_count_own(OWN_KICK);
 		lapic_eoi();
 		kernel_kick();
 		break;
 	case VECTOR_TLB:
+		irq_count_own(OWN_TLB);
 		tlb_ipi();
 		lapic_eoi();
 		break;
 	case VECTOR_SPURIOUS:
+		irq_count_own(OWN_SPURIOUS);
 		break;
 	default:
 		irq_dispatch((unsigned)vector);

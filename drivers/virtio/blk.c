@@ -393,11 +393,11 @@ static u64 timeout_from_cmdline(void)
 	return s && parse_u64(s, 10, &seconds, NULL) && seconds && seconds < 100000 ? seconds * NSEC_PER_SEC : 30 * NSEC_PER_SEC;
 }
 
-static int start(struct vdisk *d, const struct pci_device *pci)
+static int start(struct vdisk *d, const struct pci_device *pci, unsigned number)
 {
 	u64 wanted = 1ull << VIRTIO_BLK_F_SIZE_MAX | 1ull << VIRTIO_BLK_F_SEG_MAX | 1ull << VIRTIO_BLK_F_RO | 1ull << VIRTIO_BLK_F_BLK_SIZE |
 	             1ull << VIRTIO_BLK_F_FLUSH | 1ull << VIRTIO_BLK_F_TOPOLOGY | 1ull << VIRTIO_BLK_F_GEOMETRY | 1ull << VIRTIO_RING_F_INDIRECT_DESC;
-	int err = virtio_start(&d->virtio, pci, wanted);
+	int err = virtio_start(&d->virtio, pci, number, wanted);
 	if (!err && (!has(d, VIRTIO_RING_F_INDIRECT_DESC) || !d->virtio.config))
 		err = -ENODEV;
 	if (!err)
@@ -439,7 +439,7 @@ void virtio_blk_probe(const struct pci_device *pci, unsigned number)
 	blkdev_disk_name(d->dev.name, "vd", nr_disks);
 	d->dev.dev = dev_make(BLK_MAJOR, nr_disks * MINORS);
 	snprintf(d->place, sizeof(d->place), "pci0000:%02x/0000:%02x:%02x.%u/virtio%u", pci->bus, pci->bus, pci->slot, pci->function, number);
-	int err = start(d, pci);
+	int err = start(d, pci, number);
 	if (err) { /* what the device may know of stays */
 		hal_log(LOG_ERR, "virtio-blk: a disk cannot be used (error %d)", -err);
 		return;

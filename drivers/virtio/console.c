@@ -237,14 +237,14 @@ static void control_begin(struct console *c)
 	control_send(c, 0xffffffff, VIRTIO_CONSOLE_DEVICE_READY, 1);
 }
 
-void virtio_console_probe(const struct pci_device *pci)
+void virtio_console_probe(const struct pci_device *pci, unsigned number)
 {
 	if (the_console) {
 		hal_log(LOG_INFO, "virtio-console: a further device is not used");
 		return;
 	}
 	struct console *c = kzalloc(sizeof(*c), ALLOC_KERNEL);
-	if (!c || virtio_start(&c->device, pci, 1ull << VIRTIO_CONSOLE_F_MULTIPORT)) {
+	if (!c || virtio_start(&c->device, pci, number, 1ull << VIRTIO_CONSOLE_F_MULTIPORT)) {
 		kfree(c);
 		return;
 	}

@@ -5,6 +5,7 @@
  */
 #include "virtio.h"
 #include <asm/errno.h>
+#include <lib/format.h>
 #include <lib/string.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
@@ -62,10 +63,12 @@ static u64 read_features(struct virtio_device *d)
 	return f;
 }
 
-int virtio_start(struct virtio_device *d, const struct pci_device *pci, u64 wanted)
+int virtio_start(struct virtio_device *d, const struct pci_device *pci, unsigned number, u64 wanted)
 {
 	memset(d, 0, sizeof(*d));
 	d->pci = *pci;
+	snprintf(d->config_name, sizeof(d->config_name), "virtio%u-config", number);
+	snprintf(d->queues_name, sizeof(d->queues_name), "virtio%u-virtqueues", number);
 	pci_enable(pci);
 	int err = find_registers(d);
 	if (err)
@@ -90,7 +93,7 @@ void virtio_ready(struct virtio_device *d) { status_add(d, VIRTIO_CONFIG_S_DRIVE
 
 int virtio_watch_config(struct virtio_device *d, void (*fn)(void *), void *arg)
 {
-	int err = pci_msix_request(&d->pci, 1, fn, arg);
+	int err = pci_msix_request(&d->pci, 1, d->config_name, fn, arg);
 	if (err >= 0)
 		mmio_write16(d->common + VIRTIO_PCI_COMMON_MSIX, 1);
 	return err < 0 ? err : 0;
@@ -152,7 +155,7 @@ int virtq_create(struct virtio_device *d, u16 index, void (*done)(struct virtq *
 	spin_lock_init(&q->lock, RANK_DEVICE);
 	int err = allocate_rings(q);
 	if (!err && d->nr_queues == 0)
-		err = pci_msix_request(&d->pci, 0, device_interrupt, d);
+		err = pci_msix_request(&d->pci, 0, d->queues_name, device_interrupt, d);
 	if (err < 0) {
 		kfree(q);
 		return err;

@@ -14,10 +14,10 @@ static void done(struct virtq *q)
 		hal_random_mix(frame_ptr(f), min(len, (u32)WANTED)); /* the page stays: an interrupt frees nothing */
 }
 
-void virtio_rng_probe(const struct pci_device *pci)
+void virtio_rng_probe(const struct pci_device *pci, unsigned number)
 {
 	static struct virtio_device device;
-	if (virtio_start(&device, pci, 0) || virtq_create(&device, 0, done, NULL))
+	if (virtio_start(&device, pci, number, 0) || virtq_create(&device, 0, done, NULL))
 		return;
 	virtio_ready(&device);
 	struct frame *f = frame_alloc(0, ALLOC_KERNEL, FRAME_KERNEL);

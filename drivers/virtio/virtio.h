@@ -19,6 +19,7 @@ struct virtio_device {
 	u64 features; /* accepted */
 	struct virtq *queues[VIRTIO_MAX_QUEUES];
 	unsigned nr_queues;
+	char config_name[20], queues_name[24]; /* of its interrupts */
 };
 
 /* A split queue. Buffers are single pieces of physical memory, or a table that lists pieces. */
@@ -37,8 +38,9 @@ struct virtq {
 	void *owner;
 };
 
-/* Resets the device, agrees on `wanted` features (those it offers; VERSION_1 always). 0 or -errno. */
-int virtio_start(struct virtio_device *d, const struct pci_device *pci, u64 wanted);
+/* Resets the device, agrees on `wanted` features (those it offers; VERSION_1 always). number: the how manieth virtio
+ * device it is. 0 or -errno. */
+int virtio_start(struct virtio_device *d, const struct pci_device *pci, unsigned number, u64 wanted);
 /* Makes queue `index` ready. 0, -ENOENT, -ENOMEM. */
 int virtq_create(struct virtio_device *d, u16 index, void (*done)(struct virtq *), void *owner);
 /* All queues are made: the device may run. */
@@ -62,8 +64,8 @@ static inline bool virtq_has_used(const struct virtq *q)
 void *virtq_take(struct virtq *q, u32 *len);
 
 /* Drivers: called for a device of their kind. */
-void virtio_console_probe(const struct pci_device *pci);
-void virtio_rng_probe(const struct pci_device *pci);
+void virtio_console_probe(const struct pci_device *pci, unsigned number);
+void virtio_rng_probe(const struct pci_device *pci, unsigned number);
 /* number: of the virtio device, counted from 0 in the order of the bus. */
 void virtio_blk_probe(const struct pci_device *pci, unsigned number);
 

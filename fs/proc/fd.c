@@ -30,7 +30,7 @@ static struct file *node_file(struct pseudo_node *n, bool *close_on_exec)
 	return f;
 }
 
-static int nameless_path(struct inode *i, struct path *out)
+int nameless_path(struct inode *i, struct path *out)
 {
 	struct mount *m = __atomic_load_n(&nameless, __ATOMIC_ACQUIRE);
 	if (!m) {

@@ -109,6 +109,8 @@ int explain_lookup(struct inode *dir, const char *name, size_t len, struct inode
 int explain_list(struct file *f, struct dir_emit *e);
 int fdinfo_lookup(struct inode *dir, const char *name, size_t len, struct inode **out);
 int file_to_path(struct file *f, struct path *out); /* takes over f */
+int nameless_path(struct inode *i, struct path *out); /* a place for an inode that has none */
+extern const struct pseudo_entry process_ns_entries[10]; /* ns.c */
 
 /* status.c, stat.c, maps.c, smaps.c, args.c, limits.c: one process */
 int process_stat(struct seq *s, struct pseudo_node *n);
@@ -126,7 +128,10 @@ int process_environ(struct seq *s, struct pseudo_node *n, u64 *cursor);
 int process_auxv(struct seq *s, struct pseudo_node *n);
 int process_limits(struct seq *s, struct pseudo_node *n);
 int process_io(struct seq *s, struct pseudo_node *n);
+int process_sched(struct seq *s, struct pseudo_node *n); /* sched.c, as the next three */
+int store_sched(struct pseudo_node *n, char *text, size_t len);
 int process_schedstat(struct seq *s, struct pseudo_node *n);
+int process_stack(struct seq *s, struct pseudo_node *n);
 /* A decimal number that an int holds; -ERANGE: none does, -EINVAL: it is no number (value.c). */
 int pseudo_parse_int(const char *text, s64 *v);
 int process_oom_score(struct seq *s, struct pseudo_node *n); /* oom.c, as the next four */
@@ -141,7 +146,7 @@ s64 proc_any_seek(struct file *f, s64 offset, int whence); /* to any byte: addre
 extern const struct file_ops process_mem_fops, process_pagemap_fops;
 
 /* the machine and the kernel */
-extern const struct pseudo_entry proc_sys_dir, proc_quire_dir, proc_sysvipc_dir, proc_pressure_dir;
+extern const struct pseudo_entry proc_sys_dir, proc_tty_dir, proc_quire_dir, proc_sysvipc_dir, proc_pressure_dir;
 extern const struct pseudo_entry proc_trace_entries[5]; /* of proc_quire_dir: trace.c */
 int show_meminfo(struct seq *s, struct pseudo_node *n);
 int show_vmstat(struct seq *s, struct pseudo_node *n);
@@ -159,6 +164,8 @@ int show_iomem(struct seq *s, struct pseudo_node *n);
 int show_filesystems(struct seq *s, struct pseudo_node *n);
 int show_devices(struct seq *s, struct pseudo_node *n);
 int show_interrupts(struct seq *s, struct pseudo_node *n);
+int show_softirqs(struct seq *s, struct pseudo_node *n);
+void show_interrupt_sums(struct seq *s); /* a line of /proc/stat */
 int show_swaps(struct seq *s, struct pseudo_node *n);
 int show_partitions(struct seq *s, struct pseudo_node *n);
 int show_nothing(struct seq *s, struct pseudo_node *n);

@@ -277,6 +277,7 @@ static int task_list(struct file *f, struct dir_emit *e)
 #define COMMON_ENTRIES                                                                              \
 	{ .name = "fd", .mode = S_IFDIR | 0500, .lookup = fd_dir_lookup, .list = fd_dir_list },          \
 	{ .name = "fdinfo", .mode = S_IFDIR | 0555, .lookup = fdinfo_lookup, .list = fd_dir_list },      \
+	{ .name = "ns", .mode = S_IFDIR | 0511, PSEUDO_CHILDREN(process_ns_entries) },                   \
 	PIECE_ENTRY("environ", 0400, process_environ, PSEUDO_INSPECT),                                  \
 	PRIVATE_ENTRY("auxv", process_auxv),                                                            \
 	FILE_ENTRY("status", process_status),                                                           \
@@ -300,8 +301,10 @@ static int task_list(struct file *f, struct dir_emit *e)
 	{ .name = "clear_refs", .mode = S_IFREG | 0200, .store = store_clear_refs },                     \
 	{ .name = "pagemap", .mode = S_IFREG | 0400, .fops = &process_pagemap_fops, .flags = PSEUDO_INSPECT }, \
 	FILE_ENTRY("wchan", show_wchan),                                                                \
-	PRIVATE_ENTRY("stack", show_nothing),                                                           \
+	PRIVATE_ENTRY("stack", process_stack),                                                           \
+	{ .name = "sched", .mode = S_IFREG | 0644, .show = process_sched, .store = store_sched },        \
 	FILE_ENTRY("schedstat", process_schedstat),                                                     \
+	TEXT_ENTRY("cpuset", "/"), /* no group restricts them */                                         \
 	FILE_ENTRY("cgroup", show_cgroup),                                                              \
 	FILE_ENTRY("oom_score", process_oom_score),                                                     \
 	{ .name = "oom_adj", .mode = S_IFREG | 0644, .show = show_oom_adj, .store = store_oom_adj },     \

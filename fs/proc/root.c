@@ -96,6 +96,7 @@ static const struct pseudo_entry root_entries[] = {
 	FILE_ENTRY("filesystems", show_filesystems),
 	FILE_ENTRY("devices", show_devices),
 	FILE_ENTRY("interrupts", show_interrupts),
+	FILE_ENTRY("softirqs", show_softirqs),
 	FILE_ENTRY("swaps", show_swaps),
 	FILE_ENTRY("partitions", show_partitions),
 	FILE_ENTRY("diskstats", show_diskstats),
@@ -106,7 +107,7 @@ static const struct pseudo_entry root_entries[] = {
 };
 
 /* The subdirectories are tables of their own files, put behind these at boot. */
-static struct pseudo_entry all_entries[ARRAY_SIZE(root_entries) + 4];
+static struct pseudo_entry all_entries[ARRAY_SIZE(root_entries) + 5];
 static struct pseudo_entry root_dir = { .name = "proc", .mode = S_IFDIR | 0555, .children = all_entries, .nr_children = ARRAY_SIZE(all_entries), .lookup = root_lookup, .list = root_list };
 
 static int proc_mount(const char *source, u32 flags, const char *data, struct super **out) { return pseudo_mount(proc_super, out); }
@@ -120,6 +121,7 @@ void proc_init(void)
 	all_entries[ARRAY_SIZE(root_entries) + 1] = proc_sysvipc_dir;
 	all_entries[ARRAY_SIZE(root_entries) + 2] = proc_quire_dir;
 	all_entries[ARRAY_SIZE(root_entries) + 3] = proc_pressure_dir;
+	all_entries[ARRAY_SIZE(root_entries) + 4] = proc_tty_dir;
 	proc_super = pseudo_super_new("proc", 0x9fa0, &root_dir);
 	vfs_register(&proc_type);
 }

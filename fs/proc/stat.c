@@ -139,18 +139,6 @@ int process_statm(struct seq *s, struct pseudo_node *n)
 	return 0;
 }
 
-int process_schedstat(struct seq *s, struct pseudo_node *n)
-{
-	struct task *t = node_task(n);
-	u64 u, k;
-	if (!t)
-		return -ESRCH;
-	task_cpu_times(t, &u, &k);
-	seq_printf(s, "%llu 0 %llu\n", (unsigned long long)(u + k), (unsigned long long)(t->nr_switches_voluntary + t->nr_switches_involuntary));
-	task_put(t);
-	return 0;
-}
-
 int process_io(struct seq *s, struct pseudo_node *n)
 {
 	struct io_figures io = { 0 };

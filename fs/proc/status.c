@@ -96,12 +96,17 @@ static void show_ranges(struct seq *s, u64 mask)
 	}
 }
 
+#define MAX_NODES 1024u /* that masks of nodes have bits for, as in Debian's kernel */
+
 static void show_places(struct seq *s, struct task *t)
 {
 	u64 allowed = t->allowed & sched_online_cpus();
 	seq_printf(s, "Cpus_allowed:\t%llx\nCpus_allowed_list:\t", (unsigned long long)allowed);
 	show_ranges(s, allowed);
-	seq_printf(s, "\nMems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t%llu\nnonvoluntary_ctxt_switches:\t%llu\n",
+	seq_puts(s, "\nMems_allowed:\t");
+	for (unsigned word = 1; word < MAX_NODES / 32; word++)
+		seq_puts(s, "00000000,");
+	seq_printf(s, "00000001\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t%llu\nnonvoluntary_ctxt_switches:\t%llu\n",
 	           (unsigned long long)t->nr_switches_voluntary, (unsigned long long)t->nr_switches_involuntary);
 }
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The machine and its kernel: stat, uptime, loadavg, version, cpuinfo, interrupts, devices ... */
+/* The machine and its kernel: stat, uptime, loadavg, version, cpuinfo, devices ... */
 #include "proc.h"
 #include <asm/poll.h>
 #include <fs/tty.h>
 #include <hal/boot.h>
-#include <hal/irq.h>
 #include <hal/mem.h>
 #include <hal/time.h>
 #include <kernel/klog.h>
@@ -30,34 +29,6 @@ static void add_times(struct cpu_times *sum, const struct cpu_times *t)
 	sum->irq_ns += t->irq_ns;
 }
 
-static u64 interrupts_of(unsigned index, const char **name)
-{
-	u64 sum = 0, n;
-	for (unsigned cpu = 0; cpu < hal_nr_cpus(); cpu++) {
-		*name = hal_irq_stat(index, cpu, &n);
-		if (!*name)
-			return 0;
-		sum += n;
-	}
-	return sum;
-}
-
-static void interrupt_line(struct seq *s)
-{
-	const char *name = NULL;
-	u64 total = 0;
-	for (unsigned i = 0; interrupts_of(i, &name), name; i++)
-		total += interrupts_of(i, &name);
-	seq_printf(s, "intr %llu", (unsigned long long)total);
-	for (unsigned i = 0;; i++) {
-		u64 n = interrupts_of(i, &name);
-		if (!name)
-			break;
-		seq_printf(s, " %llu", (unsigned long long)n);
-	}
-	seq_putc(s, '\n');
-}
-
 int show_stat(struct seq *s, struct pseudo_node *n)
 {
 	struct cpu_times sum = { 0 }, each;
@@ -72,7 +43,7 @@ int show_stat(struct seq *s, struct pseudo_node *n)
 		snprintf(name, sizeof(name), "cpu%u", cpu);
 		cpu_line(s, name, &each);
 	}
-	interrupt_line(s);
+	show_interrupt_sums(s);
 	seq_printf(s, "ctxt %llu\nbtime %llu\nprocesses %llu\nprocs_running %u\nprocs_blocked %u\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n",
 	           (unsigned long long)sched_nr_switches(), (unsigned long long)(clock_realtime_offset_ns() / (s64)NSEC_PER_SEC),
 	           (unsigned long long)sched_nr_forks(), sched_nr_running(), sched_nr_blocked());
@@ -182,27 +153,6 @@ int show_devices(struct seq *s, struct pseudo_node *n)
 	}
 	seq_puts(s, "\nBlock devices:\n");
 	show_block_drivers(s);
-	return 0;
-}
-
-int show_interrupts(struct seq *s, struct pseudo_node *n)
-{
-	seq_puts(s, "     ");
-	for (unsigned cpu = 0; cpu < hal_nr_cpus(); cpu++)
-		seq_printf(s, "       CPU%-3u", cpu);
-	seq_putc(s, '\n');
-	for (unsigned i = 0;; i++) {
-		const char *name = NULL;
-		u64 count;
-		if (!hal_irq_stat(i, 0, &count))
-			break;
-		seq_printf(s, "%3u: ", i);
-		for (unsigned cpu = 0; cpu < hal_nr_cpus(); cpu++) {
-			name = hal_irq_stat(i, cpu, &count);
-			seq_printf(s, "%10llu ", (unsigned long long)count);
-		}
-		seq_printf(s, "  %s\n", name);
-	}
 	return 0;
 }
 

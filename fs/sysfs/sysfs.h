@@ -21,4 +21,26 @@ int sys_places_list(struct file *f, struct dir_emit *e);
 /* block.c: /sys/devices/.../block/NAME; node->arg is the device number. */
 extern const struct pseudo_entry sys_disk_dir, sys_partition_dir;
 
+/* Directories whose names end in numbers: cpu0, cpu1, ... In those node->arg is the number, moved up by `shift`, with
+ * the bits of the directory above. */
+struct sys_numbered {
+	const char *prefix;
+	const struct pseudo_entry *entry;
+	unsigned (*count)(void);           /* numbers are below this */
+	bool (*is_there)(unsigned number); /* NULL: all are */
+	unsigned shift;
+};
+int sys_numbered_lookup(struct inode *dir, const char *name, size_t len, struct inode **out);
+int sys_numbered_list(struct file *f, struct dir_emit *e);
+#define SYS_NUMBERED_DIR(n, table, w) \
+	{ .name = (n), .mode = S_IFDIR | 0555, PSEUDO_CHILDREN(table), .lookup = sys_numbered_lookup, .list = sys_numbered_list, .data = (void *)&(w) }
+
+/* cpu.c, node.c, memory.c: /sys/devices/system/{cpu,node,memory} */
+extern const struct pseudo_entry sys_cpu_entries[5], sys_node_entries[5], sys_memory_entries[1];
+extern const struct sys_numbered sys_cpus, sys_nodes, sys_memory_blocks;
+/* Numbers whose bits are set, as "0-1,3". */
+void sys_show_list(struct seq *s, u64 mask);
+int sys_show_cpus(struct seq *s, struct pseudo_node *n); /* all of them; then as a mask */
+int sys_show_cpu_map(struct seq *s, struct pseudo_node *n);
+
 #endif

@@ -32,7 +32,7 @@ void pci_enable(const struct pci_device *d);
 
 /* MSI-X on, all entries masked. 0 or -ENODEV. */
 int pci_msix_enable(struct pci_device *d);
-/* Routes one entry to fn. 0 or -errno. */
-int pci_msix_request(struct pci_device *d, unsigned entry, hal_irq_handler fn, void *arg);
+/* Routes one entry to fn; name stays. 0 or -errno. */
+int pci_msix_request(struct pci_device *d, unsigned entry, const char *name, hal_irq_handler fn, void *arg);
 
 #endif

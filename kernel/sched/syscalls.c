@@ -380,8 +380,7 @@ SYSCALL2(ioprio_get, which, who)
 	struct task *t = get_task(which == 1 ? who : 0);
 	if (!t)
 		return -ESRCH;
-	/* Never set: best effort at a level that follows from nice. */
-	long prio = t->ioprio ? t->ioprio : 2 << 13 | (t->nice + 20) / 5;
+	long prio = t->ioprio; /* 0: never set, follows nice */
 	task_put(t);
 	return prio;
 }

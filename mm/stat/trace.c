@@ -43,7 +43,7 @@ static const struct {
 	[TRACE_EVICT] = { "evict", "frame:x outcome:e8(freed,to-swap,dirty,busy,in-use)" },
 	[TRACE_RECLAIM] = { "reclaim", "wanted:u freed:u group:u cost:n56+worker:b8" },
 	[TRACE_SWAP_OUT] = { "swap-out", "slot:x frame:x" },
-	[TRACE_SWAP_IN] = { "swap-in", "slot:x frame:x pages:u address:x" },
+	[TRACE_SWAP_IN] = { "swap-in", "slot:x frame:x pages:u" },
 	[TRACE_MIGRATE] = { "migrate", "from:x to:x error:s" },
 	[TRACE_COMPACT] = { "compact", "order:u found:b8+worker:b8 cost:n" },
 	[TRACE_SWITCH] = { "switch", "next:u cr3:x previous_sleeps:b" },

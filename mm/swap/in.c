@@ -7,7 +7,6 @@
 #include <mm/leaf.h>
 #include <mm/host.h>
 #include <mm/reclaim.h>
-#include <mm/trace.h>
 #include <mm/turn.h>
 
 /* The page in swap that `entry` names becomes one to read, in a frame of its own; is_sure: a locked table's entry is that.
@@ -73,7 +72,6 @@ static void read_around(struct leaf *l, struct region *r, uaddr_t addr, bool alo
 		nr = collect(l, r, addr, alone ? (struct swap_window){ 0 } : swap_ahead_window(r, addr), f, frames);
 	stat_add(STAT_SWAP_RA, nr - 1);
 	swap_ahead_asked(r, nr - 1);
-	trace_point(TRACE_SWAP_IN, frame_swap_entry(f), frame_pfn(f), nr, addr);
 	leaf_unlock(l);
 	frame_get(f); /* the caller's */
 	swap_read(frames, nr);

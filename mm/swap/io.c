@@ -164,6 +164,7 @@ static void transfer(struct frame *const *frames, unsigned nr, enum block_op op)
 
 void swap_read(struct frame *const *frames, unsigned nr)
 {
+	trace_point(TRACE_SWAP_IN, frame_swap_entry(frames[0]), frame_pfn(frames[0]), nr, 0);
 	bool stalls = frame_flags(frames[0]) & FRAME_REFAULT && host_stall_begin();
 	stat_add(STAT_PSWPIN, nr);
 	transfer(frames, nr, BLOCK_READ);

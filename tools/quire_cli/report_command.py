@@ -68,7 +68,7 @@ def fit(o, argv, report, decoder):
     return rows, sentence
 
 
-def main(words):
+def options(words):
     p = traced.parser("report", "Runs PROGRAM and writes a page of HTML, complete in itself: memory over time, faults by cause and region, page\n"
                                 "tables, hot and cold regions, each round of reclaim and each kill with its cause. The program's streams and its\n"
                                 "status are its own.",
@@ -80,26 +80,42 @@ def main(words):
     p.add_argument("--fit", action="store_true", help="how little memory would do: runs the program again with less and less")
     ours, argv = split_words(words)
     o = p.parse_args(ours)
-    argv = o.program + argv
+    return o, o.program + argv
+
+
+def check_place(path):
+    """Said before the run rather than after it."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise Failure(f"{path}: No such file or directory")
+    if os.path.isdir(path) or not os.access(folder, os.W_OK):
+        raise Failure(f"{path}: cannot be written")
+
+
+def make_page(o, argv, command):
+    report = Report()
+    status, decoder = traced.run(o, argv, EVENTS, report, SAMPLE_MS, 0 if o.no_refs else REGIONS_MS)
+    if decoder.status is None:
+        raise Failure("the record ended before the program did: no page was written")
+    result = {**report.result(decoder), "command": command, "facts": facts(o, status)}
+    if o.fit:
+        rows, sentence = fit(o, argv, report, decoder)
+        result["fit"] = {"rows": rows, "note": "The same program in memory groups of less and less, with swap: measured, not computed."}
+        result["headline"] += sentence
+    with open(o.output, "w", encoding="utf-8") as f:
+        f.write(page(result))
+    say(f"{result['headline']} The page: {o.output}")
+    return status
+
+
+def main(words):
+    o, argv = options(words)
     command = shlex.join(argv)
     try:
+        check_place(o.output)
         need(["libjs-chart.js"])
         refused = traced.prepare(o, argv)
-        if refused:
-            return traced.run_command.report(refused)
-        report = Report()
-        status, decoder = traced.run(o, argv, EVENTS, report, SAMPLE_MS, 0 if o.no_refs else REGIONS_MS)
-        if decoder.status is None:
-            raise Failure("the record ended before the program did: no page was written")
-        result = {**report.result(decoder), "command": command, "facts": facts(o, status)}
-        if o.fit:
-            rows, sentence = fit(o, argv, report, decoder)
-            result["fit"] = {"rows": rows, "note": "The same program in memory groups of less and less, with swap: measured, not computed."}
-            result["headline"] += sentence
-        with open(o.output, "w", encoding="utf-8") as f:
-            f.write(page(result))
-        say(f"{result['headline']} The page: {o.output}")
-        return status
+        return traced.run_command.report(refused) if refused else make_page(o, argv, command)
     except OSError as e:
         say(f"{e.filename or o.output}: {e.strerror}")
         return 125

@@ -85,6 +85,8 @@ SUITES = [
     Suite("compact", "compaction while programs fork, swap and map files", python("tests/compact/compact_test.py"), FILE_PACKAGES, SWAP_TARGETS),
     Suite("leaks", "nothing is left behind", python("tests/leak/leak_test.py"), (), ("kernel", "build/guest/leak")),
     Suite("oom", "memory used up in many ways", python("tests/oom/oom_test.py"), (), ("kernel", "build/guest/exhaust")),
+    Suite("record", "the record of decisions, its readers, explain, the report in a browser", ["/usr/bin/python3", os.path.join(ROOT, "tests/record/record_test.py")],
+          ("mmdebstrap", "e2fsprogs", "libjs-chart.js", "chromium", "chromium-driver", "python3-selenium"), ("kernel", "guest", "build/guest/steps")),
     Suite("countdown", "every allocation in the kernel fails once", python("tests/countdown/countdown_test.py"), (),
           ("kernel", "build/guest/countdown")),
 ]

@@ -7,6 +7,12 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 const charts = [];
 // Told apart in both schemes, and by eyes that see red and green alike.
 const COLORS = ["#4e9bd8", "#e69f00", "#2fa884", "#cc79a7", "#d8603a", "#8f83d8", "#b0a31e", "#7f8c99", "#58c4c4", "#a0785a", "#e377c2", "#6b8e23"];
+const named = new Map();
+// What bears the same name has the same colour in every plot.
+function colorOf(name) {
+  if (!named.has(name)) named.set(name, COLORS[named.size % COLORS.length]);
+  return named.get(name);
+}
 const SOFTER = (color) => color + "66";
 
 function size(kb) {
@@ -86,7 +92,7 @@ function lines(names, rows, columns) {
 }
 
 function bars(series) {
-  return Object.entries(series).map(([name, values], i) => ({ label: name, data: values, backgroundColor: COLORS[i % COLORS.length] }));
+  return Object.entries(series).map(([name, values]) => ({ label: name, data: values, backgroundColor: colorOf(name) }));
 }
 
 function table(parent, columns, rows, formats = {}) {

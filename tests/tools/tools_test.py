@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Debian's own tools on the Debian image, in Quire and under Debian's kernel.
+
+    tools_test.py [NAME...]      procps smem sysstat util_linux programs formats screens; with --nightly: java
+    tools_test.py --show procps  what the tools printed, and no tests
+
+A family is a module here: a script that one boot of each kernel runs, and functions that look at what it printed.
+check_* holds for each kernel by itself: the tool's columns and units, its arithmetic, and that the value is what the
+load made. compare_* takes what Linux and what Quire printed.
+"""
+import argparse
+import importlib
+import os
+import sys
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import guest
+
+FAMILIES = ["procps", "smem", "sysstat", "util_linux", "programs", "formats", "screens"]
+NIGHTLY = ["java"]
+
+
+def say(good, family, what, why):
+    print(f"{'ok  ' if good else 'FAIL'} {family}: {what}")
+    for line in why:
+        print("     " + line)
+    sys.stdout.flush()
+    return good
+
+
+def trouble(check, *outputs):
+    """Why a check fails, as lines; none: it holds."""
+    try:
+        check(*outputs)
+    except AssertionError as e:
+        place = traceback.extract_tb(e.__traceback__)[-1]
+        return [str(e) or place.line, f"({os.path.basename(place.filename)}:{place.lineno})"]
+    except Exception as e:  # a tool printed what no test foresaw
+        return traceback.format_exception(type(e), e, e.__traceback__)[-3:]
+    return []
+
+
+def boot_both(module):
+    """{kernel: what its boot printed, or why there is nothing}"""
+    def timed(kernel):
+        start = time.monotonic()
+        output = module.boot(kernel)
+        output.seconds = time.monotonic() - start
+        return output
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(guest.KERNELS, pool.map(timed, guest.KERNELS)))
+
+
+def run_family(name):
+    """(passed, failed)"""
+    module = importlib.import_module(name)
+    outputs = boot_both(module)
+    done = [say(not o.trouble, name, f"{kernel} ran it all in {o.seconds:.0f} s", o.trouble) for kernel, o in outputs.items()]
+    for attribute, check in vars(module).items():
+        if attribute.startswith("check_"):
+            why = [f"{kernel}: {line}" for kernel, o in outputs.items() for line in trouble(check, o)]
+        elif attribute.startswith("compare_"):
+            why = trouble(check, *outputs.values())
+        else:
+            continue
+        done.append(say(not why, name, check.__doc__.split("\n")[0], why))
+    return sum(done), len(done) - sum(done)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--show", action="store_true", help="print what the tools printed")
+    parser.add_argument("--nightly", action="store_true", help="the parts that take long")
+    o = parser.parse_args()
+    names = o.names or (NIGHTLY if o.nightly else FAMILIES)
+    unknown = [n for n in names if n not in FAMILIES + NIGHTLY]
+    if unknown:
+        parser.error(f"no family {', '.join(unknown)}")
+    passed = failed = 0
+    for name in names:
+        if o.show:
+            for kernel, output in boot_both(importlib.import_module(name)).items():
+                print(f"==== {name}: {kernel}\n{output.text()}")
+            continue
+        good, bad = run_family(name)
+        passed += good
+        failed += bad
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
