@@ -110,8 +110,23 @@ static int open_port(void)
 	return -1;
 }
 
+/* With checks on (quire run --debug): are the memory manager's structures whole? */
+static void validate(void)
+{
+	char text[512] = "<2>init: validate: "; /* urgent: shown although the console is quiet */
+	size_t len = strlen(text);
+	int fd = open("/proc/quire/validate", O_RDONLY), log = open("/dev/kmsg", O_WRONLY);
+	ssize_t n = fd < 0 ? 0 : read(fd, text + len, sizeof(text) - len - 1);
+	if (n > 0 && log >= 0)
+		(void)!write(log, text, len + (size_t)n);
+	close(fd);
+	close(log);
+}
+
 static void power_off(void)
 {
+	if (strstr(command_line, "quire.leaks"))
+		validate();
 	root_leave();
 	sync();
 	reboot(RB_POWER_OFF);

@@ -55,6 +55,7 @@ void kernel_main(void)
 	hal_log(LOG_NOTICE, "Quire 6.1.0-quire (x86_64)");
 	hal_log(LOG_INFO, "Command line: %s", hal_boot_info()->cmdline);
 	frame_init();
+	slab_keeps_notes = cmdline_get("quire.leaks") != NULL;
 	slab_init();
 	radix_init_cache();
 	reclaim_init();

@@ -17,7 +17,7 @@ void x86_start(u32 magic, u32 info)
 	cpu_init(0);
 	paging_init();
 	cpu_blocks[0].root = kernel_root;
-	hal_debug_checks = cmdline_has("quire.checks");
+	hal_debug_checks = cmdline_has("quire.checks") || cmdline_has("quire.leaks");
 	acpi_init();
 	apic_init();
 	clock_init();

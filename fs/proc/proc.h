@@ -147,6 +147,8 @@ extern const struct file_ops process_mem_fops, process_pagemap_fops;
 
 /* the machine and the kernel */
 extern const struct pseudo_entry proc_sys_dir, proc_tty_dir, proc_quire_dir, proc_sysvipc_dir, proc_pressure_dir;
+int show_leaks(struct seq *s, struct pseudo_node *n); /* leaks.c */
+int store_leaks(struct pseudo_node *n, char *text, size_t len);
 extern const struct pseudo_entry proc_trace_entries[5]; /* of proc_quire_dir: trace.c */
 int show_meminfo(struct seq *s, struct pseudo_node *n);
 int show_vmstat(struct seq *s, struct pseudo_node *n);

@@ -15,6 +15,7 @@
  *   take_block, take_block_atomic
  *             (write) an order: a block of so many frames is allocated, the second way without waiting for one, and given
  *             back; ENOMEM: there is none
+ *   leaks     the kernel's objects by who asked for them: leaks.c
  *   trace     the record of decisions: trace.c
  */
 #include "proc.h"
@@ -136,6 +137,7 @@ static const struct pseudo_entry quire_entries[] = {
 	{ .name = "fail_nth", .mode = S_IFREG | 0600, .show = show_fail_nth, .store = store_fail_nth },
 	{ .name = "take_block", .mode = S_IFREG | 0200, .store = store_take_block },
 	{ .name = "take_block_atomic", .mode = S_IFREG | 0200, .store = store_take_atomic },
+	{ .name = "leaks", .mode = S_IFREG | 0600, .show = show_leaks, .store = store_leaks },
 	DIR_ENTRY("trace", proc_trace_entries),
 };
 

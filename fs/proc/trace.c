@@ -12,6 +12,7 @@
 #include "proc.h"
 #include <hal/time.h>
 #include <kernel/sched.h>
+#include <kernel/wait.h>
 #include <mm/host.h>
 #include <mm/slab.h>
 #include <mm/trace.h>
@@ -41,6 +42,8 @@ static u32 event_named(const char *name, size_t len)
 
 static bool is_blank(char c) { return c == ' ' || c == '\n' || c == '\t' || c == ','; }
 
+static struct mutex settings = MUTEX_INIT(settings, RANK_INODE); /* one change at a time */
+
 static int store_events(struct pseudo_node *n, char *text, size_t len)
 {
 	u32 mask = 0;
@@ -54,7 +57,10 @@ static int store_events(struct pseudo_node *n, char *text, size_t len)
 		mask |= bit;
 		at += word ? word : 1;
 	}
-	return trace_enable(mask, host_tid());
+	mutex_lock(&settings);
+	int err = trace_enable(mask, host_tid());
+	mutex_unlock(&settings);
+	return err;
 }
 
 static int show_format(struct seq *s, struct pseudo_node *n)
@@ -75,7 +81,10 @@ static int store_size(struct pseudo_node *n, char *text, size_t len)
 	s64 records;
 	if (pseudo_parse_value(text, &records) || records < 0 || records > UINT32_MAX)
 		return -EINVAL;
-	return trace_set_size((u32)records);
+	mutex_lock(&settings);
+	int err = trace_set_size((u32)records);
+	mutex_unlock(&settings);
+	return err;
 }
 
 /* ---- the records ---- */

@@ -63,6 +63,9 @@ void wake_one(struct host_waitq *q);
 struct mutex {
 	struct rwlock rw;
 };
+/* For a static one. */
+#define MUTEX_INIT(m, lock_rank) \
+	{ .rw = { .rank = (lock_rank), .waiters = { .lock = { .rank = RANK_WAITQ }, .waiters = LIST_HEAD_INIT((m).rw.waiters.waiters) } } }
 static inline void mutex_init(struct mutex *m, enum lock_rank rank) { rwlock_init(&m->rw, rank); }
 static inline void mutex_lock(struct mutex *m) { rwlock_write(&m->rw); }
 static inline void mutex_unlock(struct mutex *m) { rwlock_write_unlock(&m->rw); }

@@ -30,6 +30,18 @@ void *krealloc(void *p, size_t size, unsigned alloc);
 void kfree(void *p);
 size_t kmalloc_size(const void *p); /* usable bytes */
 
+/* Leak detection, from boot on or not at all: each object has a note behind it of who asked for it, and when. Set before
+ * slab_init, along with hal_debug_checks. */
+extern bool slab_keeps_notes;
+struct slab_note {
+	u32 caller; /* the lower half of the address behind the call; 0: the object is free */
+	u32 tid;
+	u64 ns;
+};
+/* Calls fn for every object that is out, as far as it stands still: what comes and goes meanwhile may be left out. fn must
+ * not allocate. No locks. */
+void slab_for_each_note(void (*fn)(const char *cache, u32 size, const struct slab_note *note, void *arg), void *arg);
+
 struct slab_stat {
 	const char *name;
 	u64 active_objects, total_objects; /* objects in use; objects that the slabs hold */

@@ -19,7 +19,7 @@ u64 klog_clear_seq;          /* READ_ALL starts here */
 static u64 read_seq;         /* READ: the record being read ... */
 static size_t read_offset;   /* ... and how much of its text is gone */
 static u32 saved_level = ~0u; /* before CONSOLE_OFF */
-static struct mutex read_lock = { .rw = { .rank = RANK_INODE, .waiters = { .lock = { .rank = RANK_WAITQ }, .waiters = LIST_HEAD_INIT(read_lock.rw.waiters.waiters) } } };
+static struct mutex read_lock = MUTEX_INIT(read_lock, RANK_INODE);
 
 struct scratch {
 	struct klog_record record;

@@ -35,7 +35,7 @@ void *kmalloc(size_t size, unsigned alloc)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(classes); i++)
 		if (size <= classes[i].size)
-			return slab_alloc(caches[i], alloc);
+			return slab_alloc_for(caches[i], alloc, __builtin_return_address(0));
 	if (size > PAGE_SIZE << FRAME_MAX_ORDER)
 		return NULL;
 	struct frame *f = frame_alloc(order_of(size), alloc, FRAME_KERNEL);

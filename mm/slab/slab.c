@@ -16,7 +16,9 @@
  */
 #include "internal.h"
 #include <hal/lock.h>
+#include <hal/time.h>
 #include <lib/string.h>
+#include <mm/host.h>
 #include <mm/inject.h>
 #include <mm/slab.h>
 #include <mm/stat.h>
@@ -32,6 +34,7 @@ struct slab_cache {
 	const char *name;
 	u32 size;   /* bytes from one object to the next */
 	u32 object_size;
+	u32 note_offset; /* of a struct slab_note in each object; 0: none is kept */
 	u32 align;
 	u32 order, per_slab;
 	u32 flags;
@@ -57,7 +60,12 @@ static void cache_setup(struct slab_cache *c, const char *name, size_t size, siz
 	c->name = name;
 	c->object_size = (u32)size;
 	c->align = (u32)align;
-	c->size = (u32)((max(size, sizeof(void *)) + align - 1) & ~(align - 1));
+	size = max(size, sizeof(void *));
+	if (unlikely(slab_keeps_notes)) {
+		c->note_offset = (u32)((size + 7) & ~7ul);
+		size = c->note_offset + sizeof(struct slab_note);
+	}
+	c->size = (u32)((size + align - 1) & ~(align - 1));
 	c->flags = flags;
 	/* At least eight objects in a slab, or as many as four pages hold. */
 	while (c->order < 3 && (PAGE_SIZE << c->order) < 8 * c->size)
@@ -98,6 +106,10 @@ static void count_slab(struct slab_cache *c, s64 sign)
 	stat_add(c->flags & SLAB_RECLAIMABLE ? STAT_NR_SLAB_RECLAIMABLE : STAT_NR_SLAB_UNRECLAIMABLE, sign * (1l << c->order));
 }
 
+bool slab_keeps_notes;
+
+static struct slab_note *note_of(const struct slab_cache *c, void *object) { return (struct slab_note *)((char *)object + c->note_offset); }
+
 /* A new slab, all objects free, on no list. */
 static struct frame *slab_new(struct slab_cache *c, unsigned alloc)
 {
@@ -115,6 +127,8 @@ static struct frame *slab_new(struct slab_cache *c, unsigned alloc)
 	for (u32 i = c->per_slab; i-- > 0;) {
 		*(void **)(base + (size_t)i * c->size) = chain;
 		chain = base + (size_t)i * c->size;
+		if (unlikely(c->note_offset))
+			note_of(c, chain)->caller = 0;
 	}
 	f->free_objects = chain;
 	count_slab(c, 1);
@@ -241,7 +255,16 @@ static __attribute__((noinline)) struct cpu_stack *stack_ready(struct slab_cache
 	}
 }
 
-void *slab_alloc(struct slab_cache *c, unsigned alloc)
+/* What debugging adds: a pattern for what was not asked to be zero, and a note. */
+static __attribute__((noinline)) void mark_out(struct slab_cache *c, void *o, unsigned alloc, const void *caller)
+{
+	if (!(alloc & ALLOC_ZERO))
+		memset(o, 0xa5, c->object_size);
+	if (c->note_offset)
+		*note_of(c, o) = (struct slab_note){ (u32)(uintptr_t)caller, host_tid(), hal_clock_ns() };
+}
+
+static inline __attribute__((always_inline)) void *take(struct slab_cache *c, unsigned alloc, const void *caller)
 {
 	struct cpu_stack *s = c->cpu[hal_cpu_id()];
 	if (inject_strikes(INJECT_SLABS) || (unlikely(!s || !s->nr) && !(s = stack_ready(c, alloc))))
@@ -250,10 +273,13 @@ void *slab_alloc(struct slab_cache *c, unsigned alloc)
 	c->nr_out[hal_cpu_id()]++;
 	if (alloc & ALLOC_ZERO)
 		memset(o, 0, c->object_size);
-	else if (unlikely(hal_debug_checks))
-		memset(o, 0xa5, c->object_size);
+	if (unlikely(hal_debug_checks))
+		mark_out(c, o, alloc, caller);
 	return o;
 }
+
+void *slab_alloc(struct slab_cache *c, unsigned alloc) { return take(c, alloc, __builtin_return_address(0)); }
+void *slab_alloc_for(struct slab_cache *c, unsigned alloc, const void *caller) { return take(c, alloc, caller); }
 
 /* Without a stack: straight into the slab. */
 static void free_to_slab(struct slab_cache *c, void *object)
@@ -267,8 +293,11 @@ void slab_free(struct slab_cache *c, void *object)
 	unsigned cpu = hal_cpu_id();
 	struct cpu_stack *s = c->cpu[cpu];
 	DEBUG_ASSERT(slab_of(object)->kind == FRAME_SLAB && slab_of(object)->cache == c);
-	if (unlikely(hal_debug_checks))
+	if (unlikely(hal_debug_checks)) {
 		memset(object, 0x5a, c->object_size);
+		if (c->note_offset)
+			note_of(c, object)->caller = 0;
+	}
 	c->nr_out[cpu]--;
 	if (unlikely(!s) && (!stack_make(c, 0) || !(s = c->cpu[cpu]))) {
 		free_to_slab(c, object);
@@ -279,7 +308,19 @@ void slab_free(struct slab_cache *c, void *object)
 	s->objects[s->nr++] = object;
 }
 
-size_t slab_object_size(const struct slab_cache *c) { return c->size; }
+/* Is c one of the caches there are? They are not destroyed while somebody looks for leaks, but f->cache may be no cache. */
+static bool slab_cache_lives(const struct slab_cache *c)
+{
+	struct slab_cache *at;
+	bool found = false;
+	spin_lock(&all_lock);
+	list_for_each_entry(at, &all_caches, link)
+		found |= at == c;
+	spin_unlock(&all_lock);
+	return found;
+}
+
+size_t slab_object_size(const struct slab_cache *c) { return c->note_offset ? c->note_offset : c->size; }
 
 struct slab_cache *slab_cache_of(const void *object)
 {
@@ -365,6 +406,26 @@ void slab_for_each(bool (*fn)(const struct slab_stat *, void *), void *arg)
 			break;
 	}
 	spin_unlock(&all_lock);
+}
+
+/* The objects of one slab; it may be given back, and become anything, while it is read. */
+static void notes_of_slab(struct frame *f, void (*fn)(const char *, u32, const struct slab_note *, void *), void *arg)
+{
+	const struct slab_cache *c = READ_ONCE(f->cache);
+	if (READ_ONCE(f->kind) != FRAME_SLAB || !slab_cache_lives(c))
+		return;
+	for (u32 i = 0; i < c->per_slab; i++) {
+		struct slab_note n = *note_of(c, (char *)frame_ptr(f) + (size_t)i * c->size);
+		if (n.caller && READ_ONCE(f->kind) == FRAME_SLAB && READ_ONCE(f->cache) == c)
+			fn(c->name, c->object_size, &n, arg);
+	}
+}
+
+void slab_for_each_note(void (*fn)(const char *, u32, const struct slab_note *, void *), void *arg)
+{
+	for (pfn_t pfn = 0; slab_keeps_notes && pfn < frame_max_pfn(); pfn++)
+		if (READ_ONCE(pfn_frame(pfn)->kind) == FRAME_SLAB)
+			notes_of_slab(pfn_frame(pfn), fn, arg);
 }
 
 static const char *validate_cache(struct slab_cache *c)

@@ -195,6 +195,37 @@ class Inside(unittest.TestCase):
             self.assertNotEqual(run("--cpus", "2", "--seed", "8", "--", "./p", cwd=d)[1], first)
 
 
+class Debugging(unittest.TestCase):
+    def setUp(self):
+        if KERNEL:
+            self.skipTest("it is Quire's kernel that is looked into")
+
+    def test_debug_finds_who_holds_objects(self):
+        """Seven descriptors are seven objects of file_new until they are closed; then none is left."""
+        script = ("held() { awk '/ filp file_new/ { n += $1 } END { print n + 0 }' /proc/quire/leaks; }; echo mark > /proc/quire/leaks; a=$(held);"
+                  "exec 3</etc/passwd 4</etc/passwd 5</etc/passwd 6</etc/passwd 7</etc/passwd 8</etc/passwd 9</etc/passwd; b=$(held);"
+                  "exec 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-; echo $((b - a)) $(($(held) - a))")
+        self.assertEqual(run("--debug", "--cpus", "2", "--", "sh", "-c", script), (0, b"7 0\n", b""))
+
+    def test_without_debug_there_are_no_notes(self):
+        status, out, err = run("--", "cat", "/proc/quire/leaks")
+        self.assertEqual((status, out), (1, b""))
+        self.assertIn(b"No data available", err)
+
+    def test_gdb_helpers(self):
+        """In a kernel whose init starts a shell: what each helper prints of it."""
+        commands = ["break exec_commit", "continue", "continue", "q tasks", "q current", "q bt 5", "q space 1", "q walk 0x401000 1", "q back $pfn", "q frame $pfn",
+                    "q walk $rip", "q buddy", "q slab", "q log 3", "kill"]
+        done = subprocess.run([QUIRE, "debug", "--", "-batch", *[word for c in commands for word in ("-ex", c)]], stdin=subprocess.DEVNULL, capture_output=True,
+                              timeout=120, cwd=ROOT)
+        text = done.stdout.decode(errors="replace")
+        for line in (r"Breakpoint 1.*exec_commit", r"(?m)^ +1 +1 [SR].*init", r"kswapd0", r"CPU 0: tid \d+ ", r"#0 +0x\w+ .*", r"root frame 0x\w+, \d+ regions", r"00401000-\w+ r-x",
+                     r"level 1, table 0x\w+, entry +1: \w+ frame 0x\w+ P", r"address 0x401000: physical 0x\w+", r"node +managed", r"CPU 0 keeps \d+", r"kmalloc-64 +64 +\d+",
+                     r"Run /init as init process", r"0x000000401000 in space 0x\w+ \(tid 1 init\)", r"frame 0x\w+: cache, order 0"):
+            self.assertRegex(text, line)
+        self.assertNotIn("Error", text + done.stderr.decode(errors="replace"))
+
+
 class Ending(unittest.TestCase):
     def guest(self, *words):
         return subprocess.Popen([QUIRE, "run", *KERNEL, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)

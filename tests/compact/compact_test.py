@@ -14,7 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [os.path.join(ROOT, "tests", name) for name in ("swap", "files", "disk")] + [os.path.join(ROOT, "tools")]
 from guest_disk import Report, make_image, unclean
-from swap_test import CHECK, Run
+from swap_test import CHECK, TIMEOUT, Run
 
 # First all memory is compacted without a pause; then only for blocks: take_block waits for one, take_block_atomic does not and
 # leaves the next one to kcompactd. Files that nobody maps move too.
@@ -85,7 +85,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="quire-compact-") as folder:
         image = make_image(os.path.join(folder, "image"), 64)
         run = Run(SCRIPT.format(mib=o.mib, rounds=o.rounds, seed=o.seed), "--ram", "32M", "--swap", "128M", "--cpus", "2", "--disk", image, "--keep",
-                  "--add", f"{CHECK}:/check")
+                  "--add", f"{CHECK}:/check", timeout=max(TIMEOUT, 120 * o.rounds))
         report.result(f"every byte is right while memory is compacted, seed {o.seed}", run.trouble("ok") or unclean(image))
         f = figures(run.lines)
         report.result("the counters agree", disagreement(f) if "compact_stall" in f else "there are none")

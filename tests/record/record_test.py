@@ -96,6 +96,28 @@ def test_reclaim_and_swap():
     check(any(r["event"] == "fault" and r["cause"] == "swap-in" and r["major"] for r in record), "no fault brought a page back")
 
 
+def test_dirty_and_written():
+    script = "dd if=/dev/zero of=/root/written bs=64k count=32 2> /dev/null; sync"
+    _, record, _ = traced("--image", "debian", "--events", "dirty,write,written,open", "--", "sh", "-c", script)
+    number = next(r["file"] for r in record if r["event"] == "open" and r["text"] == "written")
+    pages = {what: [i for r in record if r["event"] == what and r["file"] == number for i in range(r["index"], r["index"] + r["pages"])] for what in ("dirty", "write", "written")}
+    for what, found in pages.items():
+        check(set(found) == set(range(512)), f"{what}: {len(found)} pages, {len(set(found))} of them different")
+    check(all(not r["failed"] for r in record if r["event"] == "written"), "a write failed")
+    first = {what: min(r["ns"] for r in record if r["event"] == what and r["file"] == number) for what in pages}
+    check(first["dirty"] < first["write"] < first["written"], f"{first}")
+
+
+def test_compaction():
+    script = ("count() { grep pgmigrate_success /proc/vmstat | cut -d' ' -f2; }; for i in $(seq 200); do head -c 20000 /bin/busybox > /tmp/$i; done; rm /tmp/*[02468]; "
+              "a=$(count); echo 1 > /proc/sys/vm/compact_memory; echo moved $(($(count) - a))")
+    said, record, _ = traced("--ram", "64M", "--events", "migrate,compact", "--", "sh", "-c", script)
+    moved = [r for r in record if r["event"] == "migrate" and r["error"] == 0]
+    check(int(said["moved"]) == len(moved) > 50, f"{said['moved']} pages were moved, {len(moved)} are recorded")
+    check(len({r["to"] for r in moved}) == len(moved), "two pages went to one frame")
+    check(any(r["event"] == "compact" and r["cost"] > 0 for r in record), "the run of compaction")
+
+
 def test_oom_scores():
     said, record, _ = traced("--ram", "40M", "--events", "candidate,kill", "--", STEPS, "fill", "200", status=137)
     kill, = [r for r in record if r["event"] == "kill"]

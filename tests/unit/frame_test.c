@@ -287,6 +287,57 @@ static void krealloc_keeps_the_content(void **state)
 	machine_down();
 }
 
+struct held {
+	unsigned nr;
+	u32 caller;
+};
+
+static void count_noted(const char *cache, u32 size, const struct slab_note *n, void *arg)
+{
+	struct held *h = arg;
+	if (strcmp(cache, "noted"))
+		return;
+	assert_int_equal(size, 72);
+	assert_int_equal(n->tid, 1);
+	assert_true(!h->nr || n->caller == h->caller);
+	h->caller = n->caller;
+	h->nr++;
+}
+
+static unsigned nr_noted(void)
+{
+	struct held h = { 0 };
+	slab_for_each_note(count_noted, &h);
+	return h.nr;
+}
+
+static void notes_tell_what_is_held(void **state)
+{
+	(void)state;
+	void *held[50];
+	slab_keeps_notes = true;
+	machine_up(16ul << 20, 1);
+	struct slab_cache *c = slab_cache_create("noted", 72, 0, 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(held); i++) {
+		held[i] = slab_alloc(c, i & 1 ? ALLOC_KERNEL | ALLOC_ZERO : ALLOC_KERNEL);
+		memset(held[i], 0, 72); /* the note is not the caller's */
+	}
+	assert_int_equal(nr_noted(), ARRAY_SIZE(held));
+	for (unsigned i = 0; i < ARRAY_SIZE(held); i++) {
+		slab_free(c, held[i]);
+		assert_int_equal(nr_noted(), ARRAY_SIZE(held) - 1 - i);
+	}
+	slab_cache_destroy(c);
+	for (size_t size = 8; size <= 8192; size *= 2) {
+		void *p = kmalloc(size, ALLOC_KERNEL);
+		assert_int_equal(kmalloc_size(p), size);
+		kfree(p);
+	}
+	assert_null(slab_validate());
+	machine_down();
+	slab_keeps_notes = false;
+}
+
 int run_frame_tests(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -300,6 +351,7 @@ int run_frame_tests(void)
 		cmocka_unit_test(slab_figures_count_objects),
 		cmocka_unit_test(kmalloc_all_sizes),
 		cmocka_unit_test(krealloc_keeps_the_content),
+		cmocka_unit_test(notes_tell_what_is_held),
 	};
 	return run_group("frame and slab", tests, ARRAY_SIZE(tests));
 }

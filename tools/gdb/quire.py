@@ -7,7 +7,7 @@
     q current           what each CPU runs
     q bt TID            the backtrace of a task that is not running
     q space [TID]       the regions of a task's address space and its page counts
-    q walk ADDR [TID]   the page-table walk down, level by level
+    q walk ADDR [TID]   the page-table walk down, level by level; the frame's number is $pfn then
     q back PFN          the walk back: who maps this frame, and at which addresses
     q frame PFN|PTR     one frame descriptor
     q buddy             free blocks of each order, per-CPU lists
@@ -173,6 +173,7 @@ def show_walk(argument):
         if not e & 1 or (level > 1 and e >> 7 & 1):
             return
         table = e & 0x000FFFFFFFFFF000
+    gdb.set_convenience_variable("pfn", table >> 12)
     print("address %#x: physical %#x" % (addr, table | (addr & 0xFFF)))
 
 
@@ -243,20 +244,21 @@ def show_back(argument):
 
 
 def show_buddy(_):
-    orders = value("frame_nodes[0].nr_blocks").type.range()[1] + 1
+    blocks = value("frame_nodes[0].nr_blocks").type  # [kind of page block][order]
+    kinds, orders = blocks.range()[1] + 1, blocks.target().range()[1] + 1
     print("node  managed     free  " + " ".join("%6s" % ("2^%d" % o) for o in range(orders)))
     for n in range(int(value("frame_node_count"))):
         node = value("frame_nodes[%d]" % n)
-        print("%4d %8d %8d  %s" % (n, node["managed"], node["free_pages"], " ".join("%6d" % node["nr_blocks"][o] for o in range(orders))))
+        print("%4d %8d %8d  %s" % (n, node["managed"], node["free_pages"], " ".join("%6d" % sum(int(node["nr_blocks"][k][o]) for k in range(kinds)) for o in range(orders))))
     for cpu in range(int(value("hal_cpu_count"))):
-        print("CPU %d keeps %d single frames" % (cpu, value("frame_pcps[%d].nr" % cpu)))
+        print("CPU %d keeps %d single frames" % (cpu, sum(int(value("frame_pcps[%d].of[%d].nr" % (cpu, k))) for k in range(kinds))))
 
 
 def show_slab(_):
     print("%-24s %7s %7s %7s %6s %7s" % ("cache", "size", "in use", "slabs", "empty", "full"))
     cpus = int(value("hal_cpu_count"))
     for c in list_entries(value("all_caches"), "struct slab_cache", "link"):
-        used = sum(int(c["cpu"][i]["nr_out"]) for i in range(cpus))
+        used = sum(int(c["nr_out"][i]) for i in range(cpus))
         print("%-24s %7d %7d %7d %6d %7d" % (c["name"].string(), c["object_size"], used, c["nr_slabs"], c["nr_empty"], c["nr_full"]))
 
 

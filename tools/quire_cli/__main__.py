@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Sorts the words after `quire` to the module that handles them."""
 import importlib
+import os
 import sys
 
 COMMANDS = {
@@ -36,9 +37,14 @@ def main():
         return 125
     module = importlib.import_module(f"quire_cli.{name}_command")
     try:
-        return module.main(words[1:])
+        status = module.main(words[1:])
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # who read the output has gone, as with | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141
 
 
 sys.exit(main())

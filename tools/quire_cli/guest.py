@@ -168,6 +168,12 @@ class Guest:
         last = f"; its last words: {said[-1].strip()}" if said else ""
         return f"the guest ended by itself (QEMU's status {status}){last} (log: {self.log})"
 
+    def validated(self):
+        """What init's last look at the kernel's structures found (--debug): "ok", or what is broken."""
+        with open(self.log, errors="replace") as f:
+            found = [line.partition("init: validate: ")[2].strip() for line in f if "init: validate: " in line]
+        return found[-1] if found else "it did not come to that"
+
     def wait(self, seconds):
         try:
             return self.process.wait(seconds)

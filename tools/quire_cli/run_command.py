@@ -61,6 +61,8 @@ def parser():
     p.add_argument("--accel", choices=["auto", "tcg", "kvm"], default="auto")
     p.add_argument("--cpu", default="max", help="QEMU's CPU model")
     p.add_argument("--timeout", type=float, metavar="SECONDS")
+    p.add_argument("--debug", action="store_true", help="lock ranks and assertions are checked, /proc/quire/leaks tells who holds the kernel's objects,\n"
+                                                        "and the memory manager's structures are validated at the end")
     p.add_argument("--log", help="where the kernel log goes (default build/log/)")
     p.add_argument("--qemu", action="append", metavar="ARG", help="passed to QEMU")
     p.add_argument("program", nargs="*", metavar="PROGRAM")
@@ -90,6 +92,10 @@ def check(o):
             raise Failure(f"--add {a}: write HOST:GUEST with an absolute GUEST path")
         adds.append((host, guest))
     o.add = adds
+    if o.debug:
+        if o.kernel != "quire":
+            raise Failure("--debug checks Quire's kernel; there is no such thing in --kernel linux")
+        o.append += " quire.checks quire.leaks"
     for e in o.env:
         if "=" not in e:
             raise Failure(f"--env {e}: write NAME=VALUE")
@@ -284,6 +290,8 @@ class Runner:
             complete = self.guest.end()
             self.listener.close()
             os.unlink(self.path)
+        if self.o.debug and self.guest.validated() != "ok":
+            return report((125, f"--debug: the memory manager's structures are not whole: {self.guest.validated()} (log: {self.guest.log})"))
         if not complete:
             return report((125, "the guest did not power off; what it wrote last may be missing on the disks that are kept"))
         return report(self.session.result or self.ended or (0, None))

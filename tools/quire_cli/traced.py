@@ -76,6 +76,7 @@ def run(o, argv, events, reader, sample_ms=0, regions_ms=0, limit=0, quiet=False
         ours.shutdown(socket.SHUT_WR)
         thread.join()
         ours.close()
+    decoder.flush(None)  # it may have ended before the program did
     if trouble:
         raise trouble[0]
     return status, decoder
