@@ -4,6 +4,7 @@ checking what is seen.
 
 QUIRE_LAB_KERNEL says where: quire or linux (a guest on Debian's kernel), or host (the host's own Linux, no guest).
 QUIRE_LAB_STEP: each step waits for Enter."""
+import ctypes
 import os
 import shutil
 import subprocess
@@ -23,6 +24,10 @@ IS_QUIRE = KERNEL == "quire"
 IS_STEPPING = bool(os.environ.get("QUIRE_LAB_STEP"))
 LABS = os.path.join(ROOT, "guest/labs")
 RUN = [QUIRE, "run", "--kernel", KERNEL]
+PR_SET_THP_DISABLE = 41
+
+if IS_HOST:  # what a lab starts gets pages of 4 KiB, whatever this machine's default is
+    ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
 
 
 def say(text):

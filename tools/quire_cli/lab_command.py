@@ -88,6 +88,9 @@ def run_one(name, module, o):
             wrong = lab_pages.check(name, output)
             if wrong:
                 raise AssertionError(wrong)
+    except Failure as e:  # something is missing that could not be installed
+        print(f"\n{name}: FAILED: {e}")
+        return False
     except (AssertionError, LookupError, ValueError, OSError, subprocess.SubprocessError) as e:
         print(f"\n{name}: FAILED: {e}")
         traceback.print_exc()

@@ -25,7 +25,9 @@ def run():
     lab.say("")
     for what, share in (("same CPU", same), ("the other CPU", other)):
         lab.say(f"work done, {what:14} {share:5.1f} % {lab.bar(share, 100)}")
-    lab.near(same, 50, 20, "share of the CPU beside a busy loop")
-    lab.check(lab.IS_HOST or other > same + 20, "the other CPU is not better")  # the host has other work
+    lab.check(same <= 70, "more than its share beside a busy loop")
+    if not lab.IS_HOST:  # which has other work, too
+        lab.check(same >= 30, "less than its share beside a busy loop")
+        lab.check(other > same + 20, "the other CPU is not better")
     lab.say("\nPinning gives a program its CPU's caches; it does not reserve the CPU. Who else may run there still takes turns with\n"
             "it, and the wait shows as the longest gap. To keep a CPU free, everything else must be pinned elsewhere.")

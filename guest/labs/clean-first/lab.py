@@ -16,7 +16,7 @@ def run():
     rows = [[int(w) for w in line.split("=")[1].split()] for line in text.splitlines() if line.startswith("row =")]
     full = rows[0][1] + rows[0][2]
     lab.say("")
-    for taken, free, cache, swap in rows:
+    for taken, free, cache, swap in rows[::3]:
         lab.say(f"{taken:7} taken |{'.' * len(lab.bar(free, full, 30))}{'c' * len(lab.bar(cache, full, 30))}{'s' * len(lab.bar(swap, full, 30))}")
     lab.say("   . free   c cache of files   s in swap")
     cache_at_start = rows[0][2]

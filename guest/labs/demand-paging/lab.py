@@ -14,7 +14,8 @@ TEACHES = "address space comes at once, frames with the first touch of each page
 KB = 100 << 10
 PAGES = KB // 4
 NOISE_KB = 2048
-REST = "0.3" if lab.IS_HOST else "1"  # seconds after each 10 MiB; the document's second makes 10 MiB a second of it
+# Seconds after each 10 MiB, and between two looks at the process.
+DOCUMENTS_REST, SHORT_REST = "1", "0.3"
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -47,11 +48,12 @@ class Terminal:
 def observe(populate):
     """(ps samples [vsz, rss, min_flt, maj_flt], sar -r rows, sar -B rows) of one run."""
     files = [os.path.join(HERE, name) for name in ("demand-paging.py", "capture.sh")]
-    words = f"python3 -u demand-paging.py {REST}" + (" populate" if populate else "")
+    rest = SHORT_REST if populate or lab.IS_HOST else DOCUMENTS_REST
+    words = f"python3 -u demand-paging.py {rest}" + (" populate" if populate else "")
     watched = lab.Watched(["bash", "-c", f"{words}; echo the process has ended; read x"], [*lab.debian(), "--ram", "512M", "--cwd", "/root"], files)
     watched.wait_for("before mmap")
     pid = watched.ask(f"pgrep -P {watched.process.pid}") if lab.IS_HOST else watched.ask("pgrep -xo python3")
-    ps = Terminal("bash", files[1] if lab.IS_HOST else "capture.sh", pid.strip(), REST)
+    ps = Terminal("bash", files[1] if lab.IS_HOST else "capture.sh", pid.strip(), rest)
     sar = [Terminal("env", "LC_ALL=C", "S_TIME_FORMAT=ISO", "stdbuf", "-oL", "sar", option, "1") for option in ("-r", "-B")] if not populate else []
     try:
         watch(watched, ps, sar)

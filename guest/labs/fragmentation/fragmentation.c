@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -61,11 +62,31 @@ static unsigned long free_from(unsigned order)
 	return pages;
 }
 
+/* The kernel's verdict on a request for a block of 2 MiB: below 0, some zone has one; else why it fails, towards 0 for lack of
+ * memory, towards 1 because memory is scattered. */
+static double index_of_2_mib(void)
+{
+	double least = 2;
+	for (char *line = strtok(slurp("/sys/kernel/debug/extfrag/extfrag_index"), "\n"); line; line = strtok(NULL, "\n")) {
+		char *at = strstr(line, "zone");
+		at = at ? at + 4 + strspn(at + 4, " ") : line;
+		at += strcspn(at, " ");
+		double index = 2;
+		for (unsigned k = 0; k <= 9; k++)
+			index = strtod(at, &at);
+		least = index < least ? index : least;
+	}
+	return least;
+}
+
 static void show(const char *when)
 {
 	unsigned long all = free_from(0), large = free_from(9);
 	printf("%s: %s", when, slurp("/proc/buddyinfo"));
 	printf("%s: free pages = %lu\n%s: free in blocks of 2 MiB, percent = %lu\n", when, all, when, all ? large * 100 / all : 0);
+	double index = index_of_2_mib();
+	printf("%s: extfrag_index for 2 MiB = %.3f\n%s: a request for 2 MiB = %s\n", when, index, when,
+	       index < 0 ? "finds a block" : index > 0.5 ? "fails, memory is scattered" : "fails, memory is short");
 }
 
 static unsigned long stamp(unsigned long page) { return page * 0x9e3779b97f4a7c15ul + 1; }
@@ -148,6 +169,7 @@ static void inside(void)
 int main(void)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL); /* for Linux; in Quire the file is there anyway */
 	outside();
 	inside();
 	slab();

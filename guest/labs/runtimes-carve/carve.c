@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* 100,000 small objects from malloc: how often does the address space grow? */
+/* 100,000 small objects from malloc: how often does the address space grow? Told a number, it makes so many and does not
+ * look: who counts its calls does. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#define OBJECTS 100000
+#define OBJECTS 100000 /* at most, and unless it is told another number */
 
 static int statm;
 
@@ -18,19 +19,20 @@ static long size(void)
 	return atol(text);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	int nr = argc > 1 ? atoi(argv[1]) : OBJECTS;
 	static void *objects[OBJECTS];
 	long steps = 0, first, last;
 	statm = open("/proc/self/statm", O_RDONLY);
 	setvbuf(stdout, NULL, _IOLBF, 4096);
-	printf("C: objects = %d\n", OBJECTS); /* the stream's buffer is there now */
+	printf("C: objects = %d\n", nr); /* the stream's buffer is there now */
 	first = last = size();
-	for (int i = 0; i < OBJECTS; i++) {
+	for (int i = 0; i < nr && i < OBJECTS; i++) {
 		objects[i] = malloc(40);
 		if (!objects[i])
 			return 1;
-		long now = size();
+		long now = argc > 1 ? last : size();
 		steps += now != last;
 		last = now;
 	}

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""100,000 small objects in Python: how often does the address space grow?"""
+"""100,000 small objects in Python: how often does the address space grow? Told a number, it makes so many and does not look."""
 import os
+import sys
 
-OBJECTS = 100_000
+OBJECTS = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
 statm = os.open("/proc/self/statm", os.O_RDONLY)
 
 
@@ -17,7 +18,7 @@ steps = 0
 first = last = size()
 for i in range(OBJECTS):
     objects[i] = (i,)
-    now = size()
+    now = last if len(sys.argv) > 1 else size()
     steps += now != last
     last = now
 print("Python: objects =", OBJECTS)
