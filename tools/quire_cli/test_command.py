@@ -124,7 +124,7 @@ NIGHTLY = {
     "integrity": Suite("integrity", "every policy with four times the memory; all that can change at once",
                        python("tests/swap/swap_test.py", "policies", "all-at-once", "--rounds", "3", "--policy-mib", "96",
                               "--policy-cpus", "4"), FILE_PACKAGES, SWAP_TARGETS),
-    "swap": Suite("swap", "four times the memory, 20 rounds", python("tests/swap/swap_test.py", "check", "areas", "--rounds", "20"), FILE_PACKAGES,
+    "swap": Suite("swap", "four times the memory, 12 rounds", python("tests/swap/swap_test.py", "check", "areas", "--rounds", "12"), FILE_PACKAGES,
                   SWAP_TARGETS),
     "compact": Suite("compact", "compaction under load, 10 rounds", python("tests/compact/compact_test.py", "--rounds", "10", "--mib", "80", "--seed", SEED), FILE_PACKAGES,
                      SWAP_TARGETS),
