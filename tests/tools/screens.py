@@ -77,7 +77,7 @@ class Terminal:
             self.process.kill()
 
 
-SHELL = "ready\\$"
+SHELL = "(\\^C)?ready\\$"  # what ended the last program may stand before it
 SETUP = "export LC_ALL=C.UTF-8 TERM=linux HISTFILE=; hold name=tool_screen anon=40 threads=2; P=$held; hold name=tool_other anon=8; PS1='rea''dy$ '; clear\r"
 
 
@@ -150,7 +150,7 @@ def drive(t, keep):
     t.keys("1g")
     keep("less begin", "^1$")
     t.keys("q")
-    start("echo 'set -g automatic-rename off' > /tmp/conf; tmux -f /tmp/conf new 'PS1=\"in\"\"side$ \" bash --norc'", r"^inside\$", "tmux")
+    start("echo 'set -g automatic-rename off' > /tmp/conf; tmux -f /tmp/conf new -n first 'PS1=\"in\"\"side$ \" bash --norc'", r"^inside\$", "tmux")
     t.keys('\x02%')
     keep("tmux split", "│root@quire")
     t.keys("stty size\r")
@@ -163,7 +163,7 @@ def drive(t, keep):
     keep("tmux second window", r"1:bash\*")
     t.wait("root@quire")
     t.keys("exit\r")
-    t.wait(r"0:bash\*", "1:bash")
+    t.wait(r"0:first\*", "1:bash")
     t.keys("exit\r")
     keep("after tmux", r"\[exited\]")
     t.wait("^" + SHELL + "$")
@@ -196,7 +196,8 @@ def mask(line):
     line = re.sub(r"\|{2,}", "", line)
     line = re.sub(r"\[\|? +", "[ ", line)
     line = re.sub(r"[0-9][0-9.,:/h]*([KMGmgt%]|i?B)*", "N", line)
-    line = re.sub(r" [RSDI] ", " S ", line).replace(",N", ", N")
+    line = re.sub(r" [RSDI] ", " S ", line)
+    line = re.sub(r"([,:])N", r"\1 N", line)
     return re.sub(r" +", " ", line).strip()
 
 
