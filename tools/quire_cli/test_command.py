@@ -56,6 +56,10 @@ SUITES = [
           ["mmdebstrap", "e2fsprogs", "golang-go", "procps", "util-linux", "sysstat"], ("kernel", "guest", "host-lib")),
     Suite("swap", "swap: tools as on Linux, --swap, every byte of four times the memory", python("tests/swap/swap_test.py"),
           ["mmdebstrap", "e2fsprogs", "qemu-utils"], SWAP_TARGETS, oracle=True),
+    Suite("record", "the record of decisions, its readers, explain, the report in a browser", ["/usr/bin/python3", os.path.join(ROOT, "tests/record/record_test.py")],
+          ("mmdebstrap", "e2fsprogs", "libjs-chart.js", "chromium", "chromium-driver", "python3-selenium"), ("kernel", "guest", "build/guest/steps")),
+    Suite("tools", "procps, smem, sysstat, util-linux, htop, gdb and more: output, arithmetic, values; /proc as on Linux", python("tests/tools/tools_test.py"),
+          ("mmdebstrap", "e2fsprogs", "python3-pyte"), ("kernel", "guest", "build/guest/load"), oracle=True),
     Suite("boot", "-kernel, BIOS, UEFI; protections; panics", make_command("check-boot"), ISO_PACKAGES,
           ("kernel", "build/selftest.iso", "build/quire.iso")),
     Suite("initramfs", "initial RAM disks, whole and broken", make_command("check-initramfs"), ("cpio",), ("kernel", "build/initramfs/init")),
@@ -71,8 +75,6 @@ SUITES = [
           ["mmdebstrap", "e2fsprogs", "qemu-utils"], ("kernel", "guest", "build/guest/disk"), oracle=True),
     Suite("programs", "Debian's bash, Python, pmap and sqlite and a Go program print the same as on Linux", python("tests/programs/programs_test.py"),
           ("procps", "libpython3.11-stdlib", "golang-go", "mmdebstrap", "e2fsprogs"), ("kernel", "guest"), oracle=True),
-    Suite("tools", "procps, smem, sysstat, util-linux, htop, gdb and more: output, arithmetic, values; /proc as on Linux", python("tests/tools/tools_test.py"),
-          ("mmdebstrap", "e2fsprogs", "python3-pyte"), ("kernel", "guest", "build/guest/load"), oracle=True),
     Suite("fsx", "random file operations against a model: tmpfs, ext2, little memory", python("tests/files/fsx_test.py"), FILE_PACKAGES, FILE_TARGETS),
     Suite("crash", "what fsync promised is there after a power failure", python("tests/files/crash_test.py", "--points", "10"), FILE_PACKAGES,
           FILE_TARGETS),
@@ -87,8 +89,6 @@ SUITES = [
     Suite("compact", "compaction while programs fork, swap and map files", python("tests/compact/compact_test.py"), FILE_PACKAGES, SWAP_TARGETS),
     Suite("leaks", "nothing is left behind", python("tests/leak/leak_test.py"), (), ("kernel", "build/guest/leak")),
     Suite("oom", "memory used up in many ways", python("tests/oom/oom_test.py"), (), ("kernel", "build/guest/exhaust")),
-    Suite("record", "the record of decisions, its readers, explain, the report in a browser", ["/usr/bin/python3", os.path.join(ROOT, "tests/record/record_test.py")],
-          ("mmdebstrap", "e2fsprogs", "libjs-chart.js", "chromium", "chromium-driver", "python3-selenium"), ("kernel", "guest", "build/guest/steps")),
     Suite("countdown", "every allocation in the kernel fails once", python("tests/countdown/countdown_test.py"), (),
           ("kernel", "build/guest/countdown")),
 ]
@@ -293,7 +293,7 @@ def main(words):
     p.add_argument("suite", nargs="*", help="only these")
     p.add_argument("--nightly", metavar="PART", choices=[*sorted(NIGHTLY), "all"], help="a larger part, or all of them")
     p.add_argument("--seed", type=int, metavar="N", help="the first seed of a nightly part (default: by the date)")
-    p.add_argument("--jobs", type=int, metavar="N", default=min(os.cpu_count() or 1, 4), help="suites at a time (default: the CPUs, at most 4)")
+    p.add_argument("--jobs", type=int, metavar="N", default=min((os.cpu_count() or 1) + 1, 4), help="suites at a time (default: one more than the CPUs, since each waits now and then; at most 4)")
     p.add_argument("--list", action="store_true")
     o = p.parse_args(words)
     if o.list:
