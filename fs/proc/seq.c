@@ -93,3 +93,20 @@ void seq_escape(struct seq *s, const char *text, const char *escape)
 			seq_printf(s, "\\%03o", (unsigned)(u8)*text++);
 	}
 }
+
+void seq_ranges(struct seq *s, u64 mask)
+{
+	bool first = true;
+	for (unsigned i = 0; i < 64; i++) {
+		if (!(mask >> i & 1))
+			continue;
+		unsigned end = i;
+		while (end < 63 && mask >> (end + 1) & 1)
+			end++;
+		seq_printf(s, first ? "%u" : ",%u", i);
+		if (end > i)
+			seq_printf(s, "-%u", end);
+		first = false;
+		i = end;
+	}
+}

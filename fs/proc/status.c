@@ -78,31 +78,13 @@ static void show_capabilities(struct seq *s, struct task *t)
 	cred_put(c);
 }
 
-/* "0-1,3" */
-static void show_ranges(struct seq *s, u64 mask)
-{
-	bool first = true;
-	for (unsigned i = 0; i < 64; i++) {
-		if (!(mask >> i & 1))
-			continue;
-		unsigned end = i;
-		while (end < 63 && mask >> (end + 1) & 1)
-			end++;
-		seq_printf(s, first ? "%u" : ",%u", i);
-		if (end > i)
-			seq_printf(s, "-%u", end);
-		first = false;
-		i = end;
-	}
-}
-
 #define MAX_NODES 1024u /* that masks of nodes have bits for, as in Debian's kernel */
 
 static void show_places(struct seq *s, struct task *t)
 {
 	u64 allowed = t->allowed & sched_online_cpus();
 	seq_printf(s, "Cpus_allowed:\t%llx\nCpus_allowed_list:\t", (unsigned long long)allowed);
-	show_ranges(s, allowed);
+	seq_ranges(s, allowed);
 	seq_puts(s, "\nMems_allowed:\t");
 	for (unsigned word = 1; word < MAX_NODES / 32; word++)
 		seq_puts(s, "00000000,");

@@ -4,22 +4,9 @@
 #include <hal/topology.h>
 #include <kernel/sched.h>
 
-/* "0-1,3\n" */
 void sys_show_list(struct seq *s, u64 mask)
 {
-	bool first = true;
-	for (unsigned i = 0; i < 64; i++) {
-		unsigned end = i;
-		if (!(mask >> i & 1))
-			continue;
-		while (end < 63 && mask >> (end + 1) & 1)
-			end++;
-		seq_printf(s, first ? "%u" : ",%u", i);
-		if (end > i)
-			seq_printf(s, "-%u", end);
-		first = false;
-		i = end;
-	}
+	seq_ranges(s, mask);
 	seq_putc(s, '\n');
 }
 

@@ -21,6 +21,8 @@ void seq_printf(struct seq *s, const char *fmt, ...) __attribute__((format(print
  * as long for. */
 #define seq_number(s, before, value, width, after) seq_number_(s, before, sizeof(before) - 1, value, width, after, sizeof(after) - 1)
 void seq_number_(struct seq *s, const char *before, size_t nr_before, u64 value, unsigned width, const char *after, size_t nr_after);
+/* The numbers whose bits are set, as "0-1,3". */
+void seq_ranges(struct seq *s, u64 mask);
 /* Blanks until the text is `len` bytes long. */
 void seq_pad(struct seq *s, size_t len);
 /* Text with the characters of `escape` (and backslash, if listed) as \ooo. */
