@@ -1,34 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* Asks for 100 MiB, waits for Enter, uses them, waits again. To be compiled with -O0: the memset has no effect that the
+ * program itself ever looks at. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 #include <string.h>
+#include <unistd.h>
 
-#define ALLOC_MB 100  // 100MB 할당
+enum { SIZE = 100 << 20 };
 
-int main() {
-    size_t size = ALLOC_MB * 1024 * 1024;
-    printf("🔹 Step 1: malloc으로 %dMB 영역만 할당합니다.\n", ALLOC_MB);
-    
-    char *buffer = malloc(size);
-    if (!buffer) {
-        perror("malloc");
-        return 1;
-    }
+static void wait_for_enter(const char *what)
+{
+	printf("%s; see /proc/%d/status and pmap %d, then press Enter\n", what, getpid(), getpid());
+	getchar();
+}
 
-    printf("🔸 현재 메모리 상태를 확인해보세요 (다른 터미널에서):\n");
-    printf("    > cat /proc/%d/status | grep Vm\n", getpid());
-    printf("    > pmap %d | grep anon", getpid());
-    printf("\n👉 엔터를 누르면 메모리를 실제로 접근합니다...\n");
-    getchar();
-
-    printf("🔹 Step 2: memset으로 메모리에 실제 접근을 시작합니다.\n");
-    memset(buffer, 0, size);  // 실제로 메모리에 쓰기 (페이지 폴트 발생)
-
-    printf("🔸 다시 메모리 상태를 확인해보세요 (Resident size가 늘어남):\n");
-    printf("    > cat /proc/%d/status | grep Vm\n", getpid());
-    printf("    > pmap %d | grep anon", getpid());
-
-    getchar(); // 종료 전 대기
-    free(buffer);
-    return 0;
+int main(void)
+{
+	void *block = malloc(SIZE);
+	if (!block)
+		return 1;
+	wait_for_enter("asked for 100 MiB, nothing touched");
+	memset(block, 0, SIZE);
+	wait_for_enter("every byte written");
+	free(block);
+	return 0;
 }

@@ -48,7 +48,7 @@ def at_rest(status, field):
 
 
 def run():
-    lab.say("The document's program, unmodified, compiled with gcc -O0 (with -O2 the compiler removes the memset:\n"
+    lab.say("The document's experiment, compiled with gcc -O0 (with -O2 the compiler removes the memset:\n"
             "its result is never read, and nothing would be seen).")
     for flags in ((), ("-static",)):
         one(flags)
