@@ -73,7 +73,8 @@ class Output:
 
     def text(self):
         """What parse() makes the same of."""
-        return "\n".join(f"@@ {name}\n" + "\n".join(s.lines) + ("" if s.status is None else f"\n\n@= {s.status}") for name, s in self.sections.items())
+        return "".join(f"@@ {name}\n" + "".join(line + "\n" for line in s.lines) + ("" if s.status is None else f"\n@= {s.status}\n")
+                       for name, s in self.sections.items())
 
     def parse(self, text):
         section = None
