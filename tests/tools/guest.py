@@ -72,7 +72,9 @@ class Output:
         return int(self[name][0])
 
     def text(self):
-        return "\n".join(f"@@ {name}\n" + "\n".join(s.lines) + ("" if s.status is None else f"\n@= {s.status}") for name, s in self.sections.items())
+        """What parse() makes the same of."""
+        return "".join(f"@@ {name}\n" + "".join(line + "\n" for line in s.lines) + ("" if s.status is None else f"\n@= {s.status}\n")
+                       for name, s in self.sections.items())
 
     def parse(self, text):
         section = None
