@@ -33,7 +33,7 @@
 
 enum chunk {
 	CHUNK_FORMAT = 1,  /* the text of TRACE "format" */
-	CHUNK_NAMES = 2,   /* lines "pid name" of what runs at the beginning */
+	CHUNK_NAMES = 2,   /* "ns N", before all records, and lines "pid name" of what runs then */
 	CHUNK_RECORDS = 3, /* the time (u64, ns) before which all is complete, then records */
 	CHUNK_SAMPLE = 4,  /* "ns N", lines of meminfo, "process pid name rss swap tables" in kB */
 	CHUNK_REGIONS = 6, /* (-r) "ns N", "pid N", and what smaps says; the accessed bits are cleared then, so that the next one tells
@@ -164,7 +164,7 @@ static void add_name(int pid, char *text, size_t size, size_t *len)
 static void put_names(void)
 {
 	static char text[32768];
-	size_t len = 0;
+	size_t len = (size_t)snprintf(text, sizeof(text), "ns %llu\n", (unsigned long long)now_ns());
 	each_process(add_name, text, sizeof(text), &len);
 	put_chunk(CHUNK_NAMES, text, len);
 }

@@ -49,7 +49,6 @@ try vm ls /proc/sys/vm
 try kmsg sh -c 'dd if=/dev/kmsg iflag=nonblock bs=8192 count=3 status=none'
 try node cat /sys/devices/system/node/node0/meminfo
 try stat-disk cat /sys/block/vda/stat
-show config; ls /proc/config.gz 2>&1
 """
 
 NUMBER, HEX, NAME = r"\d+", r"[0-9a-f]+", r"[A-Za-z0-9_()]+"
@@ -155,7 +154,7 @@ LACKS = {
            "mmap_rnd_\\w+": "a fixed number of random bits", "page_lock_unfairness|percpu_pagelist_high_fraction|watermark_boost_factor": "of Linux's allocator and locks"},
 }
 OWN = {
-    "meminfo": ["Companions"], "list": ["quire"], "zoneinfo": ["Normal", "nr_companion_pages"],
+    "meminfo": ["Companions"], "list": ["quire", "config.gz"], "PID/list": ["explain"], "zoneinfo": ["Normal", "nr_companion_pages"],
     "vmstat": ["nr_buffers", "nr_companion_pages", "nr_kernel_misc_pages", "pgtable_share", "pgtable_unshare", "pgtable_unshare_last", "pgcopy", "pgzero_fault",
                "tlb_flush", "tlb_shootdown", "pgreadahead", "reclaim_turns", "reclaim_pauses", "pgalloc_normal", "slabs_scanned"],
 }
@@ -264,8 +263,3 @@ def check_words(o):
 def check_refs(o):
     """clear_refs: nothing is referenced right afterwards"""
     between("Referenced", int(o["PID/refs"][0].split()[1]), 0, 256)
-
-
-def compare_config(linux, quire):
-    """config.gz: neither kernel has it"""
-    same("config.gz", quire["config"], linux["config"])

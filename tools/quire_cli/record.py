@@ -103,14 +103,14 @@ class Decoder:
     """Feed it bytes. It calls on_event in the order of time, on_sample, and keeps the rest: names of threads and files,
     losses, how the program ended."""
 
-    def __init__(self, on_event, on_sample=lambda s: None, on_regions=lambda r: None):
+    def __init__(self, on_event, on_sample=lambda s, d: None, on_regions=lambda r, d: None):
         self.on_event, self.on_sample, self.on_regions = on_event, on_sample, on_regions
         self.buffer = bytearray()
         self.kinds = {LOST: Kind("lost", fields_of("records:u"))}
         self.waiting = []  # records that others of an earlier time may still come before
         self.names, self.files = {}, {}
         self.nr, self.lost = 0, 0
-        self.first_ns = None
+        self.first_ns = 0  # of the record; nothing in it is older
         self.status = self.pid = None
 
     def feed(self, data):
@@ -130,18 +130,17 @@ class Decoder:
                 number, name, arguments = line.split(" ", 2)
                 self.kinds[int(number)] = Kind(name, fields_of(arguments))
         elif kind == NAMES:
-            for line in payload.decode(errors="replace").splitlines():
+            first, *lines = payload.decode(errors="replace").splitlines()
+            self.first_ns = int(first.split()[1])
+            for line in lines:
                 pid, _, name = line.partition(" ")
                 self.names[int(pid)] = name
         elif kind == RECORDS:
             self.records(payload)
         elif kind == SAMPLE:
-            sample = Sample(payload.decode(errors="replace"))
-            if self.first_ns is None:
-                self.first_ns = sample.ns
-            self.on_sample(sample)
+            self.on_sample(Sample(payload.decode(errors="replace")), self)
         elif kind == REGIONS:
-            self.on_regions(Regions(payload.decode(errors="replace")))
+            self.on_regions(Regions(payload.decode(errors="replace")), self)
         elif kind == END:
             self.status, self.pid, _ = struct.unpack("<IIQ", payload)
             self.flush(None)
@@ -160,8 +159,6 @@ class Decoder:
             self.hand_on(Event(ns, cpu, tid, self.kinds[number], arguments))
 
     def hand_on(self, e):
-        if self.first_ns is None:
-            self.first_ns = e.ns
         if e.name == "lost":
             self.lost += e.arguments[0]
         else:

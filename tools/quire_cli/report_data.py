@@ -79,7 +79,7 @@ class Report:
     """A reader of traced.run()."""
 
     def __init__(self):
-        self.first_ns = None
+        self.first_ns = 0
         self.faults, self.reclaimed = Timeline(), Timeline()
         self.by_region = {}   # label -> {cause: faults}
         self.spaces = {}      # tid -> AddressSpace
@@ -101,8 +101,7 @@ class Report:
     # ---- events ----
 
     def event(self, e, d):
-        if self.first_ns is None:
-            self.first_ns = e.ns
+        self.first_ns = d.first_ns
         self.counts[e.name] = self.counts.get(e.name, 0) + 1
         handler = getattr(self, "on_" + e.name.replace("-", "_"), None)
         if handler:
@@ -192,15 +191,15 @@ class Report:
 
     # ---- samples ----
 
-    def sample(self, s):
-        if self.first_ns is None:
-            self.first_ns = s.ns
+    def sample(self, s, d):
+        self.first_ns = d.first_ns
         mine = [p for p in s.processes if p[0] in self.tree]
         m = s.memory
         self.samples.append([round(self.ms(s.ns), 1), sum(p[1] for p in mine), sum(p[2] for p in mine), m.get("Cached", 0) + m.get("Buffers", 0),
                              m.get("MemFree", 0), sum(p[3] for p in mine), m.get("PageTables", 0), m.get("SwapTotal", 0) - m.get("SwapFree", 0)])
 
-    def regions(self, r):
+    def regions(self, r, d):
+        self.first_ns = d.first_ns
         if r.pid not in self.tree:
             return
         self.heat_samples += r.pid == self.root

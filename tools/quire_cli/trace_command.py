@@ -107,19 +107,17 @@ class Readers:
 
     def __init__(self, events, writers, perfetto):
         self.wanted, self.writers, self.perfetto = {*events, "lost"}, writers, perfetto
-        self.first_ns = None
 
     def event(self, e, d):
         if e.name in self.wanted:
             for w in self.writers:
                 w.event(e, d)
 
-    def sample(self, s):
+    def sample(self, s, d):
         if self.perfetto:
-            self.first_ns = self.first_ns or s.ns
-            self.perfetto.sample(s, self.first_ns)
+            self.perfetto.sample(s, d.first_ns)
 
-    def regions(self, r):
+    def regions(self, r, d):
         pass
 
     def end(self, d):

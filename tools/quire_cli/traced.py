@@ -40,7 +40,7 @@ def prepare(o, argv):
 
 
 def run(o, argv, events, reader, sample_ms=0, regions_ms=0, limit=0, quiet=False):
-    """Runs the program, in a memory group of `limit` bytes (0: in none); the record goes to the reader: event(event, decoder), sample(sample), regions(regions). Its status,
+    """Runs the program, in a memory group of `limit` bytes (0: in none); the record goes to the reader: event(event, decoder), sample(sample, decoder), regions(regions, decoder). Its status,
     and the decoder."""
     words = ["/host/tracer", "-s", str(o.ring), "-i", str(sample_ms), "-r", str(regions_ms), "-m", str(limit), *(["-q"] if quiet else []),
              "-e", " ".join(events)]
