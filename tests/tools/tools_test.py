@@ -21,8 +21,8 @@ from concurrent.futures import ThreadPoolExecutor
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import guest
 
-FAMILIES = ["procps", "smem", "sysstat", "util_linux", "programs", "formats", "screens"]
-NIGHTLY = ["java"]
+FAMILIES = ["procps", "smem", "sysstat", "util_linux", "formats", "screens"]
+NIGHTLY = ["programs", "java"]
 
 
 def say(good, family, what, why):
