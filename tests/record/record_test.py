@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -150,10 +151,12 @@ def test_perfetto():
 
 
 def test_a_run_repeats_to_the_byte():
+    """Seconds apart: the time at which a file of the run was made was once in the image, and took the kernel longer to read or less long."""
     for words in (("--ram", "40M", "--swap", "64M", "--", STEPS, "fill", "32"), ("--json", "--", "sh", "-c", "ls /proc | wc -l; echo $$ $RANDOM")):
         texts = []
         with tempfile.TemporaryDirectory(prefix="quire-record-") as folder:
             for i in range(2):
+                time.sleep(1.1 * i)
                 out = os.path.join(folder, f"record{i}")
                 done = quire("trace", "--icount", "--events", "all", "--ring", "65536", "-o", out, *words)
                 check(done.returncode == 0 and not done.stderr, f"status {done.returncode}: {done.stderr[-600:]}")

@@ -2,6 +2,7 @@
 """A run whose decisions are recorded: what `quire trace` and `quire report` have in common. guest/tracer.c runs the program
 and passes the record on through a port of its own."""
 import os
+import queue
 import socket
 import threading
 
@@ -54,27 +55,33 @@ def run(o, argv, events, reader, sample_ms=0, regions_ms=0, limit=0, quiet=False
     ours, theirs = socket.socketpair()
     os.set_inheritable(theirs.fileno(), True)
     o.trace_fd = theirs.fileno()
-    trouble = []
+    trouble, pieces = [], queue.SimpleQueue()
 
     def read():
+        """Never lets the guest wait for what is done with the record: its rings would overflow."""
+        while data := ours.recv(1 << 18):
+            pieces.put(data)
+        pieces.put(b"")
+
+    def decode():
         try:
-            while data := ours.recv(1 << 18):
+            while data := pieces.get():
                 decoder.feed(data)
         except Exception as e:  # shown when the run has ended
             trouble.append(e)
-            while ours.recv(1 << 18):
-                pass
 
-    thread = threading.Thread(target=read)
+    threads = [threading.Thread(target=work) for work in (read, decode)]
     words += ["--", *argv]
     runner = run_command.Runner(o, words, Disks(o))
-    thread.start()
+    for thread in threads:
+        thread.start()
     try:
         status = runner.run()
     finally:
         theirs.close()
         ours.shutdown(socket.SHUT_WR)
-        thread.join()
+        for thread in threads:
+            thread.join()
         ours.close()
     decoder.flush(None)  # it may have ended before the program did
     if trouble:
