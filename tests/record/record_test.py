@@ -7,6 +7,7 @@ to the byte, what recording costs; /proc/PID/explain against pagemap; the page o
 """
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -210,6 +211,25 @@ def test_explain():
 
 
 # ---- the page ----
+
+def test_regions_and_timelines():
+    """What the page sums up, against the plainest model."""
+    sys.path.insert(0, os.path.join(ROOT, "tools"))
+    from quire_cli.report_data import AddressSpace, Timeline
+    draw = random.Random(int(os.environ.get("QUIRE_SEED", "1")))
+    for _ in range(200):
+        space, model = AddressSpace(), {}
+        for _ in range(40):
+            start = draw.randrange(60)
+            end, label = start + draw.randrange(1, 20), draw.choice("abc-")
+            space.cut(start, end) if label == "-" else space.add(start, end, label)
+            model.update({i: "outside any region" if label == "-" else label for i in range(start, end)})
+            check(all(space.label(i) == model.get(i, "outside any region") for i in range(80)), f"{space.regions}")
+    times = Timeline()
+    for i in range(1000):
+        times.add(i * 7_000_000, "x")
+    check(sum(times.table()["series"]["x"]) == 1000 and len(times.rows) <= 300, "a timeline loses counts")
+
 
 def test_report():
     sys.path.insert(0, HERE)

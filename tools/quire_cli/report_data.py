@@ -55,8 +55,6 @@ class AddressSpace:
                 kept.append((s, min(e, start), label))
             if e > end:
                 kept.append((max(s, end), e, label))
-            if e <= start and s >= start:
-                kept.append((s, e, label))
             j += 1
         self.regions[i:j] = kept
 
@@ -68,7 +66,8 @@ class AddressSpace:
         i = bisect.bisect_right(self.regions, (address, 1 << 64)) - 1
         if i >= 0 and self.regions[i][0] <= address < self.regions[i][1]:
             return self.regions[i][2]
-        return "[stack]" if address >> 44 == 7 else "outside any region"
+        above = self.regions[i + 1][2] if i + 1 < len(self.regions) else ""
+        return above if above == "[stack]" else "outside any region"  # a stack grows downwards by itself
 
 
 def size_text(kb):
