@@ -38,8 +38,8 @@ struct virtq {
 	void *owner;
 };
 
-/* Resets the device, agrees on `wanted` features (those it offers; VERSION_1 always). number: the how manieth virtio
- * device it is. 0 or -errno. */
+/* Resets the device, agrees on `wanted` features (those it offers; VERSION_1 always). number: of the device, as
+ * its interrupts are named. 0 or -errno. */
 int virtio_start(struct virtio_device *d, const struct pci_device *pci, unsigned number, u64 wanted);
 /* Makes queue `index` ready. 0, -ENOENT, -ENOMEM. */
 int virtq_create(struct virtio_device *d, u16 index, void (*done)(struct virtq *), void *owner);

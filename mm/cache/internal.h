@@ -89,4 +89,7 @@ void flusher_remove(struct backing_store *b);
 /* The tail of the file's last page behind `size` may hold what a mapping wrote there. */
 bool page_has_tail(struct mapping *m, const struct frame *f, u64 size);
 
+/* Pages of a disk itself: superblock, tables, directories. */
+static inline bool is_metadata(const struct mapping *m) { return m->flags & MAPPING_DEVICE; }
+
 #endif

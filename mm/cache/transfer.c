@@ -284,8 +284,6 @@ static struct transfer *transfer_new(struct mapping *m, struct frame *const *pag
 	return t;
 }
 
-static bool is_metadata(const struct mapping *m) { return m->flags & MAPPING_DEVICE; }
-
 void transfer_read(struct mapping *m, struct frame *const *pages, unsigned nr)
 {
 	trace_point(TRACE_FILL, m->id, pages[0]->index, nr, (u64)is_metadata(m) << 8);

@@ -56,7 +56,7 @@ static __attribute__((noinline)) void tag_dirty(struct mapping *m, struct frame 
 	stat_add(STAT_NR_DIRTIED, (s64)nr_marked);
 	spin_unlock(&m->tree_lock);
 	if (nr_marked) {
-		trace_point(TRACE_DIRTY, m->id, index, nr_marked, (m->flags & MAPPING_DEVICE) != 0);
+		trace_point(TRACE_DIRTY, m->id, index, nr_marked, is_metadata(m));
 		host_count_io(HOST_IO_WRITE, nr_marked * PAGE_SIZE);
 	}
 	if (is_first)
@@ -204,7 +204,7 @@ static void write_pages(struct mapping *m, u64 index, u64 last, u64 nr, bool mus
 		for (unsigned i = 0; i < n; i++)
 			masks[i] = finish_start(m, pages[i]);
 		if (n) {
-			trace_point(TRACE_WRITE, m->id, pages[0]->index, n, (m->flags & MAPPING_DEVICE) != 0);
+			trace_point(TRACE_WRITE, m->id, pages[0]->index, n, is_metadata(m));
 			transfer_write(m, pages, m->flags & MAPPING_DEVICE ? masks : NULL, n);
 		}
 		index += passed;

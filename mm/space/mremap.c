@@ -174,11 +174,12 @@ static int remap_any(struct space *s, const struct remap *q, uaddr_t *out)
 	return err ? err : move_region(s, r, q, *out);
 }
 
-static __attribute__((noinline)) void trace_moved(const struct remap *q, uaddr_t to)
+static __attribute__((noinline)) void trace_moved(struct space *s, const struct remap *q, uaddr_t to)
 {
+	const struct region *r = region_lookup(s, to);
 	if (!(q->flags & MREMAP_DONTUNMAP))
 		trace_point(TRACE_UNMAP, q->old, q->old_len, 0, 0);
-	trace_point(TRACE_MAP, to, q->new_len, 0, 0);
+	trace_point(TRACE_MAP, to, q->new_len, r->flags & (REGION_READ | REGION_WRITE | REGION_EXEC), r->mapping ? r->mapping->id : 0);
 }
 
 int space_mremap(struct space *s, uaddr_t old, u64 old_len, u64 new_len, u32 flags, uaddr_t new_addr, uaddr_t *out)
@@ -200,9 +201,9 @@ int space_mremap(struct space *s, uaddr_t old, u64 old_len, u64 new_len, u32 fla
 	int err = !r || r->start > old ? -EFAULT : flags & MREMAP_FIXED ? remap_fixed(s, &q, out) : remap_any(s, &q, out);
 	r = err || q.new_len <= q.old_len ? NULL : region_lookup(s, *out);
 	bool populate = r && r->flags & REGION_LOCKED && !(r->flags & REGION_LOCKONFAULT);
-	rwlock_write_unlock(&s->lock);
 	if (trace_is_on_any(1u << TRACE_MAP | 1u << TRACE_UNMAP) && !err)
-		trace_moved(&q, *out);
+		trace_moved(s, &q, *out);
+	rwlock_write_unlock(&s->lock);
 	if (populate) {
 		rwlock_read(&s->lock);
 		populate_locked(s, *out + q.old_len, *out + q.new_len, true);

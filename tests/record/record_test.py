@@ -79,6 +79,16 @@ def test_cache_fills():
     check(any(r["event"] == "fault" and r["major"] and r["cause"] == "file-page" for r in record), "no fault waited for the disk")
 
 
+def test_a_moved_region_keeps_what_it_is():
+    """mremap: rights and file of the region stand in the record of the new place."""
+    script = ("import ctypes, mmap; c = ctypes.CDLL(None, use_errno=True); c.mmap.restype = c.mremap.restype = ctypes.c_void_p; f = open('/usr/bin/python3.11');"
+              "p = c.mmap(None, 12288, 1, 2, f.fileno(), ctypes.c_long(0)); q = c.mremap(ctypes.c_void_p(p), 12288, ctypes.c_long(1 << 20), 1); print('place', hex(q))")
+    said, record, _ = traced("--image", "debian", "--events", "map,open", "--", "python3", "-c", script)
+    place = [r for r in record if r["event"] == "map" and r["start"] == int(said["place"], 16) and r["length"] == 1 << 20]
+    number = next(r["file"] for r in reversed(record) if r["event"] == "open" and r["text"] == "python3.11")
+    check([(r["rights"], r["file"]) for r in place] == [(["read"], number)], f"{place}")
+
+
 def test_reclaim_and_swap():
     said, record, errors = traced("--ram", "40M", "--swap", "96M", "--ring", "65536", "--events", "reclaim,victim,evict,swap-out,swap-in,fault,judge", "--",
                                   STEPS, "fill", "64")
@@ -245,7 +255,7 @@ def test_report():
 
 
 def test_report_fit():
-    """64 MiB of which each page is used twice, 25 seconds apart or so: what it needs is measured."""
+    """40 MiB, each page written and then read once: with less than that, pages come back from swap."""
     sys.path.insert(0, HERE)
     import page
     with tempfile.TemporaryDirectory(prefix="quire-record-") as folder:
