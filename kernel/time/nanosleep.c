@@ -114,6 +114,8 @@ SYSCALL4(clock_nanosleep, uid, flags, ureq, urem)
 		return -EINVAL;
 	if (id < 0 && (id & 4) && (~(id >> 3) == 0 || (u32)~(id >> 3) == current->tid))
 		return -EINVAL; /* one's own CPU time stands still while one sleeps */
+	if (!(flags & TIMER_ABSTIME) && is_realtime(id))
+		id = CLOCK_MONOTONIC; /* how long it lasts does not depend on what the wall clock is set to meanwhile */
 	err = clock_read(id, &now);
 	if (err)
 		return err;

@@ -21,7 +21,7 @@ cd /root
 show() { printf '@@ %s\n' "$1"; }
 try() { show "$1"; shift; "$@" 2>&1; printf '\n@= %d\n' $?; }
 hold() {
-	local fifo=/tmp/fifo$RANDOM said
+	local fifo=/tmp/load.ready said
 	mkfifo $fifo
 	/root/load "$@" > $fifo & held=$!
 	read -r said < $fifo

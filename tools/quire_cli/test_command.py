@@ -21,6 +21,7 @@ from .linux import linux_kernel
 COUNT = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed")
 # What suites print for a test that failed: their own words, cmocka's, make's and the sanitizers'.
 FAILING = re.compile(r"FAIL\b|not ok\b|\[  FAILED  \]|.*\bFAILED(:|$)|make.*\*\*\*|.*ERROR: \w+Sanitizer:|.*WARNING: ThreadSanitizer:|\S+:\d+:\d+: runtime error:")
+DETAILS = 6  # indented lines under a failing one that are said again with it
 
 
 SEED = "{seed}"  # in a nightly part's command: the seed of the run, for tests that do not take QUIRE_SEED
@@ -153,7 +154,8 @@ class Outcome:
 
     def __init__(self):
         self.passed = self.failed = 0
-        self.failing = []  # the lines that say so, each once
+        self.failing = []  # the lines that say so, each once, and the first of those indented under them
+        self.room = 0  # how many further indented ones are kept
         self.is_counted = False
         self.last = ""
 
@@ -167,8 +169,14 @@ class Outcome:
             return False
         line = line.rstrip()
         self.last = line or self.last
-        if FAILING.match(line) and line not in self.failing:
+        if FAILING.match(line):
+            self.room = 0 if line in self.failing else DETAILS
+            self.failing += [line] if self.room else []
+        elif self.room and line.startswith("     "):
+            self.room -= 1
             self.failing.append(line)
+        else:
+            self.room = 0
         return True
 
     def ended(self, status):
