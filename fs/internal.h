@@ -95,6 +95,21 @@ void locks_free(struct inode *i);
 long locks_fcntl(struct file *f, u32 cmd, uaddr_t arg);
 long locks_flock(struct file *f, u32 op);
 
+enum { LOCK_VIEW_POSIX, LOCK_VIEW_OFD, LOCK_VIEW_FLOCK };
+
+struct lock_view {
+	u8 kind; /* LOCK_VIEW_* */
+	bool is_write, is_waiting;
+	u32 number;     /* from 1; one that waits has its holder's */
+	s32 pid;        /* -1: of an open file, not of a process */
+	u64 dev; /* dev_major(), dev_minor() */
+	u64 ino;
+	u64 start, end; /* bytes, both inclusive; end ~0: up to the end of the file */
+};
+/* All locks, the newest first, each with those that wait for it; with f only those held through it (table: its descriptors').
+ * How many there are; out gets max of them. */
+u32 locks_view(const struct file *f, const struct files *table, struct lock_view *out, u32 max);
+
 /* seals.c */
 long seals_add(struct file *f, u32 seals);
 long seals_get(struct file *f);

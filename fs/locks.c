@@ -16,14 +16,19 @@
 #include <kernel/wait.h>
 #include <lib/list.h>
 
-enum lock_kind { KIND_POSIX, KIND_OFD, KIND_FLOCK };
+#define KIND_POSIX LOCK_VIEW_POSIX
+#define KIND_OFD   LOCK_VIEW_OFD
+#define KIND_FLOCK LOCK_VIEW_FLOCK
 
 struct lock {
 	struct list_head link;
-	u8 kind;  /* enum lock_kind */
+	struct list_head held_link;
+	u8 kind;  /* KIND_* */
 	u8 type;  /* F_RDLCK, F_WRLCK */
 	u32 pid;
 	void *owner; /* struct files (POSIX) or struct file */
+	struct inode *inode;
+	const struct file *file; /* it was set through; only to be compared */
 	u64 start, end;
 };
 
@@ -32,12 +37,14 @@ struct lock_context {
 	struct host_waitq waitq;
 };
 
-struct waiter { /* (vfs_lock) one blocked POSIX request */
+struct waiter { /* (vfs_lock) one blocked request */
 	struct list_head link;
-	void *owner, *blocker;
+	void *owner, *blocker; /* POSIX; for the others an owner that nobody waits for, and NULL */
+	const struct lock *want;
 };
 
 static struct list_head waiting = LIST_HEAD_INIT(waiting);
+static struct list_head held = LIST_HEAD_INIT(held); /* (vfs_lock) every lock, the newest first */
 
 #define END_OF_FILE 0x7fffffffffffffffull
 
@@ -65,8 +72,12 @@ void locks_free(struct inode *i)
 {
 	struct lock_context *c = i->flocks;
 	struct lock *l, *next;
-	list_for_each_entry_safe(l, next, &c->locks, link)
+	list_for_each_entry_safe(l, next, &c->locks, link) {
+		spin_lock(&vfs_lock);
+		list_del(&l->held_link);
+		spin_unlock(&vfs_lock);
 		kfree(l);
+	}
 	kfree(c);
 	i->flocks = NULL;
 }
@@ -91,6 +102,13 @@ static struct lock *find_conflict(struct lock_context *c, const struct lock *wan
 	return NULL;
 }
 
+static void take_out(struct lock *l, struct list_head *freed)
+{
+	list_del(&l->held_link);
+	list_del(&l->link);
+	list_add(&l->link, freed);
+}
+
 /* Takes [want->start, want->end] out of what the owner has; *spare is used when one is cut in two.
  * Whole records that vanish go to `freed`. */
 static void cut_out(struct lock_context *c, const struct lock *want, struct lock **spare, struct list_head *freed)
@@ -106,6 +124,7 @@ static void cut_out(struct lock_context *c, const struct lock *want, struct lock
 			tail->start = want->end + 1;
 			l->end = want->start - 1;
 			list_add(&tail->link, &l->link);
+			list_add(&tail->held_link, &held);
 			return;
 		}
 		if (l->start < want->start) {
@@ -113,8 +132,7 @@ static void cut_out(struct lock_context *c, const struct lock *want, struct lock
 		} else if (l->end > want->end) {
 			l->start = want->end + 1;
 		} else {
-			list_del(&l->link);
-			list_add(&l->link, freed);
+			take_out(l, freed);
 		}
 	}
 }
@@ -130,8 +148,7 @@ static void merge(struct lock_context *c, struct lock *n, struct list_head *free
 			continue;
 		n->start = min(l->start, n->start);
 		n->end = max(l->end, n->end);
-		list_del(&l->link);
-		list_add(&l->link, freed);
+		take_out(l, freed);
 	}
 }
 
@@ -177,6 +194,7 @@ static int try_set(struct lock_context *c, const struct lock *want, void **block
 			if (want->type != F_UNLCK) {
 				*fresh = *want;
 				list_add_tail(&fresh->link, &c->locks);
+				list_add(&fresh->held_link, &held);
 				merge(c, fresh, &freed);
 				fresh = NULL;
 			}
@@ -194,7 +212,7 @@ static int try_set(struct lock_context *c, const struct lock *want, void **block
 /* Sets the lock, waiting for others. 0, -EDEADLK, -ERESTARTSYS, -ENOMEM. */
 static int set_wait(struct lock_context *c, const struct lock *want)
 {
-	struct waiter w = { .owner = want->kind == KIND_POSIX ? want->owner : &w };
+	struct waiter w = { .owner = want->kind == KIND_POSIX ? want->owner : &w, .want = want };
 	struct wait_entry e;
 	int err, slept = 0;
 	wait_entry_init(&e);
@@ -239,8 +257,7 @@ static void drop_owner(struct inode *i, const void *owner)
 	list_for_each_entry_safe(l, next, &c->locks, link) {
 		if (l->owner != owner)
 			continue;
-		list_del(&l->link);
-		list_add(&l->link, &freed);
+		take_out(l, &freed);
 	}
 	spin_unlock(&vfs_lock);
 	if (list_is_empty(&freed))
@@ -310,7 +327,8 @@ long locks_fcntl(struct file *f, u32 cmd, uaddr_t arg)
 {
 	bool ofd = cmd == F_OFD_GETLK || cmd == F_OFD_SETLK || cmd == F_OFD_SETLKW;
 	struct flock u;
-	struct lock want = { .kind = ofd ? KIND_OFD : KIND_POSIX, .owner = ofd ? (void *)f : current->files, .pid = current->process->pid };
+	struct lock want = { .kind = ofd ? KIND_OFD : KIND_POSIX, .owner = ofd ? (void *)f : current->files, .inode = f->inode,
+	                     .file = f, .pid = current->process->pid };
 	if (copy_from_user(&u, arg, sizeof(u)))
 		return -EFAULT;
 	if (ofd && u.l_pid)
@@ -336,7 +354,7 @@ long locks_fcntl(struct file *f, u32 cmd, uaddr_t arg)
 
 long locks_flock(struct file *f, u32 op)
 {
-	struct lock want = { .kind = KIND_FLOCK, .owner = f, .pid = current->process->pid, .start = 0, .end = END_OF_FILE };
+	struct lock want = { .kind = KIND_FLOCK, .owner = f, .inode = f->inode, .file = f, .pid = current->process->pid, .start = 0, .end = END_OF_FILE };
 	void *blocker;
 	switch (op & ~(u32)LOCK_NB) {
 	case LOCK_SH:
@@ -359,4 +377,40 @@ long locks_flock(struct file *f, u32 op)
 	if ((op & LOCK_NB) || want.type == F_UNLCK)
 		return try_set(c, &want, &blocker);
 	return set_wait(c, &want);
+}
+
+/* What is held and what waits, for those who look (vfs_lock). */
+
+static void note(const struct lock *l, bool is_waiting, u32 number, struct lock_view *out)
+{
+	*out = (struct lock_view){ .kind = l->kind, .is_write = l->type == F_WRLCK, .is_waiting = is_waiting, .number = number,
+	                           .pid = l->kind == KIND_OFD ? -1 : (s32)l->pid, .dev = l->inode->super->dev, .ino = l->inode->ino, .start = l->start,
+	                           .end = l->end == END_OF_FILE ? ~0ull : l->end };
+}
+
+u32 locks_view(const struct file *f, const struct files *table, struct lock_view *out, u32 max)
+{
+	struct lock *l;
+	struct waiter *w;
+	u32 nr = 0, number = 0;
+	spin_lock(&vfs_lock);
+	list_for_each_entry(l, &held, held_link) {
+		if (f && (l->file != f || (l->owner != f && l->owner != table)))
+			continue;
+		number++;
+		if (nr < max)
+			note(l, false, number, &out[nr]);
+		nr++;
+		if (f)
+			continue;
+		list_for_each_entry(w, &waiting, link) {
+			if (w->want->inode != l->inode || find_conflict(l->inode->flocks, w->want) != l)
+				continue;
+			if (nr < max)
+				note(w->want, true, number, &out[nr]);
+			nr++;
+		}
+	}
+	spin_unlock(&vfs_lock);
+	return nr;
 }

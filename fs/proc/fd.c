@@ -98,12 +98,16 @@ static int show_fdinfo(struct seq *s, struct pseudo_node *n)
 	struct file *f = node_file(n, &cloexec);
 	if (!f)
 		return -ENOENT;
+	struct files *table = node_files(n);
 	seq_printf(s, "pos:\t%lld\nflags:\t0%o\nmnt_id:\t%u\nino:\t%llu\n", (long long)f->pos, (f->flags & ~(u32)O_CLOEXEC) | (cloexec ? O_CLOEXEC : 0),
 	           f->mount ? f->mount->id : 0, (unsigned long long)f->inode->ino);
 	if (f->ops->show_fdinfo)
 		f->ops->show_fdinfo(f, s);
+	int err = add_locks(s, f, table, "lock:\t");
+	if (table)
+		files_put(table);
 	file_put(f);
-	return 0;
+	return err;
 }
 
 static const struct pseudo_entry fd_link = { .name = "fd", .mode = S_IFLNK | 0700, .readlink = fd_readlink, .follow = fd_follow };

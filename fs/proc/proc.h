@@ -171,6 +171,9 @@ int show_interrupts(struct seq *s, struct pseudo_node *n);
 int show_softirqs(struct seq *s, struct pseudo_node *n);
 void show_interrupt_sums(struct seq *s); /* a line of /proc/stat */
 int show_swaps(struct seq *s, struct pseudo_node *n);
+int show_locks(struct seq *s, struct pseudo_node *n);
+/* Lines of /proc/locks, each after `prefix`: all, or with f those of this open file (table: its descriptors'). 0 or -ENOMEM. */
+int add_locks(struct seq *s, const struct file *f, const struct files *table, const char *prefix);
 int show_partitions(struct seq *s, struct pseudo_node *n);
 int show_nothing(struct seq *s, struct pseudo_node *n);
 int show_diskstats(struct seq *s, struct pseudo_node *n);

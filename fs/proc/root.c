@@ -108,6 +108,7 @@ static const struct pseudo_entry root_entries[] = {
 	FILE_ENTRY("softirqs", show_softirqs),
 	FILE_ENTRY("config.gz", show_config),
 	FILE_ENTRY("swaps", show_swaps),
+	FILE_ENTRY("locks", show_locks),
 	FILE_ENTRY("partitions", show_partitions),
 	FILE_ENTRY("diskstats", show_diskstats),
 	FILE_ENTRY("consoles", show_consoles),

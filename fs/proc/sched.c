@@ -31,6 +31,7 @@ int process_sched(struct seq *s, struct pseudo_node *n)
 	line_ns(s, "se.exec_start", v.exec_start_ns);
 	line_ns(s, "se.vruntime", v.vruntime);
 	line_ns(s, "se.sum_exec_runtime", v.sum_exec_ns);
+	line(s, "se.nr_migrations", v.nr_migrations);
 	line(s, "nr_switches", v.nr_voluntary + v.nr_involuntary);
 	line(s, "nr_voluntary_switches", v.nr_voluntary);
 	line(s, "nr_involuntary_switches", v.nr_involuntary);
@@ -56,11 +57,11 @@ int store_sched(struct pseudo_node *n, char *text, size_t len)
 int process_schedstat(struct seq *s, struct pseudo_node *n)
 {
 	struct task *t = node_task(n);
-	u64 u, k;
+	struct sched_view v;
 	if (!t)
 		return -ESRCH;
-	task_cpu_times(t, &u, &k);
-	seq_printf(s, "%llu 0 %llu\n", (unsigned long long)(u + k), (unsigned long long)(t->nr_switches_voluntary + t->nr_switches_involuntary));
+	sched_view(t, &v);
+	seq_printf(s, "%llu %llu %llu\n", (unsigned long long)v.sum_exec_ns, (unsigned long long)v.wait_ns, (unsigned long long)v.nr_runs);
 	task_put(t);
 	return 0;
 }

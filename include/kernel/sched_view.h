@@ -8,6 +8,7 @@
 struct sched_view {
 	u64 exec_start_ns, vruntime, sum_exec_ns; /* up to now when it runs */
 	u64 nr_voluntary, nr_involuntary;
+	u64 wait_ns, nr_runs, nr_migrations;      /* see struct task */
 	u32 weight, policy;
 	s32 prio;                                 /* as Linux numbers it: 120 is nice 0, real time lies below 100 */
 };

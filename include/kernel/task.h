@@ -99,6 +99,9 @@ struct task {
 	u64 sample_user, sample_system; /* the tick's samples, to divide it by */
 	u64 utime_ns, stime_ns;   /* as last reported: read them with task_cpu_times() */
 	u64 nr_switches_voluntary, nr_switches_involuntary;
+	u64 queued_ns;            /* since when it waits for a CPU, while it does */
+	u64 wait_ns, nr_runs;     /* how long it waited for CPUs, and how often it got one */
+	u64 nr_migrations;        /* how often it went on on another CPU */
 	u64 start_ns;             /* hal_clock_ns() at creation */
 	cpumask_t allowed;        /* sched_setaffinity */
 	cpumask_t visits;         /* not 0: only these, whatever is allowed (sched_visit_cpus) */

@@ -73,6 +73,7 @@ bool balance_pull(struct runqueue *rq, u32 min_lead)
 		rq_psi_moved(from, t);
 		t->vruntime += rq->min_vruntime - from->min_vruntime;
 		t->cpu = rq->id;
+		t->nr_migrations++;
 		rq_enqueue(rq, t);
 		u64 now = hal_clock_ns();
 		psi_cpu_wanted(&rq->psi, now);

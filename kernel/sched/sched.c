@@ -83,6 +83,8 @@ static void switch_to(struct runqueue *rq, struct task *prev, struct task *next,
 	rq->curr = next;
 	rq->user_space = next->space;
 	next->exec_start_ns = next->slice_start_ns = now;
+	next->wait_ns += now - next->queued_ns;
+	next->nr_runs++;
 	/* A preempted or moved task with a restartable sequence is told. */
 	if (prev->rseq_area && prev->state == TASK_RUNNING)
 		task_set_work(prev, WORK_OTHER);
@@ -104,12 +106,13 @@ static void switch_to(struct runqueue *rq, struct task *prev, struct task *next,
 }
 
 /* Takes prev off the CPU: back into the queue, off it, or to another CPU. */
-static void put_prev(struct runqueue *rq, struct task *prev)
+static void put_prev(struct runqueue *rq, struct task *prev, u64 now)
 {
 	if (prev->state == TASK_INTERRUPTIBLE && (READ_ONCE(prev->work) & WORK_INTERRUPTS))
 		prev->state = TASK_RUNNING;
 	if (prev->state == TASK_RUNNING && likely(task_cpus(prev) >> rq->id & 1)) {
 		rq_link(rq, prev);
+		prev->queued_ns = now;
 		return;
 	}
 	rq_count(rq, prev, -1);
@@ -136,7 +139,7 @@ void schedule(void)
 	rq_account(rq, now);
 	__atomic_fetch_and(&prev->work, ~WORK_RESCHED, __ATOMIC_RELAXED);
 	if (prev != rq->idle)
-		put_prev(rq, prev);
+		put_prev(rq, prev, now);
 	struct task *next = rq_first(rq);
 	if (!next && balance_pull(rq, 1))
 		next = rq_first(rq);
@@ -192,6 +195,7 @@ static void activate(struct runqueue *rq, struct task *t)
 {
 	u64 now = hal_clock_ns();
 	rq_account(rq, now);
+	t->queued_ns = now;
 	rq_place_woken(rq, t);
 	rq_enqueue(rq, t);
 	psi_cpu_wanted(&rq->psi, now);
@@ -207,6 +211,7 @@ void task_place(struct task *t)
 {
 	struct runqueue *rq = rq_lock_task(t);
 	t->cpu = balance_select_cpu(t);
+	t->nr_migrations += t->cpu != rq->id && t->nr_runs;
 	spin_unlock(&rq->lock);
 	rq = rq_lock_task(t);
 	t->vruntime += rq->min_vruntime;

@@ -16,7 +16,7 @@ void sched_view(struct task *t, struct sched_view *out)
 		rq_account(rq, hal_clock_ns());
 	*out = (struct sched_view){
 		.exec_start_ns = t->exec_start_ns, .vruntime = t->vruntime, .sum_exec_ns = t->sum_exec_ns, .nr_voluntary = t->nr_switches_voluntary,
-		.nr_involuntary = t->nr_switches_involuntary, .weight = t->weight, .policy = t->sched_policy,
+		.nr_involuntary = t->nr_switches_involuntary, .wait_ns = t->wait_ns, .nr_runs = t->nr_runs, .nr_migrations = t->nr_migrations, .weight = t->weight, .policy = t->sched_policy,
 		.prio = task_is_rt(t) ? 99 - (s32)t->rt_priority : 120 + t->nice,
 	};
 	spin_unlock_irq(&rq->lock, flags);

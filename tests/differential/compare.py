@@ -172,6 +172,8 @@ def differences(name, want, got, patterns):
     def strip(lines):
         return [l for l in lines if not covered(l)]
 
+    if want[1].startswith("timeout"):
+        return ["it does not end, on Linux either: what comes after its last line was never compared"]
     a, b = strip(want[0]) + ["(ends: %s)" % want[1]], strip(got[0]) + ["(ends: %s)" % got[1]]
     return [l for l in difflib.unified_diff(a, b, "linux", "quire", lineterm="", n=0) if not l.startswith("@@")][2:]
 

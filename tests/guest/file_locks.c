@@ -107,6 +107,7 @@ static void deadlock(void)
 	setitimer(ITIMER_REAL, &it, NULL);
 	write(q[1], "x", 1);
 	wait_for("holder", pid);
+	flock(fd, LOCK_UN);
 }
 
 static void of_open_files(void)
@@ -162,11 +163,62 @@ static void whole(void)
 	wait_for("flock woken", pid);
 }
 
+/* The lines of a file that have `word`, process numbers told by name, without the disk's. */
+static void lines(const char *name, const char *file, const char *word, pid_t child)
+{
+	char text[4096], *next;
+	int fd = open(file, O_RDONLY), n = 0;
+	for (ssize_t got; (got = read(fd, text + n, sizeof(text) - 1 - n)) > 0;)
+		n += got;
+	close(fd);
+	text[n] = 0;
+	for (char *l = text; *l; l = next) {
+		next = l + strcspn(l, "\n");
+		next += *next == '\n';
+		char head[64], device[32], from[32], to[32];
+		int pid;
+		if (memcmp(l, word, strlen(word)) && !strstr(l, word))
+			continue;
+		if (sscanf(l, "%63[^\n]", head) != 1)
+			continue;
+		char *type = strstr(head, "WRITE ") ? strstr(head, "WRITE ") : strstr(head, "READ ");
+		if (!type || sscanf(strchr(type, ' '), "%d %31s %31s %31s", &pid, device, from, to) != 4 || !strchr(device, ':'))
+			continue;
+		char *number = type + strcspn(type, "-0123456789");
+		out("%s:%.*s%s from %s to %s\n", name, (int)(number - strchr(head, ' ')), strchr(head, ' '),
+		    pid == getpid() ? "parent" : pid == child ? "child" : pid == -1 ? "an open file" : "someone", from, to);
+	}
+}
+
+static void listed(void)
+{
+	int a = open("l", O_RDWR), b = open("l", O_RDWR), w = open("whole", O_RDWR | O_CREAT, 0600);
+	char name[64];
+	lock(a, F_SETLK, F_WRLCK, 10, 10), lock(a, F_SETLK, F_RDLCK, 100, 0), lock(b, F_OFD_SETLK, F_RDLCK, 50, 5);
+	flock(w, LOCK_EX);
+	pid_t first = fork();
+	if (first == 0)
+		_exit(lock(b, F_SETLKW, F_WRLCK, 15, 1) != 0);
+	sleep_ms(100);
+	lines("/proc/locks", "/proc/locks", "ADVISORY", first);
+	snprintf(name, sizeof name, "/proc/self/fdinfo/%d", a);
+	lines("/proc/PID/fdinfo lock", name, "lock:", 0);
+	snprintf(name, sizeof name, "/proc/self/fdinfo/%d", b);
+	lines("/proc/PID/fdinfo lock of an open file", name, "lock:", 0);
+	snprintf(name, sizeof name, "/proc/self/fdinfo/%d", w);
+	lines("/proc/PID/fdinfo flock", name, "lock:", 0);
+	lock(a, F_SETLK, F_UNLCK, 0, 0);
+	wait_for("the waiter has it then", first);
+	close(a), close(b), close(w);
+	lines("/proc/locks afterwards", "/proc/locks", "ADVISORY", 0);
+}
+
 int main(void)
 {
 	ranges();
 	deadlock();
 	of_open_files();
 	whole();
+	listed();
 	return 0;
 }
