@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The memory of the machine: meminfo, vmstat, buddyinfo, zoneinfo, slabinfo. Every figure comes from
+ * The memory of the machine: meminfo, buddyinfo, pagetypeinfo, slabinfo. Every figure comes from
  * the counter table of mm/stat or from the allocators themselves. There is one zone for each node,
  * called Normal. Pages of files on disks are aged apart from anonymous ones, with which tmpfs's count.
  */
@@ -95,23 +95,6 @@ int show_meminfo(struct seq *s, struct pseudo_node *n)
 	return 0;
 }
 
-int show_vmstat(struct seq *s, struct pseudo_node *n)
-{
-	static const enum mm_counter of_zone[] = {
-		STAT_NR_INACTIVE_ANON, STAT_NR_ACTIVE_ANON, STAT_NR_INACTIVE_FILE, STAT_NR_ACTIVE_FILE, STAT_NR_UNEVICTABLE,
-	};
-	u64 background, hard;
-	seq_printf(s, "nr_free_pages %llu\n", (unsigned long long)frame_nr_free());
-	for (unsigned i = 0; i < ARRAY_SIZE(of_zone); i++)
-		seq_printf(s, "nr_zone_%s %llu\n", stat_name(of_zone[i]) + strlen("nr_"), (unsigned long long)stat_read(of_zone[i]));
-	seq_printf(s, "nr_zone_write_pending %llu\n", (unsigned long long)(stat_read(STAT_NR_FILE_DIRTY) + stat_read(STAT_NR_WRITEBACK)));
-	writeback_thresholds(&background, &hard);
-	seq_printf(s, "nr_dirty_threshold %llu\nnr_dirty_background_threshold %llu\n", (unsigned long long)hard, (unsigned long long)background);
-	for (unsigned c = 0; c < STAT_NR; c++)
-		seq_printf(s, "%s %llu\n", stat_name(c), (unsigned long long)stat_read(c));
-	return 0;
-}
-
 int show_buddyinfo(struct seq *s, struct pseudo_node *n)
 {
 	for (unsigned i = 0; i < frame_nr_nodes(); i++) {
@@ -154,43 +137,6 @@ int show_pagetypeinfo(struct seq *s, struct pseudo_node *n)
 		for (unsigned t = 0; t < ARRAY_SIZE(mobility_names); t++)
 			seq_printf(s, "%12llu ", t < FRAME_NR_MOBILITIES ? (unsigned long long)st.nr_page_blocks[t] : 0ull);
 		seq_putc(s, '\n');
-	}
-	return 0;
-}
-
-static void zone_counter(struct seq *s, const char *name, u64 v) { seq_printf(s, "\n      %-12s %llu", name, (unsigned long long)v); }
-
-static void show_node_counters(struct seq *s)
-{
-	static const enum mm_counter counters[] = {
-		STAT_NR_INACTIVE_ANON, STAT_NR_ACTIVE_ANON, STAT_NR_INACTIVE_FILE, STAT_NR_ACTIVE_FILE, STAT_NR_UNEVICTABLE, STAT_NR_SLAB_RECLAIMABLE, STAT_NR_SLAB_UNRECLAIMABLE, STAT_NR_ANON_PAGES, STAT_NR_MAPPED, STAT_NR_FILE_PAGES,
-		STAT_NR_FILE_DIRTY, STAT_NR_WRITEBACK, STAT_NR_SHMEM, STAT_NR_KERNEL_STACK_KB, STAT_NR_PAGE_TABLE,
-	};
-	seq_puts(s, "\n  per-node stats");
-	for (unsigned i = 0; i < ARRAY_SIZE(counters); i++)
-		zone_counter(s, stat_name(counters[i]), stat_read(counters[i]));
-}
-
-int show_zoneinfo(struct seq *s, struct pseudo_node *n)
-{
-	for (unsigned i = 0; i < frame_nr_nodes(); i++) {
-		struct frame_node_stat st;
-		frame_node_stat(i, &st);
-		seq_printf(s, "Node %u, zone %8s", i, "Normal");
-		if (i == 0)
-			show_node_counters(s);
-		seq_printf(s, "\n  pages free     %llu\n        boost    0\n        min      %llu\n        low      %llu\n        high     %llu",
-		           (unsigned long long)st.free, (unsigned long long)st.wmark_min, (unsigned long long)st.wmark_low, (unsigned long long)st.wmark_high);
-		seq_printf(s, "\n        spanned  %llu\n        present  %llu\n        managed  %llu\n        cma      0\n        protection: (0)",
-		           (unsigned long long)st.spanned, (unsigned long long)st.present, (unsigned long long)st.managed);
-		zone_counter(s, "nr_free_pages", st.free + st.free_pcp);
-		if (i == 0) {
-			zone_counter(s, "nr_mlock", stat_read(STAT_NR_MLOCK));
-			zone_counter(s, "nr_bounce", 0);
-			zone_counter(s, "nr_free_cma", 0);
-		}
-		seq_puts(s, "\n  pagesets");
-		seq_printf(s, "\n  node_unreclaimable:  0\n  start_pfn:           %llu\n", (unsigned long long)st.start_pfn);
 	}
 	return 0;
 }

@@ -10,6 +10,7 @@
  */
 #include "tmpfs.h"
 #include <asm/statfs.h>
+#include <fs/seq.h>
 #include <kernel/task.h>
 #include <lib/parse.h>
 #include <linux/magic.h>
@@ -265,7 +266,29 @@ static int tmpfs_remount(struct super *s, u32 flags, const char *data)
 	return 0;
 }
 
-static const struct super_ops tmpfs_super_ops = { .unmount = tmpfs_unmount, .statfs = tmpfs_statfs, .remount = tmpfs_remount };
+/* Half of memory, for what every user may write to; devtmpfs has none. */
+static u64 default_limit(const struct super *s) { return strcmp(s->type, "tmpfs") ? 0 : frame_total() / 2; }
+
+/* What is not as it is by itself. Inodes' numbers are always wide. */
+static void tmpfs_show_options(struct super *s, struct seq *seq)
+{
+	const struct tmpfs_super *t = s->priv;
+	if (t->max_pages != default_limit(s))
+		seq_printf(seq, ",size=%lluk", (unsigned long long)t->max_pages << (PAGE_SHIFT - 10));
+	if (t->max_inodes != default_limit(s))
+		seq_printf(seq, ",nr_inodes=%llu", (unsigned long long)t->max_inodes);
+	if (t->mode != 01777)
+		seq_printf(seq, ",mode=%03o", t->mode);
+	if (t->uid)
+		seq_printf(seq, ",uid=%u", t->uid);
+	if (t->gid)
+		seq_printf(seq, ",gid=%u", t->gid);
+	seq_puts(seq, ",inode64");
+}
+
+static const struct super_ops tmpfs_super_ops = {
+	.unmount = tmpfs_unmount, .statfs = tmpfs_statfs, .remount = tmpfs_remount, .show_options = tmpfs_show_options,
+};
 
 int tmpfs_super_new(const char *type, const char *data, struct super **out)
 {
@@ -277,8 +300,7 @@ int tmpfs_super_new(const char *type, const char *data, struct super **out)
 		t->mode = 01777;
 		t->uid = cred_fsuid();
 		t->gid = cred_fsgid();
-		t->max_pages = frame_total() / 2;
-		t->max_inodes = frame_total() / 2;
+		t->max_pages = t->max_inodes = frame_total() / 2;
 	}
 	if (!parse_options(data, t)) {
 		kfree(t);

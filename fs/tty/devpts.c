@@ -5,6 +5,7 @@
  * uid=, gid=, mode=, ptmxmode= apply to what is made from then on.
  */
 #include "internal.h"
+#include <fs/seq.h>
 #include <lib/parse.h>
 
 static struct super *pts_super;
@@ -132,11 +133,22 @@ static int pts_mount(const char *source, u32 flags, const char *data, struct sup
 	return 0;
 }
 
+static void pts_show_options(struct super *s, struct seq *seq)
+{
+	if (has_uid)
+		seq_printf(seq, ",uid=%u", opt_uid);
+	if (has_gid)
+		seq_printf(seq, ",gid=%u", opt_gid);
+	seq_printf(seq, ",mode=%03o,ptmxmode=%03o", opt_mode, ptmx_inode->mode & 0777);
+}
+
+static const struct super_ops pts_ops = { .show_options = pts_show_options };
+
 static struct fs_type pts_type = { .name = "devpts", .mount = pts_mount };
 
 void devpts_init(void)
 {
-	pts_super = super_new(NULL, "devpts", 0x1cd1);
+	pts_super = super_new(&pts_ops, "devpts", 0x1cd1);
 	ASSERT(pts_super);
 	pts_super->root = inode_new(pts_super, S_IFDIR | 0755);
 	ptmx_inode = inode_new(pts_super, S_IFCHR);

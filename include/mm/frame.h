@@ -245,7 +245,13 @@ struct frame_mobility_stat {
 	u64 nr_page_blocks[FRAME_NR_MOBILITIES];
 };
 
+/* What a CPU keeps for itself, in pages: now, at most, and how many it takes at once. */
+struct frame_pcp_stat {
+	u32 count, high, batch;
+};
+
 unsigned frame_nr_nodes(void);
+void frame_pcp_stat(unsigned cpu, struct frame_pcp_stat *out);
 void frame_node_stat(unsigned node, struct frame_node_stat *out);
 void frame_mobility_stat(unsigned node, struct frame_mobility_stat *out);
 u64 frame_total(void);                       /* pages managed by the allocator: MemTotal */

@@ -62,6 +62,17 @@
 	X(PGSCAN_DIRECT, "pgscan_direct", "pages that allocations in need looked at to reclaim them")            \
 	X(PGSTEAL_KSWAPD, "pgsteal_kswapd", "pages the background worker reclaimed")                             \
 	X(PGSTEAL_DIRECT, "pgsteal_direct", "pages that allocations in need reclaimed")                          \
+	X(PGSCAN_ANON, "pgscan_anon", "anonymous and shmem pages looked at to reclaim them")                     \
+	X(PGSCAN_FILE, "pgscan_file", "file pages looked at to reclaim them")                                    \
+	X(PGSTEAL_ANON, "pgsteal_anon", "anonymous and shmem pages reclaimed")                                   \
+	X(PGSTEAL_FILE, "pgsteal_file", "file pages reclaimed")                                                  \
+	X(ALLOCSTALL, "allocstall_normal", "allocations that reclaimed for themselves")                          \
+	X(PAGEOUTRUN, "pageoutrun", "times the background worker was called")                                    \
+	X(UNEVICTABLE_CULLED, "unevictable_pgs_culled", "pages put where reclaim leaves them alone")             \
+	X(UNEVICTABLE_RESCUED, "unevictable_pgs_rescued", "pages taken from there again")                        \
+	X(UNEVICTABLE_MLOCKED, "unevictable_pgs_mlocked", "pages locked")                                        \
+	X(UNEVICTABLE_MUNLOCKED, "unevictable_pgs_munlocked", "pages unlocked")                                  \
+	X(UNEVICTABLE_CLEARED, "unevictable_pgs_cleared", "pages freed while they were locked")                  \
 	X(PGACTIVATE, "pgactivate", "pages moved to the active list")                                            \
 	X(PGDEACTIVATE, "pgdeactivate", "pages moved to the inactive list")                                      \
 	X(PGREFILL, "pgrefill", "pages looked at only for their accessed bits")                                  \

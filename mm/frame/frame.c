@@ -489,13 +489,25 @@ unsigned frame_nr_nodes(void) { return frame_node_count; }
 u64 frame_total(void) { return total_pages; }
 u64 frame_max_pfn(void) { return max_pfn; }
 
-static READS_COUNTS u64 pcp_pages(void)
+static READS_COUNTS u32 pcp_pages_of(unsigned cpu)
+{
+	u32 n = 0;
+	for (unsigned m = 0; m < FRAME_NR_MOBILITIES; m++)
+		n += READ_ONCE(frame_pcps[cpu].of[m].nr);
+	return n;
+}
+
+static u64 pcp_pages(void)
 {
 	u64 n = 0;
 	for (unsigned i = 0; i < HAL_MAX_CPUS; i++)
-		for (unsigned m = 0; m < FRAME_NR_MOBILITIES; m++)
-			n += READ_ONCE(frame_pcps[i].of[m].nr);
+		n += pcp_pages_of(i);
 	return n;
+}
+
+void frame_pcp_stat(unsigned cpu, struct frame_pcp_stat *out)
+{
+	*out = (struct frame_pcp_stat){ .count = pcp_pages_of(cpu), .high = FRAME_NR_MOBILITIES * frame_pcp_high, .batch = PCP_BATCH };
 }
 
 u64 frame_nr_free(void)

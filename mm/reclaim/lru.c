@@ -228,9 +228,15 @@ static bool forget_lock(struct frame *f)
 	return true;
 }
 
+static inline void count_cleared(struct frame *f)
+{
+	if (unlikely(forget_lock(f)))
+		stat_add(STAT_UNEVICTABLE_CLEARED, 1);
+}
+
 void lru_remove(struct frame *f)
 {
-	forget_lock(f);
+	count_cleared(f);
 	if (!(frame_flags(f) & FRAME_LRU))
 		return;
 	struct lru *l = lru_of(f);
@@ -257,7 +263,7 @@ void lru_remove_many(struct frame *const *frames, unsigned nr)
 	struct lru *locked = NULL;
 	for (unsigned i = 0; i < nr; i++) {
 		struct frame *f = frames[i];
-		forget_lock(f);
+		count_cleared(f);
 		if (!(frame_flags(f) & FRAME_LRU))
 			continue;
 		locked = relock(locked, f);
@@ -323,6 +329,7 @@ static bool note_lock(struct frame *f)
 	if (__atomic_fetch_or(&f->flags, FRAME_MLOCKED, __ATOMIC_RELAXED) & FRAME_MLOCKED)
 		return false;
 	stat_add(STAT_NR_MLOCK, 1);
+	stat_add(STAT_UNEVICTABLE_MLOCKED, 1);
 	return true;
 }
 
@@ -335,19 +342,26 @@ void lru_lock(struct frame *f)
 	unsigned list = list_of_page(l, f);
 	if (list >= LRU_FIRST_LIST && list < LRU_NR_LISTS && l->policy->remove)
 		l->policy->remove(l, f);
-	if (list != LRU_NR_LISTS && list != LRU_ISOLATED) /* an isolated one is put back there */
+	if (list != LRU_NR_LISTS && list != LRU_ISOLATED) { /* an isolated one is put back there */
 		move(l, f, list, LRU_UNEVICTABLE);
+		stat_add(STAT_UNEVICTABLE_CULLED, 1);
+	}
 	spin_unlock(&l->lock);
 }
 
 void lru_unlock(struct frame *f)
 {
-	if (!forget_lock(f) || !(frame_flags(f) & FRAME_LRU))
+	if (!forget_lock(f))
+		return;
+	stat_add(STAT_UNEVICTABLE_MUNLOCKED, 1);
+	if (!(frame_flags(f) & FRAME_LRU))
 		return;
 	struct lru *l = lru_of(f);
 	spin_lock(&l->lock);
-	if (list_of_page(l, f) == LRU_UNEVICTABLE)
+	if (list_of_page(l, f) == LRU_UNEVICTABLE) {
 		join(l, f, LRU_UNEVICTABLE);
+		stat_add(STAT_UNEVICTABLE_RESCUED, 1);
+	}
 	spin_unlock(&l->lock);
 }
 

@@ -201,8 +201,12 @@ static unsigned shrink_batch(struct scan *s, struct mem_group *g, enum lru_type 
 	else
 		shrink_files(s, victims, n);
 	u64 nr_stolen = s->nr_freed + s->nr_started - before;
-	stat_add(s->is_worker ? STAT_PGSCAN_KSWAPD : STAT_PGSCAN_DIRECT, look.nr_selected);
-	stat_add(s->is_worker ? STAT_PGSTEAL_KSWAPD : STAT_PGSTEAL_DIRECT, (s64)nr_stolen);
+	if (s->top == &mem_root) { /* a group at its limit has its own counts */
+		stat_add(s->is_worker ? STAT_PGSCAN_KSWAPD : STAT_PGSCAN_DIRECT, look.nr_selected);
+		stat_add(s->is_worker ? STAT_PGSTEAL_KSWAPD : STAT_PGSTEAL_DIRECT, (s64)nr_stolen);
+	}
+	stat_add(t == LRU_ANON ? STAT_PGSCAN_ANON : STAT_PGSCAN_FILE, look.nr_selected);
+	stat_add(t == LRU_ANON ? STAT_PGSTEAL_ANON : STAT_PGSTEAL_FILE, (s64)nr_stolen);
 	__atomic_fetch_add(&g->nr_scanned, look.nr_selected, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&g->nr_stolen, nr_stolen, __ATOMIC_RELAXED);
 	return look.nr_selected + look.nr_aged;
@@ -310,6 +314,7 @@ static u64 reclaim(struct scan s, u64 nr)
 
 u64 reclaim_pages(u64 nr, unsigned alloc)
 {
+	stat_add(STAT_ALLOCSTALL, 1);
 	return reclaim((struct scan){ .top = &mem_root, .alloc = alloc, .nr_freed = shrink_slab(nr) }, nr);
 }
 
@@ -380,6 +385,7 @@ static void kswapd(void *arg)
 {
 	for (;;) {
 		host_wait(&worker_queue, is_woken, NULL, 0);
+		stat_add(STAT_PAGEOUTRUN, 1);
 		for (u64 missing; (missing = nr_missing()) != 0;)
 			if (!keep_free(max(missing, (u64)BATCH)))
 				break; /* whoever still has too little does it himself, or gets none */

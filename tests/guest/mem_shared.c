@@ -228,6 +228,24 @@ static void limited(void)
 	rmdir("/tmp/small");
 }
 
+/* What /proc/mounts says of a tmpfs: what is not as it is by itself. */
+static void options(void)
+{
+	static const char *const given[] = { "", "size=5m,nr_inodes=77,mode=700,uid=3", "mode=1777,gid=4", "nr_blocks=8,size=50%" };
+	char line[512];
+	mkdir("/tmp/small", 0755);
+	for (unsigned i = 0; i < sizeof given / sizeof given[0]; i++) {
+		mount("none", "/tmp/small", "tmpfs", MS_NOSUID, given[i]);
+		FILE *f = fopen("/proc/self/mounts", "r");
+		while (fgets(line, sizeof line, f))
+			if (strstr(line, "/tmp/small"))
+				out("tmpfs options %s: %s", given[i], line);
+		fclose(f);
+		umount("/tmp/small");
+	}
+	rmdir("/tmp/small");
+}
+
 int main(void)
 {
 	anonymous();
@@ -236,5 +254,6 @@ int main(void)
 	sysv();
 	dev_shm();
 	limited();
+	options();
 	return 0;
 }

@@ -5,7 +5,7 @@ import re
 import guest
 from guest import between, fields, near, number, rows, same
 
-ANON, SHARED, OUT, BACK, MAJOR, READ = 40 << 10, 16 << 10, 24 << 10, 4 << 10, 4 << 10, 8 << 10  # KiB
+ANON, SHARED, OUT, BACK, MAJOR, READ, LOCKED = 40 << 10, 16 << 10, 24 << 10, 4 << 10, 4 << 10, 8 << 10, 2 << 10  # KiB
 NOISE = 2048  # KiB that the tools themselves and caches may take between two looks
 
 SCRIPT = r"""
@@ -15,6 +15,7 @@ try vmstat-before cat /proc/vmstat
 /root/load read=8 once > /dev/null
 hold name=tool_out pageout=24; O=$held
 hold name=tool_major major=4; M=$held
+hold name=tool_locked locked=2; L=$held
 try vmstat-after cat /proc/vmstat
 free > /dev/null                     # its libraries are in the cache now
 try before cat /proc/meminfo
@@ -24,8 +25,8 @@ try after cat /proc/meminfo
 for f in '' -h -w -t -k -m -b --si; do try "free $f" free $f; done
 try 'free -s' free -s 0.1 -c 2
 try meminfo cat /proc/meminfo
-show pids; echo $A $S $O $M
-try 'vmstat 1 2' vmstat 1 2
+kill $L; show pids; echo $A $S $O $M
+try 'vmstat 1 5' vmstat 1 5
 for f in -s -m -a -d -D -w -f '-p vda' -t; do try "vmstat $f" vmstat $f; done
 try meminfo2 cat /proc/meminfo
 try diskstats cat /proc/diskstats
@@ -117,8 +118,8 @@ def check_free_value(o):
 
 def check_vmstat_columns(o):
     """vmstat: columns of its tables"""
-    same("vmstat", o["vmstat 1 2"][1].split(), "r b swpd free buff cache si so bi bo in cs us sy id wa st".split())
-    same("lines of 1 2", len(o["vmstat 1 2"]), 4)
+    same("vmstat", o["vmstat 1 5"][1].split(), "r b swpd free buff cache si so bi bo in cs us sy id wa st".split())
+    same("lines of 1 5", len(o["vmstat 1 5"]), 7)
     same("vmstat -a", o["vmstat -a"][1].split(), "r b swpd free inact active si so bi bo in cs us sy id wa st".split())
     same("vmstat -d", o["vmstat -d"][1].split(), "total merged sectors ms total merged sectors ms cur sec".split())
     same("vmstat -m", o["vmstat -m"][0].split(), "Cache Num Total Size Pages".split())
@@ -128,7 +129,7 @@ def check_vmstat_columns(o):
 
 def check_vmstat_values(o):
     """vmstat: memory as in meminfo; swpd is what went to swap; the processor's share adds up"""
-    m, v = fields(o["meminfo2"]), dict(zip(o["vmstat 1 2"][1].split(), map(int, o["vmstat 1 2"][3].split())))
+    m, v = fields(o["meminfo2"]), dict(zip(o["vmstat 1 5"][1].split(), map(int, o["vmstat 1 5"][3].split())))
     near("free", v["free"], m["MemFree"], NOISE)
     near("buff", v["buff"], m["Buffers"], NOISE)
     near("cache", v["cache"], m["Cached"] + m["SReclaimable"], NOISE)
@@ -149,6 +150,10 @@ def check_vmstat_sums(o):
     between("pages swapped in", back, BACK // 4 * 0.97, BACK // 4 + 512)
     between("major faults", major, (MAJOR // 4 + back) * 0.97, MAJOR // 4 + back + 512)
     between("faults", moved["pgfault"], (OUT + 2 * BACK + MAJOR) // 4, 1 << 18)
+    between("pages locked", moved["unevictable_pgs_mlocked"], LOCKED // 4, LOCKED // 4 + 16)
+    same("pages written by reclaim", moved["nr_vmscan_write"], moved["pswpout"])
+    for event in ("pgscan", "pgsteal"):
+        same(event, moved[event + "_anon"] + moved[event + "_file"], moved[event + "_kswapd"] + moved[event + "_direct"])
     between("KiB paged in", moved["pgpgin"], READ + MAJOR + back * 4, READ + MAJOR + back * 4 + 6144)
     s = {line.split(None, 1)[1].removeprefix("K "): int(line.split()[0]) for line in o["vmstat -s"]}
     m = fields(o["meminfo2"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""util-linux and numactl: taskset, dmesg, lsmem, lscpu, swapon, findmnt, prlimit, ipcs, choom, chrt, ionice, renice, lsirq, lsfd."""
+"""util-linux and numactl: taskset, dmesg, lsmem, lscpu, swapon, findmnt, prlimit, ipcs, choom, chrt, ionice, renice, lsirq, lsfd, lsns, lslocks."""
 import json
 import re
 
@@ -57,6 +57,10 @@ try ionice ionice -p $P; try 'ionice set' ionice -c 2 -n 7 -p $P; try 'ionice af
 try lsirq lsirq -P -o IRQ,TOTAL
 try interrupts cat /proc/interrupts
 try lsfd lsfd -p $P -n -o COMMAND,ASSOC,MODE,TYPE,NAME
+flock /root/locked sleep 60 & sleep 0.3
+try lslocks lslocks -n -o COMMAND,TYPE,MODE,M,START,END,PATH
+kill $!
+try lsns lsns -n -o NS,TYPE,PID,USER,COMMAND
 try lsblk lsblk -n -o NAME,SIZE,TYPE
 try 'numactl -H' numactl -H
 try 'numactl -s' numactl -s
@@ -140,9 +144,9 @@ def check_swapon(o):
 
 
 def compare_findmnt(linux, quire):
-    """findmnt: the same tree; options differ where docs/differences.md says so"""
+    """findmnt: the same tree and options, but for devtmpfs's limits, which are what Linux has when it starts"""
     def tree(o, flags):
-        return [line.rsplit(None, 1)[0].split() for line in o[f"findmnt {flags}"]]
+        return [re.sub(r"size=\w+,nr_inodes=\d+,", "", line).split() for line in o[f"findmnt {flags}"]]
     for flags in ("", "-l"):
         same(f"findmnt {flags}", tree(quire, flags), tree(linux, flags))
     for flags in ("-n -o TARGET,FSTYPE /proc", "-t ext2 -n -o SOURCE"):
@@ -191,12 +195,14 @@ def compare_scheduling(linux, quire):
 
 
 def compare_lists(linux, quire):
-    """lsfd, lsblk, numactl: the same lists"""
+    """lsfd, lslocks, lsns, lsblk, numactl: the same lists"""
     for name in ("lsblk", "numactl run"):
         same(name, quire[name], linux[name])
     def open_files(o):
         return [re.sub(r"\d{4,}|pipe:\[\d+\]", "N", re.sub(r" +", " ", line)) for line in o["lsfd"]]
     same("lsfd", open_files(quire), open_files(linux))
+    same("lslocks", [line.split() for line in quire["lslocks"]], [line.split() for line in linux["lslocks"]])
+    same("lsns", [line.split() for line in quire["lsns"]], [line.split() for line in linux["lsns"] if not line.endswith("kdevtmpfs")])
     same("numactl -s", [line.strip() for line in quire["numactl -s"]], [line.strip() for line in linux["numactl -s"]])
 
 
