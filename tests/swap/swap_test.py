@@ -261,8 +261,8 @@ exit $status
 
 
 def test_policies(report, o):
-    policies = Run("tr -d '[]' < /sys/kernel/mm/reclaim/policy").lines[-1].split()
-    for policy in policies:
+    there = Run("tr -d '[]' < /sys/kernel/mm/reclaim/policy").lines[-1].split()
+    for policy in o.policies or there:
         words = "mount -o remount,size=64M /tmp && exec " + check_words(o.policy_mib, 2, o, o.seed, "/tmp", rounds=max(1, o.rounds // 2))
         run = Run(words, "--ram", "24M", "--swap", "400M", "--cpus", str(o.policy_cpus), "--policy", policy, "--add", f"{CHECK}:/check")
         ok = run.status == 0 and re.search(r"[1-9]\d{3,} pages out", "\n".join(run.lines))
@@ -310,6 +310,7 @@ def main():
     p.add_argument("tests", nargs="*", choices=[[], *TESTS], help="default: all")
     p.add_argument("--seed", type=int, default=int(os.environ.get("QUIRE_SEED", "1")))
     p.add_argument("--rounds", type=int, default=2)
+    p.add_argument("--policies", nargs="*", help="which policies (default: all)")
     p.add_argument("--policy-cpus", type=int, default=2, help="for policies (all-at-once: 4)")
     p.add_argument("--policy-mib", type=int, default=48, help="of pages, for policies and all-at-once")
     o = p.parse_args()
