@@ -343,6 +343,8 @@ static int feed_all(void *arg, const u8 *p, size_t n)
 	return 0;
 }
 
+#define STEP 0x40000u /* bytes between two times that used_up() is told of them */
+
 /* Bytes up to the next possible start of a gzip member, fed as they are. */
 static int unpack_plain(struct cpio *c, const u8 *p, size_t n, size_t *used)
 {
@@ -357,9 +359,10 @@ static int unpack_plain(struct cpio *c, const u8 *p, size_t n, size_t *used)
 	return 0;
 }
 
-int initramfs_unpack(const void *data, size_t len)
+int initramfs_unpack(const void *data, size_t len, void (*used_up)(size_t n))
 {
 	const u8 *p = data;
+	size_t told = 0;
 	int err = 0;
 	struct cpio *c = kzalloc(sizeof(*c), ALLOC_KERNEL);
 	if (!c)
@@ -371,9 +374,12 @@ int initramfs_unpack(const void *data, size_t len)
 		else if (c->state == START && len > 2 && p[0] == 0x1f && p[1] == 0x8b)
 			err = gzip_inflate(p, len, &used, feed_all, c);
 		else
-			err = unpack_plain(c, p, len, &used);
+			err = unpack_plain(c, p, min(len, (size_t)STEP), &used);
 		p += min(used, len);
 		len -= min(used, len);
+		size_t done = (size_t)(p - (const u8 *)data);
+		if (done - told >= STEP)
+			used_up(told = done);
 	}
 	if (!err && c->state != START) {
 		hal_log(LOG_ERR, "initramfs: the archive ends early");

@@ -91,10 +91,10 @@ static void unpack_initrd(void)
 	const struct hal_boot_info *b = hal_boot_info();
 	if (!b->initrd)
 		return;
-	int err = initramfs_unpack(b->initrd, b->initrd_len);
+	int err = initramfs_unpack(b->initrd, b->initrd_len, hal_boot_release_initrd);
 	if (err)
 		hal_log(LOG_EMERG, "Initramfs unpacking failed: error %d", err);
-	hal_boot_release_initrd();
+	hal_boot_release_initrd(b->initrd_len);
 }
 
 static void open_console(void)

@@ -247,13 +247,15 @@ void *hal_frame_array(u64 nr_pfns, size_t entry_bytes)
 	return (void *)FRAMES_BASE;
 }
 
-void hal_boot_release_initrd(void)
+void hal_boot_release_initrd(size_t n)
 {
+	static paddr_t released; /* up to here */
 	const struct hal_boot_info *info = hal_boot_info();
 	if (!info->initrd)
 		return;
-	paddr_t start = ptr_phys(info->initrd);
-	frame_add_range(start, PAGE_ALIGN_DOWN(start + info->initrd_len), 0);
+	paddr_t start = max(released, ptr_phys(info->initrd)), end = PAGE_ALIGN_DOWN(ptr_phys(info->initrd) + n);
+	frame_add_range(start, end, 0);
+	released = end;
 }
 
 void hal_root_init(pfn_t root)

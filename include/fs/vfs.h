@@ -271,8 +271,9 @@ struct file *shmem_file_new(const char *name, u64 size, u32 flags); /* ERR_PTR *
 /* A tmpfs-like super for devtmpfs and its kind; data: mount options (size=, nr_inodes=, mode=, uid=, gid=). */
 int tmpfs_super_new(const char *type, const char *data, struct super **out);
 
-/* newc cpio archive (plain or gzip) into the root. 0 or -errno; logs what is wrong. */
-int initramfs_unpack(const void *data, size_t len);
+/* newc cpio archive (plain or gzip) into the root. 0 or -errno; logs what is wrong. used_up() is told meanwhile that the
+ * first n bytes are not needed any more: a small machine has no room for both the archive and its files. */
+int initramfs_unpack(const void *data, size_t len, void (*used_up)(size_t n));
 
 /* Character devices. */
 struct chrdev {

@@ -12,8 +12,8 @@ struct hal_boot_info {
 };
 const struct hal_boot_info *hal_boot_info(void);
 
-/* The initial RAM disk has been unpacked: its memory joins the free frames. */
-void hal_boot_release_initrd(void);
+/* The first n bytes of the initial RAM disk have been unpacked: their memory joins the free frames. Each n is larger than the last. */
+void hal_boot_release_initrd(size_t n);
 
 /* Starts the other CPUs, up to max in all; each runs kernel_cpu_main(). */
 void hal_start_cpus(unsigned max);

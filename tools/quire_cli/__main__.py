@@ -4,6 +4,8 @@ import importlib
 import os
 import sys
 
+from .common import Failure, say
+
 COMMANDS = {
     "run": "boot a guest and run a program or a shell in it",
     "exec": "run a further program in the guest that is running",
@@ -33,7 +35,7 @@ def main():
         return 0 if words else 2
     name = words[0]
     if name not in COMMANDS:
-        sys.stderr.write(f"quire: no command '{name}'; there are: {', '.join(COMMANDS)}\n")
+        say(f"no command '{name}'; there are: {', '.join(COMMANDS)}")
         return 125
     module = importlib.import_module(f"quire_cli.{name}_command")
     try:
@@ -45,6 +47,11 @@ def main():
     except BrokenPipeError:  # who read the output has gone, as with | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 141
+    except Failure as e:
+        say(str(e))
+    except OSError as e:
+        say(f"{e.filename}: {e.strerror}" if e.filename else str(e))
+    return 125
 
 
 sys.exit(main())

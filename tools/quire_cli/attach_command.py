@@ -3,7 +3,6 @@
 import argparse
 
 from .client import add_name, run_session
-from .common import Failure, say
 
 
 def main(words):
@@ -11,8 +10,4 @@ def main(words):
                                 epilog="example: ./quire attach   # in another terminal; Ctrl-A x leaves")
     add_name(p)
     o = p.parse_args(words)
-    try:
-        return run_session([], [], "/root", "", "auto", o.name)
-    except Failure as e:
-        say(str(e))
-        return 125
+    return run_session([], [], "/root", "", "auto", o.name)

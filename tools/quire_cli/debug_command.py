@@ -5,7 +5,7 @@ import os
 import subprocess
 import tempfile
 
-from .common import ROOT, RUN_PACKAGES, Failure, kernel_path, make, need, say
+from .common import ROOT, RUN_PACKAGES, kernel_path, make, need
 from .guest import die_with_parent
 from .image import default_image
 
@@ -18,25 +18,21 @@ def main(words):
     p.add_argument("--append", default="")
     p.add_argument("gdb", nargs="*", metavar="GDB-ARG", help="passed to gdb, for example -ex continue")
     o = p.parse_args(words)
-    try:
-        need(RUN_PACKAGES + ["gdb"])
-        make("kernel")
-        with tempfile.TemporaryDirectory(prefix="quire-") as d:
-            stub = os.path.join(d, "gdb.sock")
-            qemu = subprocess.Popen(
-                ["qemu-system-x86_64", "-machine", "q35", "-cpu", "max", "-m", o.ram, "-smp", str(o.cpus), "-display", "none",
-                 "-no-reboot", "-serial", f"file:{os.path.join(ROOT, 'build/log/debug.log')}", "-S", "-kernel", kernel_path(),
-                 "-initrd", default_image(), "-append", f"console=ttyS0 {o.append}",
-                 "-chardev", f"socket,path={stub},server=on,wait=off,id=gdb", "-gdb", "chardev:gdb"],
-                stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
-            helpers = os.path.join(ROOT, "tools/gdb/quire.py")
-            command = ["gdb", "-q", kernel_path(), "-ex", f"target remote {stub}"]
-            if os.path.exists(helpers):
-                command += ["-x", helpers]
-            try:
-                return subprocess.run(command + o.gdb).returncode
-            finally:
-                qemu.kill()
-    except Failure as e:
-        say(str(e))
-        return 125
+    need(RUN_PACKAGES + ["gdb"])
+    make("kernel")
+    with tempfile.TemporaryDirectory(prefix="quire-") as d:
+        stub = os.path.join(d, "gdb.sock")
+        qemu = subprocess.Popen(
+            ["qemu-system-x86_64", "-machine", "q35", "-cpu", "max", "-m", o.ram, "-smp", str(o.cpus), "-display", "none",
+             "-no-reboot", "-serial", f"file:{os.path.join(ROOT, 'build/log/debug.log')}", "-S", "-kernel", kernel_path(),
+             "-initrd", default_image(), "-append", f"console=ttyS0 {o.append}",
+             "-chardev", f"socket,path={stub},server=on,wait=off,id=gdb", "-gdb", "chardev:gdb"],
+            stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
+        helpers = os.path.join(ROOT, "tools/gdb/quire.py")
+        command = ["gdb", "-q", kernel_path(), "-ex", f"target remote {stub}"]
+        if os.path.exists(helpers):
+            command += ["-x", helpers]
+        try:
+            return subprocess.run(command + o.gdb).returncode
+        finally:
+            qemu.kill()

@@ -3,7 +3,7 @@
 import argparse
 
 from .client import add_name, run_session
-from .common import Failure, say
+from .common import Failure
 from .run_command import split_words
 
 
@@ -19,10 +19,6 @@ def main(words):
     ours, argv = split_words(words)
     o = p.parse_args(ours)
     argv = o.program + argv
-    try:
-        if not argv:
-            raise Failure("exec needs a program: ./quire exec -- PROGRAM")
-        return run_session(argv, o.env, o.cwd, o.user, o.tty, o.name)
-    except Failure as e:
-        say(str(e))
-        return 125
+    if not argv:
+        raise Failure("exec needs a program: ./quire exec -- PROGRAM")
+    return run_session(argv, o.env, o.cwd, o.user, o.tty, o.name)

@@ -17,7 +17,7 @@ import sys
 import traceback
 
 from . import lab_pages
-from .common import ROOT, RUN_PACKAGES, Failure, need, say
+from .common import ROOT, RUN_PACKAGES, Failure, need
 from .lab_documents import DOCUMENTS, said_shortly
 
 LABS = os.path.join(ROOT, "guest/labs")
@@ -139,28 +139,24 @@ def main(words):
     os.environ.setdefault("QUIRE_NAME", f"lab.{os.getpid()}")  # its second terminals reach its own guest
     os.environ["QUIRE_LAB_KERNEL"] = o.kernel
     os.environ["QUIRE_LAB_STEP"] = "1" if o.step else ""
-    try:
-        modules = load_all()
-        if o.write_index:
-            lab_pages.write_frames(modules)
-            return 0 if check_pages(modules) else 1
-        if o.list or not (o.name or o.all):
-            show_list(modules)
-            return 0
-        unknown = [n for n in o.name if n not in modules]
-        if unknown:
-            raise Failure(f"no lab {unknown[0]}; ./quire lab --list shows them")
-        if o.write_pages and o.kernel != "quire":
-            raise Failure("pages show Quire: --write-pages goes with neither --host nor --kernel linux")
-        need(HOST_PACKAGES if o.kernel == "host" else RUN_PACKAGES)
-        wanted = list(modules) if o.all else o.name
-        results = [run_one(n, modules[n], o) for n in wanted]
-        if o.all and o.kernel == "quire":
-            results.append(check_pages(modules))
-        if len(results) > 1:
-            skipped = results.count(None)
-            print(f"{results.count(True)} passed, {results.count(False)} failed" + (f", {skipped} skipped" if skipped else ""))
-        return 1 if False in results else 0
-    except Failure as e:
-        say(str(e))
-        return 125
+    modules = load_all()
+    if o.write_index:
+        lab_pages.write_frames(modules)
+        return 0 if check_pages(modules) else 1
+    if o.list or not (o.name or o.all):
+        show_list(modules)
+        return 0
+    unknown = [n for n in o.name if n not in modules]
+    if unknown:
+        raise Failure(f"no lab {unknown[0]}; ./quire lab --list shows them")
+    if o.write_pages and o.kernel != "quire":
+        raise Failure("pages show Quire: --write-pages goes with neither --host nor --kernel linux")
+    need(HOST_PACKAGES if o.kernel == "host" else RUN_PACKAGES)
+    wanted = list(modules) if o.all else o.name
+    results = [run_one(n, modules[n], o) for n in wanted]
+    if o.all and o.kernel == "quire":
+        results.append(check_pages(modules))
+    if len(results) > 1:
+        skipped = results.count(None)
+        print(f"{results.count(True)} passed, {results.count(False)} failed" + (f", {skipped} skipped" if skipped else ""))
+    return 1 if False in results else 0

@@ -111,14 +111,7 @@ def make_page(o, argv, command):
 def main(words):
     o, argv = options(words)
     command = shlex.join(argv)
-    try:
-        check_place(o.output)
-        need(["libjs-chart.js"])
-        refused = traced.prepare(o, argv)
-        return traced.run_command.report(refused) if refused else make_page(o, argv, command)
-    except OSError as e:
-        say(f"{e.filename or o.output}: {e.strerror}")
-        return 125
-    except Failure as e:
-        say(str(e))
-        return 125
+    check_place(o.output)
+    need(["libjs-chart.js"])
+    refused = traced.prepare(o, argv)
+    return traced.run_command.report(refused) if refused else make_page(o, argv, command)

@@ -6,10 +6,9 @@ import re
 import selectors
 import signal
 import socket
-import sys
 
 from . import protocol as P
-from .common import BUILD, ROOT, RUN_PACKAGES, Failure, need, parse_size, say
+from .common import BUILD, ROOT, RUN_PACKAGES, Failure, need, parse_size
 from .disks import Disks
 from .guest import Guest
 from .session import Interrupted, Session, default_env, program_name, report, signal_socket, terminal_size, use_tty
@@ -301,13 +300,9 @@ def main(words):
     ours, argv = split_words(words)
     o = parser().parse_args(ours)
     argv = o.program + argv
-    try:
-        check(o)
-        need(RUN_PACKAGES)
-        refused = bring_program(o, argv)
-        if refused:
-            return report(refused)
-        return Runner(o, argv, Disks(o)).run()
-    except Failure as e:
-        say(str(e))
-        return 125
+    check(o)
+    need(RUN_PACKAGES)
+    refused = bring_program(o, argv)
+    if refused:
+        return report(refused)
+    return Runner(o, argv, Disks(o)).run()

@@ -4,7 +4,6 @@ import argparse
 
 from . import protocol as P
 from .client import add_name, connect
-from .common import Failure, say
 
 
 def main(words):
@@ -12,12 +11,8 @@ def main(words):
                                 epilog="example: ./quire stop")
     add_name(p)
     o = p.parse_args(words)
-    try:
-        with connect(o.name) as s:
-            s.sendall(P.frame(P.POWEROFF, 0))
-            while s.recv(4096):
-                pass
-        return 0
-    except Failure as e:
-        say(str(e))
-        return 125
+    with connect(o.name) as s:
+        s.sendall(P.frame(P.POWEROFF, 0))
+        while s.recv(4096):
+            pass
+    return 0

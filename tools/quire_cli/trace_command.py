@@ -148,27 +148,20 @@ def main(words):
     ours, argv = split_words(words)
     o = p.parse_args(ours)
     argv = o.program + argv
-    try:
-        events = wanted_events(o.events)
-        refused = traced.prepare(o, argv)
-        if refused:
-            return traced.run_command.report(refused)
-        writers = []
-        perfetto = PerfettoWriter(o.perfetto) if o.perfetto else None
-        if perfetto:
-            writers.append(perfetto)
-        if o.output or not perfetto:
-            writers.append((JsonWriter if o.json else TextWriter)(open(o.output, "w") if o.output else sys.stderr))
-        readers = Readers(events, writers, perfetto)
-        needed = events + [name for name in ("exec", "fork", "open") if name not in events]  # who and what the numbers are
-        status, decoder = traced.run(o, argv, needed, readers, sample_ms=50 if perfetto else 0)
-        readers.end(decoder)
-        if decoder.lost:
-            say(f"{decoder.lost} records were lost, {decoder.nr} were kept: fewer --events, or a larger --ring, lose less")
-        return status
-    except OSError as e:
-        say(f"{e.filename or 'the record'}: {e.strerror}")
-        return 125
-    except Failure as e:
-        say(str(e))
-        return 125
+    events = wanted_events(o.events)
+    refused = traced.prepare(o, argv)
+    if refused:
+        return traced.run_command.report(refused)
+    writers = []
+    perfetto = PerfettoWriter(o.perfetto) if o.perfetto else None
+    if perfetto:
+        writers.append(perfetto)
+    if o.output or not perfetto:
+        writers.append((JsonWriter if o.json else TextWriter)(open(o.output, "w") if o.output else sys.stderr))
+    readers = Readers(events, writers, perfetto)
+    needed = events + [name for name in ("exec", "fork", "open") if name not in events]  # who and what the numbers are
+    status, decoder = traced.run(o, argv, needed, readers, sample_ms=50 if perfetto else 0)
+    readers.end(decoder)
+    if decoder.lost:
+        say(f"{decoder.lost} records were lost, {decoder.nr} were kept: fewer --events, or a larger --ring, lose less")
+    return status
