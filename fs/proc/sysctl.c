@@ -99,6 +99,12 @@ static const struct pseudo_entry random_entries[] = {
 	TEXT_ENTRY("poolsize", "256"),
 };
 
+static int show_last_pid(struct seq *s, struct pseudo_node *n)
+{
+	seq_printf(s, "%u\n", task_last_pid());
+	return 0;
+}
+
 static const struct pseudo_entry kernel_entries[] = {
 	DIR_ENTRY("random", random_entries),
 	TEXT_ENTRY("ostype", "Linux"),
@@ -107,6 +113,7 @@ static const struct pseudo_entry kernel_entries[] = {
 	{ .name = "hostname", .mode = S_IFREG | 0644, .show = show_hostname, .store = store_hostname },
 	{ .name = "domainname", .mode = S_IFREG | 0644, .show = show_hostname, .store = store_hostname, .data = (void *)1 },
 	U32_ENTRY("pid_max", pid_max, 301, 4194304),
+	FILE_ENTRY("ns_last_pid", show_last_pid),
 	U32_ENTRY("threads-max", threads_max, 1, 0x7fffffff),
 	U32_ENTRY("randomize_va_space", randomize_va_space, 0, 2),
 	U64_ENTRY("shmmax", shm_max, 0, 0x7fffffffffffffff),

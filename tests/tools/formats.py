@@ -46,6 +46,7 @@ for line in open(path + "/maps"):
         break
 END
 try vm ls /proc/sys/vm
+try kernel ls /proc/sys/kernel
 try kmsg sh -c 'dd if=/dev/kmsg iflag=nonblock bs=8192 count=3 status=none'
 try node cat /sys/devices/system/node/node0/meminfo
 try stat-disk cat /sys/block/vda/stat
@@ -58,6 +59,7 @@ for p in $A $B; do try schedstat-before-$p cat /proc/$p/schedstat; done
 sleep 2
 for p in $A $B; do try schedstat-after-$p cat /proc/$p/schedstat; done
 try interrupts-loops cat /proc/interrupts
+try pidstat pidstat -u -p $A 1 1
 try sched-before cat /proc/$A/sched
 for i in 1 2 3 4 5; do
 	taskset -p 1 $A > /dev/null; sleep 0.05
@@ -160,6 +162,15 @@ LACKS = {
            "lowmem_reserve_ratio|numa_zonelist_order": "one zone for each node", "numa_stat|stat_interval|stat_refresh": "counters are exact whenever they are read",
            "memory_failure_\\w+": "no broken memory is reported", "min_slab_ratio|min_unmapped_ratio": "no reclaim within a node",
            "mmap_rnd_\\w+": "a fixed number of random bits", "page_lock_unfairness|percpu_pagelist_high_fraction|watermark_boost_factor": "of Linux's allocator and locks"},
+    "kernel": {
+        r"acct|task_delayacct": "no accounting to a file", r"acpi_video_flags|firmware_config|io_delay_type|real-root-dev|bootloader_\w+|arch": "of Linux's start",
+        r"apparmor_\w+|unprivileged_\w+|yama|seccomp|keys": "no security modules, filters, keys or further name spaces",
+        r"auto_msgmni|msg\w+|sem\w*|shm_next_id|shm_rmid_forced": "no System V queues and semaphores; shared memory goes when it is removed",
+        r"bpf_\w+|ftrace_\w+|perf_\w+|stack_tracer_enabled|trace\w+": "of Linux's tracing; Quire's is /proc/quire/trace",
+        r"hardlockup\w+|softlockup\w+|hung_task\w+|nmi_\w+|soft_watchdog|watchdog\w*|max_rcu_stall\w+|panic_\w+|oops_\w+|warn_limit|unknown_nmi_panic|split_lock_\w+":
+            "no watchdogs; an error of the kernel ends it", r"kexec_\w+|mod\w+|usermodehelper|poweroff_cmd|cad_pid|ctrl-alt-del": "no modules, no second kernel, no helpers of the kernel's",
+        r"numa_\w+": NUMA, r"sched_\w+|timer_migration|max_lock_depth": "of Linux's scheduler", r"printk_\w+|print-fatal-signals": "messages are neither slowed nor dropped",
+        r"core_pipe_limit|pty|sysrq|sysctl_writes_strict": "core files go to files; 256 ptys; no such keys; a write is one value"},
 }
 OWN = {
     "meminfo": ["Companions"], "list": ["quire", "config.gz"], "PID/list": ["explain"],
@@ -203,7 +214,7 @@ def check_forms(o):
 def compare_keys(linux, quire):
     """keys: Linux's, but for those that a reason is given for"""
     wrong = []
-    for name in [*FORMS, "PID/list", "list", "vm"]:
+    for name in [*FORMS, "PID/list", "list", "vm", "kernel"]:
         theirs, ours = keys(linux, name), keys(quire, name)
         reasons = LACKS.get(name, {})
         wrong += [f"{name} lacks {key}" for key in theirs if key not in ours and not any(re.fullmatch(p, key) for p in reasons)]
@@ -289,6 +300,14 @@ def check_schedstat(o):
         between("runs a second", runs / (ran + waited), 10, 1000)
         loops.append(ran)
     between("CPU time of one to the other's", loops[0] / loops[1], 0.7, 1.4)
+
+
+def check_wait(o):
+    """pidstat -u: half of the time such a loop waits for the CPU"""
+    names, values = next(line.split() for line in o["pidstat"] if "%wait" in line), o["pidstat"][-1].split()
+    row = dict(zip(names[-7:], values[-7:]))
+    between("%wait", float(row["%wait"]), 30, 70)
+    between("%CPU", float(row["%CPU"]), 30, 70)
 
 
 def check_sched(o):
