@@ -164,7 +164,7 @@ static bool parse_amount(const char *s, u64 *bytes)
 	if (!parse_size(s, bytes, &end))
 		return false;
 	if (*end == '%') {
-		*bytes = (frame_total() << PAGE_SHIFT) / 100 * *bytes;
+		*bytes = (frame_total() << PAGE_SHIFT) * *bytes / 100;
 		end++;
 	}
 	return !*end || *end == ',';
