@@ -260,6 +260,64 @@ static inline void sleep_ms(long ms)
 		;
 }
 
+/* ---- waiting for others ---- */
+
+static inline double clock_s(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* The letter of a task's stat: R, S, T, Z ... 0: there is no such task (any more). */
+static inline char task_state(pid_t tid)
+{
+	char file[32];
+	snprintf(file, sizeof file, "/proc/%d/stat", tid);
+	const char *end = strrchr(read_text(file), ')');
+	return end ? end[2] : 0;
+}
+
+static inline bool has_ended(char state) { return state == 0 || state == 'Z' || state == 'X'; }
+
+static inline bool is_in_call(pid_t tid, long nr)
+{
+	char file[32], *end;
+	snprintf(file, sizeof file, "/proc/%d/syscall", tid);
+	const char *text = read_text(file);
+	return task_state(tid) == 'S' && strtol(text, &end, 10) == nr && end != text;
+}
+
+/*
+ * Until a task sleeps in a call, or stands still ('T', 't'): looked at, for no time is long enough on a busy machine.
+ * One that has ended does neither: the case goes on, and what it prints shows that.
+ */
+static inline void wait_in_call(pid_t tid, long nr)
+{
+	while (!is_in_call(tid, nr) && !has_ended(task_state(tid)))
+		sleep_ms(1);
+}
+
+static inline void wait_state(pid_t tid, char state)
+{
+	for (char now; (now = task_state(tid)) != state && !has_ended(now);)
+		sleep_ms(1);
+}
+
+/*
+ * Until nobody else runs, as /proc/loadavg tells: what the kernel does behind one's back, to move a terminal's characters
+ * for instance, is done then. Holds with one CPU; a machine that others work on too is given up after a while.
+ */
+static inline void wait_quiet(void)
+{
+	for (int i = 0; i < 100; i++) {
+		const char *others = strchr(read_text("/proc/loadavg"), '/');
+		if (others && !strncmp(others - 2, " 1", 2))
+			break;
+		sleep_ms(1);
+	}
+}
+
 /* ---- memory ---- */
 
 #define RW (PROT_READ | PROT_WRITE)

@@ -62,7 +62,7 @@ static void ranges(void)
 	if (pid == 0) {
 		_exit(lock(fd, F_SETLKW, F_WRLCK, 0, 0) ? 1 : 0);
 	}
-	sleep_ms(50);
+	wait_in_call(pid, SYS_fcntl);
 	lock(fd, F_SETLK, F_UNLCK, 0, 0);
 	wait_for("fcntl F_SETLKW woken", pid);
 }
@@ -85,7 +85,7 @@ static void deadlock(void)
 		_exit(lock(fd, F_SETLKW, F_WRLCK, 0, 1) ? 1 : 0);
 	}
 	read(p[0], &c, 1);
-	sleep_ms(100);
+	wait_in_call(pid, SYS_fcntl);
 	R("fcntl F_SETLKW EDEADLK", lock(fd, F_SETLKW, F_WRLCK, 1, 1));
 	lock(fd, F_SETLK, F_UNLCK, 0, 1);
 	wait_for("deadlock's other side", pid);
@@ -158,7 +158,7 @@ static void whole(void)
 	pid_t pid = fork();
 	if (pid == 0)
 		_exit(flock(open("l", O_RDONLY), LOCK_EX) ? 1 : 0);
-	sleep_ms(50);
+	wait_in_call(pid, SYS_flock);
 	flock(b, LOCK_UN);
 	wait_for("flock woken", pid);
 }
@@ -199,7 +199,7 @@ static void listed(void)
 	pid_t first = fork();
 	if (first == 0)
 		_exit(lock(b, F_SETLKW, F_WRLCK, 15, 1) != 0);
-	sleep_ms(100);
+	wait_in_call(first, SYS_fcntl);
 	lines("/proc/locks", "/proc/locks", "ADVISORY", first);
 	snprintf(name, sizeof name, "/proc/self/fdinfo/%d", a);
 	lines("/proc/PID/fdinfo lock", name, "lock:", 0);

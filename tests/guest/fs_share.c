@@ -71,19 +71,21 @@ static void locks(void)
 	R("fcntl EFAULT", fcntl(fd, F_SETLK, (void *)8));
 	R("fcntl EOVERFLOW", lock(fd, F_SETLK, F_RDLCK, 5, LONG_MAX));
 
+	int go[2];
+	char c;
+	pipe(go);
 	pid_t p = fork();
 	if (!p) {
 		int f = open("lk", O_RDWR);
 		lock(f, F_SETLK, F_WRLCK, 50, 1);
-		usleep(100000);
+		write(go[1], "x", 1);
+		wait_in_call(getppid(), SYS_fcntl);
 		_exit(0);
 	}
-	usleep(50000);
+	read(go[0], &c, 1);
 	R("fcntl F_SETLKW until the owner ends", lock(fd, F_SETLKW, F_WRLCK, 50, 1));
 	waitpid(p, NULL, 0);
 
-	int go[2];
-	pipe(go);
 	lock(fd, F_SETLK, F_UNLCK, 0, 0);
 	lock(fd, F_SETLK, F_WRLCK, 1, 1);
 	p = fork();
@@ -92,9 +94,8 @@ static void locks(void)
 		write(go[1], "x", 1);
 		_exit(lock(fd, F_SETLKW, F_WRLCK, 1, 1) ? 1 : 0);
 	}
-	char c;
 	read(go[0], &c, 1);
-	usleep(60000);
+	wait_in_call(p, SYS_fcntl);
 	R("fcntl EDEADLK", lock(fd, F_SETLKW, F_WRLCK, 2, 1));
 	lock(fd, F_SETLK, F_UNLCK, 0, 0);
 	int st;

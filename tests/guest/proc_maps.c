@@ -93,7 +93,7 @@ static void syscalls(void)
 		read(p[0], &c, 1);
 		_exit(0);
 	}
-	sleep_ms(50);
+	wait_in_call(pid, SYS_read);
 	snprintf(name, sizeof name, "/proc/%d/syscall", pid);
 	const char *text = read_text(name);
 	int n = sscanf(text, "%lu 0x%lx 0x%lx", &nr, &a, &b);
@@ -102,11 +102,13 @@ static void syscalls(void)
 	waitpid(pid, NULL, 0);
 	text = read_text("/proc/self/syscall");
 	out("syscall of one's own: %d\n", atoi(text));
+	volatile int *turns = mmap(NULL, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid = fork();
 	if (pid == 0)
 		for (;;)
-			;
-	sleep_ms(20);
+			*turns = 1;
+	while (!*turns) /* who has not returned from fork yet would stop in it */
+		sleep_ms(1);
 	snprintf(name, sizeof name, "/proc/%d/syscall", pid);
 	kill(pid, SIGSTOP);
 	waitpid(pid, NULL, WUNTRACED);

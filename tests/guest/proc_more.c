@@ -81,16 +81,22 @@ static void clones(void)
 	siginfo_t si;
 	R("waitid WEXITED", waitid(P_PID, pid, &si, WEXITED));
 	R("execveat AT_SYMLINK_NOFOLLOW", (symlink("/bin/none", "alink"), SC(SYS_execveat, AT_FDCWD, "alink", 0, 0, AT_SYMLINK_NOFOLLOW)));
-	signal(SIGUSR1, (void (*)(int))(void *)sched_yield);
+	struct sigaction sa = { .sa_handler = (void (*)(int))(void *)sched_yield }; /* without SA_RESTART */
+	sigaction(SIGUSR1, &sa, NULL);
+	int go[2];
+	char c;
+	pipe(go);
 	pid = fork();
 	if (pid == 0) {
-		sleep_ms(30);
+		wait_in_call(getppid(), SYS_waitid);
 		kill(getppid(), SIGUSR1);
-		sleep_ms(60);
+		read(go[0], &c, 1); /* who has ended would be found before the signal is minded */
 		_exit(0);
 	}
 	R("waitid EINTR", waitid(P_PID, pid, &si, WEXITED));
+	write(go[1], "x", 1);
 	waitpid(pid, &st, 0);
+	close(go[0]), close(go[1]);
 }
 
 static unsigned word, other;
@@ -214,9 +220,11 @@ static void signals(void)
 	R("clock_nanosleep EFAULT", SC(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, 8, 0));
 	R("clock_getres EFAULT", SC(SYS_clock_getres, CLOCK_MONOTONIC, 8));
 	signal(SIGALRM, (void (*)(int))(void *)sched_yield);
-	struct itimerval it = { { 0, 0 }, { 0, 20000 } };
+	struct itimerval it = { { 0, 20000 }, { 0, 20000 } }; /* again and again: the first may come before the sleep */
 	setitimer(ITIMER_REAL, &it, NULL);
-	R("clock_nanosleep EINTR", SC(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &(struct timespec){ 2, 0 }, NULL));
+	R("clock_nanosleep EINTR", SC(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &(struct timespec){ 1000, 0 }, NULL));
+	it = (struct itimerval){ { 0, 0 }, { 0, 0 } };
+	setitimer(ITIMER_REAL, &it, NULL);
 	char buf[8];
 	R("getrandom GRND_RANDOM", SC(SYS_getrandom, buf, 8, 2));
 	R("getrandom EINVAL GRND_INSECURE with RANDOM", SC(SYS_getrandom, buf, 8, 6));

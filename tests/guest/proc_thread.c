@@ -152,15 +152,17 @@ static void with_processes(void)
 static unsigned word;
 static void *waker(void *arg)
 {
-	sleep_ms(20);
+	wait_in_call(getpid(), SYS_futex);
 	__atomic_store_n(&word, 1, __ATOMIC_SEQ_CST);
 	return (void *)futex(&word, FUTEX_WAKE, (long)arg, NULL, NULL, 0);
 }
 
 static unsigned words[2];
 static int woken;
+static volatile pid_t tids[4];
 static void *waiter(void *arg)
 {
+	tids[(long)arg] = SC(SYS_gettid);
 	long r = futex(&words[0], FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
 	__atomic_add_fetch(&woken, 1, __ATOMIC_SEQ_CST);
 	return (void *)r;
@@ -168,7 +170,19 @@ static void *waiter(void *arg)
 
 static void *bit_waiter(void *arg)
 {
+	tids[(long)arg - 1] = SC(SYS_gettid);
 	return (void *)futex(&words[1], FUTEX_WAIT_BITSET_PRIVATE, 0, NULL, NULL, (long)arg);
+}
+
+/* Until the first n of them sleep. */
+static void wait_for_waiters(int n)
+{
+	for (int i = 0; i < n; i++) {
+		while (!tids[i])
+			sleep_ms(1);
+		wait_in_call(tids[i], SYS_futex);
+	}
+	memset((void *)tids, 0, sizeof tids);
 }
 
 static void futexes(void)
@@ -197,11 +211,13 @@ static void futexes(void)
 	R("futex FUTEX_WAIT woken", futex(&word, FUTEX_WAIT, 0, NULL, NULL, 0));
 	pthread_join(t[0], &r);
 	VAL("futex FUTEX_WAKE count", (long)r);
-	for (int i = 0; i < 4; i++)
-		pthread_create(&t[i], NULL, waiter, NULL);
-	sleep_ms(60);
+	for (long i = 0; i < 4; i++)
+		pthread_create(&t[i], NULL, waiter, (void *)i);
+	wait_for_waiters(4);
 	R("futex FUTEX_CMP_REQUEUE", futex(&words[0], FUTEX_CMP_REQUEUE_PRIVATE, 1, (void *)2, &words[1], 0));
-	sleep_ms(30);
+	while (!__atomic_load_n(&woken, __ATOMIC_SEQ_CST))
+		sleep_ms(1);
+	sleep_ms(30); /* for others, who must not come */
 	VAL("futex FUTEX_CMP_REQUEUE woke", woken);
 	R("futex FUTEX_WAKE requeued", futex(&words[1], FUTEX_WAKE_PRIVATE, 10, NULL, NULL, 0));
 	R("futex FUTEX_WAKE left", futex(&words[0], FUTEX_WAKE_PRIVATE, 10, NULL, NULL, 0));
@@ -209,7 +225,7 @@ static void futexes(void)
 		pthread_join(t[i], NULL);
 	pthread_create(&t[0], NULL, bit_waiter, (void *)1L);
 	pthread_create(&t[1], NULL, bit_waiter, (void *)2L);
-	sleep_ms(50);
+	wait_for_waiters(2);
 	R("futex FUTEX_WAKE_BITSET only matching", futex(&words[1], FUTEX_WAKE_BITSET_PRIVATE, 10, NULL, NULL, 2));
 	R("futex FUTEX_REQUEUE", futex(&words[1], FUTEX_REQUEUE_PRIVATE, 0, (void *)10, &words[0], 0));
 	R("futex FUTEX_WAKE_OP", futex(&words[0], FUTEX_WAKE_OP_PRIVATE, 10, (void *)10, &word, FUTEX_OP(FUTEX_OP_ADD, 7, FUTEX_OP_CMP_EQ, 1)));
@@ -221,7 +237,7 @@ static void futexes(void)
 		long w = futex(shared, FUTEX_WAIT, 0, NULL, NULL, 0);
 		_exit(w == 0 && *shared == 3 ? 0 : 1);
 	}
-	sleep_ms(30);
+	wait_in_call(pid, SYS_futex);
 	*shared = 3;
 	R("futex FUTEX_WAKE between processes", futex(shared, FUTEX_WAKE, 1, NULL, NULL, 0));
 	wait_for("futex waiter in another process", pid);
@@ -293,7 +309,9 @@ static void raw(void)
 		futex(&raw_tid, FUTEX_WAIT, old, NULL, NULL, 0);
 	VAL("clone CLONE_CHILD_CLEARTID", raw_tid);
 	YES("set_tid_address", SC(SYS_set_tid_address, &raw_tid) == SC(SYS_gettid));
-	R("tgkill ESRCH thread is gone", (sleep_ms(20), SC(SYS_tgkill, getpid(), tid, 0)));
+	while (SC(SYS_tgkill, getpid(), tid, 0) == 0) /* it ends only after it has cleared its number */
+		sleep_ms(1);
+	R("tgkill ESRCH thread is gone", SC(SYS_tgkill, getpid(), tid, 0));
 	R("arch_prctl EINVAL", SC(SYS_arch_prctl, 0x9999, 0));
 	unsigned long fs = 0;
 	YES("arch_prctl ARCH_GET_FS", SC(SYS_arch_prctl, 0x1003, &fs) == 0 && fs);
