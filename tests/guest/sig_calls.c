@@ -298,15 +298,40 @@ static void contexts(void)
 	YES("SSE registers survive", !memcmp(vec, vec2, 16));
 }
 
-static pid_t sender(int sig, int ms, int times)
+/* A child that sends its parent a signal when it sleeps in a call. */
+static pid_t sender(int sig, long call)
 {
 	pid_t pid = fork();
 	if (pid == 0) {
-		for (int i = 0; i < times; i++) {
-			sleep_ms(ms);
-			kill(getppid(), sig);
-		}
+		wait_in_call(getppid(), call);
+		kill(getppid(), sig);
 		_exit(0);
+	}
+	return pid;
+}
+
+/* One that sends it and then, when its parent sleeps again, writes a byte. */
+static pid_t sender_and_writer(int sig, long call, int fd)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		wait_in_call(getppid(), call);
+		kill(getppid(), sig);
+		wait_in_call(getppid(), call);
+		write(fd, "r", 1);
+		_exit(0);
+	}
+	return pid;
+}
+
+/* A child that ends when there is something to read. */
+static pid_t ends_after_byte(int fd)
+{
+	char c;
+	pid_t pid = fork();
+	if (pid == 0) {
+		read(fd, &c, 1);
+		_exit(4);
 	}
 	return pid;
 }
@@ -316,85 +341,64 @@ static void interrupting(void)
 	int p[2], st;
 	char c;
 	pid_t pid;
-	struct timespec two = { 2, 0 }, left;
+	struct timespec sleep = { 1000, 0 }, left;
 	pipe(p);
 	handle(SIGUSR1, count, 0);
-	pid = sender(SIGUSR1, 30, 1);
+	pid = sender(SIGUSR1, SYS_read);
 	R("read EINTR", read(p[0], &c, 1));
 	waitpid(pid, &st, 0);
-	pid = sender(SIGUSR1, 30, 1);
-	R("nanosleep EINTR", nanosleep(&two, &left));
-	YES("nanosleep remaining", left.tv_sec == 1);
+	pid = sender(SIGUSR1, SYS_clock_nanosleep);
+	R("nanosleep EINTR", nanosleep(&sleep, &left));
+	YES("nanosleep remaining", left.tv_sec > 900 && left.tv_sec < 1000);
 	waitpid(pid, &st, 0);
-	pid = sender(SIGUSR1, 30, 1);
+	pid = sender(SIGUSR1, SYS_pause);
 	R("pause EINTR", pause());
 	waitpid(pid, &st, 0);
-	pid = sender(SIGUSR1, 30, 1);
+	pid = sender(SIGUSR1, SYS_poll);
 	struct pollfd pf = { p[0], POLLIN, 0 };
-	R("poll EINTR", poll(&pf, 1, 5000));
+	R("poll EINTR", poll(&pf, 1, 30000));
 	waitpid(pid, &st, 0);
 	handle(SIGUSR1, count, SA_RESTART);
-	pid = sender(SIGUSR1, 30, 1);
-	R("poll EINTR despite SA_RESTART", poll(&pf, 1, 5000));
+	pid = sender(SIGUSR1, SYS_poll);
+	R("poll EINTR despite SA_RESTART", poll(&pf, 1, 30000));
 	waitpid(pid, &st, 0);
-	pid = sender(SIGUSR1, 30, 1);
+	pid = sender(SIGUSR1, SYS_pselect6);
 	fd_set fs;
 	FD_ZERO(&fs);
 	FD_SET(p[0], &fs);
-	struct timeval tv = { 5, 0 };
+	struct timeval tv = { 30, 0 };
 	R("select EINTR despite SA_RESTART", select(p[0] + 1, &fs, NULL, NULL, &tv));
 	waitpid(pid, &st, 0);
-	pid = fork();
-	if (pid == 0) {
-		sleep_ms(30);
-		kill(getppid(), SIGUSR1);
-		sleep_ms(30);
-		write(p[1], "r", 1);
-		_exit(0);
-	}
+	pid = sender_and_writer(SIGUSR1, SYS_read, p[1]);
 	R("read SA_RESTART", read(p[0], &c, 1));
 	waitpid(pid, &st, 0);
-	pid_t slow = fork();
-	if (slow == 0) {
-		sleep_ms(80);
-		_exit(4);
-	}
-	pid = sender(SIGUSR1, 20, 1);
+	pid_t slow = ends_after_byte(p[0]);
+	pid = sender_and_writer(SIGUSR1, SYS_wait4, p[1]);
 	YES("wait4 SA_RESTART", waitpid(slow, &st, 0) == slow);
 	waitpid(pid, &st, 0);
 	handle(SIGUSR1, count, 0);
-	slow = fork();
-	if (slow == 0) {
-		sleep_ms(80);
-		_exit(4);
-	}
-	pid = sender(SIGUSR1, 20, 1);
+	slow = ends_after_byte(p[0]);
+	pid = sender(SIGUSR1, SYS_wait4);
 	R("wait4 EINTR", waitpid(slow, &st, 0));
+	write(p[1], "e", 1); /* only now may it end: who has ended is found before the signal is minded */
 	waitpid(pid, &st, 0), waitpid(slow, &st, 0);
 	static unsigned word;
-	pid = sender(SIGUSR1, 30, 1);
+	pid = sender(SIGUSR1, SYS_futex);
 	R("futex EINTR", SC(SYS_futex, &word, 0, 0, NULL, NULL, 0));
 	waitpid(pid, &st, 0);
 	handle(SIGCHLD, SIG_DFL, 0);
-	pid = fork();
-	if (pid == 0) {
-		sleep_ms(20);
-		kill(getppid(), SIGWINCH);
-		sleep_ms(20);
-		write(p[1], "i", 1);
-		_exit(0);
-	}
+	pid = sender_and_writer(SIGWINCH, SYS_read, p[1]);
 	R("read not interrupted by an ignored signal", read(p[0], &c, 1));
 	waitpid(pid, &st, 0);
 	pid = fork();
 	if (pid == 0) {
-		struct timespec t = { 0, 150000000 };
+		struct timespec t = { 0, 500000000 };
 		long r = SC(SYS_nanosleep, &t, &t);
 		_exit(r == 0 ? 0 : 1);
 	}
-	sleep_ms(30);
+	wait_in_call(pid, SYS_nanosleep);
 	kill(pid, SIGSTOP);
-	sleep_ms(20);
+	wait_state(pid, 'T');
 	kill(pid, SIGCONT);
 	wait_for("nanosleep goes on after stop and continue", pid);
 }
@@ -414,12 +418,12 @@ static void waiting(void)
 	sigqueue(getpid(), SIGRTMIN, (union sigval){ .sival_int = 12 });
 	sigtimedwait(&set, &si, &soon);
 	VAL("sigtimedwait value", si.si_value.sival_int);
-	pid_t pid = sender(SIGUSR2, 30, 1);
+	pid_t pid = sender(SIGUSR2, SYS_rt_sigtimedwait);
 	R("sigwait", sigwait(&set, &sig));
 	VAL("sigwait signal", sig);
 	waitpid(pid, &st, 0);
 	handle(SIGUSR1, count, 0);
-	pid = sender(SIGUSR1, 30, 1);
+	pid = sender(SIGUSR1, SYS_rt_sigtimedwait);
 	R("sigwaitinfo EINTR", sigwaitinfo(&set, &si));
 	waitpid(pid, &st, 0);
 	sigset_t empty;
@@ -433,7 +437,7 @@ static void waiting(void)
 	sigprocmask(0, NULL, &empty);
 	YES("sigsuspend restores the mask", sigismember(&empty, SIGUSR2));
 	kill(getpid(), SIGUSR2);
-	struct timespec second = { 1, 0 };
+	struct timespec second = { 30, 0 };
 	sigemptyset(&empty);
 	R("ppoll with mask EINTR", ppoll(NULL, 0, &second, &empty));
 	VAL("ppoll ran the handler", hits[SIGUSR2]);
