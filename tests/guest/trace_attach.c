@@ -33,7 +33,7 @@ static pid_t sleeper(void)
 	read(p[0], &c, 1);
 	close(p[0]);
 	close(p[1]);
-	sleep_ms(20);
+	wait_in_call(pid, SYS_poll);
 	return pid;
 }
 
@@ -90,7 +90,7 @@ static void attach(void)
 	R("ptrace CONT out of its stop", trace(PTRACE_CONT, pid, 0, 0));
 	next("ptrace ATTACH's own SIGSTOP", pid);
 	R("ptrace DETACH into its stop", trace(PTRACE_DETACH, pid, 0, 0));
-	sleep_ms(20);
+	wait_state(pid, 'T');
 	field("ptrace DETACH it stands still again", pid, "State:");
 	kill(pid, SIGCONT);
 	end("ptrace DETACH of a stopped one", pid);
@@ -137,13 +137,17 @@ static void permissions(void)
 		if (setresgid(1000, 1000, 1000) || setresuid(1000, 1000, 1000))
 			_exit(99);
 		prctl(PR_SET_DUMPABLE, 1);
+		int p[2];
+		char c;
+		pipe(p);
 		pid_t one = fork();
 		if (one == 0) {
 			prctl(PR_SET_DUMPABLE, 0);
+			write(p[1], "x", 1);
 			for (;;)
 				pause();
 		}
-		sleep_ms(20);
+		read(p[0], &c, 1);
 		int e = trace(PTRACE_ATTACH, one, 0, 0) == -1 ? errno : 0;
 		kill(one, SIGKILL);
 		_exit(e);
@@ -331,9 +335,9 @@ static void tracer_ends(void)
 /* The tracer sees the end first, then the parent. */
 static void parent_waits(void)
 {
-	int p[2], st;
+	int p[2], go[2], st;
 	char c;
-	pipe(p);
+	pipe(p), pipe(go);
 	pid_t pid = sleeper();
 	pid_t tracer = fork();
 	if (tracer == 0) {
@@ -343,7 +347,7 @@ static void parent_waits(void)
 		siginfo_t si;
 		waitid(P_PID, pid, &si, WEXITED | WNOWAIT);
 		write(p[1], "y", 1);
-		sleep_ms(50);
+		read(go[0], &c, 1);
 		next("ptrace the tracer sees the end", pid);
 		write(p[1], "z", 1);
 		_exit(0);
@@ -351,6 +355,7 @@ static void parent_waits(void)
 	read(p[0], &c, 1);
 	read(p[0], &c, 1);
 	R("ptrace the parent does not yet", waitpid(pid, &st, WNOHANG));
+	write(go[1], "x", 1);
 	waitpid(pid, &st, 0);
 	read(p[0], &c, 1);
 	show_status("ptrace the parent does then", st);

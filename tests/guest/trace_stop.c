@@ -432,21 +432,21 @@ static void interrupted_read(void)
 	pid_t pid = fork();
 	if (pid == 0)
 		read_byte();
-	sleep_ms(30);
+	wait_in_call(pid, SYS_read);
 	R("ptrace SEIZE a reader", trace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACESYSGOOD));
 	trace(PTRACE_INTERRUPT, pid, 0, 0);
 	next("ptrace INTERRUPT a reader", pid);
 	trace(PTRACE_SYSCALL, pid, 0, 0);
 	next("ptrace its call begins again", pid);
 	trace(PTRACE_SYSCALL, pid, 0, 0);
-	sleep_ms(30);
+	wait_in_call(pid, SYS_read);
 	trace(PTRACE_INTERRUPT, pid, 0, 0);
 	next("ptrace its call ends early", pid);
 	struct user_regs_struct regs;
 	trace(PTRACE_GETREGS, pid, 0, (unsigned long)&regs);
 	VAL("ptrace its result then", regs.rax);
 	trace(PTRACE_DETACH, pid, 0, 0);
-	sleep_ms(30);
+	wait_in_call(pid, SYS_read);
 	write(to_child[1], "*", 1);
 	waitpid(pid, &st, 0);
 	show_status("ptrace it knows nothing of that", st);
