@@ -29,7 +29,7 @@ static const char *shown(const char *s, long n)
 	return buf;
 }
 
-static void settle(void) { usleep(30000); }
+static void settle(void) { wait_quiet(); }
 
 static void show_read(const char *name, int fd)
 {
@@ -244,14 +244,15 @@ static void raw_modes(void)
 	t.c_cc[VTIME] = 0;
 	tcsetattr(slave, TCSANOW, &t);
 	if (fork() == 0) {
-		for (int i = 0; i < 4; i++) {
-			usleep(20000);
-			write(master, "x", 1);
+		for (int i = 0; i < 3; i++) {
+			wait_in_call(getppid(), SYS_read);
+			type("x");
 		}
 		_exit(0);
 	}
 	R("VMIN 3", read(slave, buf, 16));
 	wait(NULL);
+	type("x");
 	R("VMIN 3 less asked", read(slave, buf, 1));
 	t.c_cc[VMIN] = 5;
 	t.c_cc[VTIME] = 2;
@@ -436,7 +437,6 @@ static void leader(void)
 		setpgid(0, 0);
 		for (int s = 1; s < 32; s++)
 			signal(s, SIG_DFL);
-		usleep(20000);
 		read(slave, &c, 1);
 		_exit(c);
 	}
@@ -456,7 +456,6 @@ static void leader(void)
 	if (pid == 0) {
 		setpgid(0, 0);
 		signal(SIGTTOU, SIG_DFL);
-		usleep(20000);
 		write(slave, "x", 1);
 		_exit(3);
 	}
@@ -469,7 +468,6 @@ static void leader(void)
 	if (pid == 0) {
 		setpgid(0, 0);
 		signal(SIGTTIN, SIG_IGN);
-		usleep(20000);
 		errno = 0;
 		result("background read EIO with SIGTTIN ignored", read(slave, &c, 1));
 		result("background write with SIGTTOU ignored", write(slave, "x", 1));
@@ -479,21 +477,22 @@ static void leader(void)
 	waitpid(pid, &st, 0);
 	/* The leader ends: its foreground group gets SIGHUP. */
 	int p[2];
+	pid_t self = getpid();
 	pipe(p);
 	pid = fork();
 	if (pid == 0) {
 		signal(SIGHUP, note);
 		signal(SIGCONT, note);
-		for (int i = 0; i < 100 && !got[SIGHUP]; i++)
-			usleep(10000);
-		settle();
+		write(p[1], "x", 1);
+		while (getppid() == self) /* the terminal is given up before */
+			usleep(1000);
 		VAL("SIGHUP when the leader ends", got[SIGHUP]);
 		fcntl(slave, F_SETFL, O_NONBLOCK);
 		R("read after the leader ended", read(slave, &c, 1));
 		R("open /dev/tty after the leader ended", open("/dev/tty", O_RDWR));
 		_exit(0);
 	}
-	usleep(50000);
+	read(p[0], &c, 1);
 	_exit(0);
 }
 
@@ -508,10 +507,10 @@ static void sessions(void)
 		leader();
 	}
 	close(p[1]);
-	waitpid(pid, &st, 0);
-	show_status("leader", st);
 	char c;
 	read(p[0], &c, 1); /* until the last of them has ended */
+	waitpid(pid, &st, 0);
+	show_status("leader", st);
 	close_pair();
 	/* Closing the master hangs up. */
 	open_pair();
@@ -526,7 +525,7 @@ static void sessions(void)
 		pause();
 		_exit(1);
 	}
-	settle();
+	wait_in_call(pid, SYS_pause);
 	close_pair();
 	waitpid(pid, &st, 0);
 	show_status("master closed", st);
