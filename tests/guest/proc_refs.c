@@ -69,6 +69,8 @@ int main(void)
 	VAL("after 2, anonymous", referenced(anon));
 	VAL("after 2, file", referenced(file));
 	VAL("after 2, shared", referenced(shared));
+	mprotect(anon, NR * PAGE, PROT_READ); /* Linux leaves it to the CPU how long it remembers that a page was used */
+	mprotect(anon, NR * PAGE, PROT_READ | PROT_WRITE);
 	for (int i = 0; i < 5; i++)
 		anon[i * PAGE] = 2;
 	VAL("five used again", referenced(anon));
