@@ -35,7 +35,7 @@ static void run_file(const char *name, const void *data, size_t len)
 	close(fd);
 	CHILD(name)
 	{
-		alarm(5);
+		alarm(30);
 		char *argv[] = { "prog", NULL }, *envp[] = { NULL };
 		execve("./prog", argv, envp);
 		out("%s: %s\n", name, errno_name(errno));

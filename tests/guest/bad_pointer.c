@@ -185,7 +185,7 @@ static void try(int i)
 	if (pid == 0) {
 		for (size_t w = 0; w < sizeof wild / sizeof *wild; w++) {
 			unsigned long p = wild[w].value;
-			alarm(1);
+			alarm(30); /* if it never returns */
 			show(calls[i].name, "all", wild[w].name, raw(calls[i].nr, p, p, p, p, p, p));
 			show(calls[i].name, "after 0:", wild[w].name, raw(calls[i].nr, 0, p, p, p, p, p));
 			show(calls[i].name, "after 0, 1:", wild[w].name, raw(calls[i].nr, 0, 1, p, p, p, p));
@@ -220,7 +220,7 @@ static void try_precise(int i)
 		pwrite(FD, "content", 7, 0);
 		for (size_t w = 0; w < sizeof wild / sizeof *wild; w++) {
 			unsigned long v = wild[w].value;
-			alarm(1);
+			alarm(30); /* if it never returns */
 			long r = raw(precise[i].nr, or_wild(a[0], v), or_wild(a[1], v), or_wild(a[2], v), or_wild(a[3], v), or_wild(a[4], v), or_wild(a[5], v));
 			out("%s with %s: %s\n", precise[i].name, wild[w].name, r < 0 && r > -4096 ? errno_name(-r) : "ok");
 		}

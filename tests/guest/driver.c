@@ -106,8 +106,13 @@ static void run(const char *dir, const char *name)
 		nanosleep(&tick, NULL);
 	}
 	kill(-pid, SIGKILL);
-	while (waitpid(-1, NULL, WNOHANG) > 0)
-		;
+	for (int ms = 0; ms < TIMEOUT_MS / 10; ms += 3) {
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		if (kill(-pid, 0))
+			break; /* what they had is given back */
+		nanosleep(&tick, NULL);
+	}
 	print_output(out);
 	const char *how = waited > TIMEOUT_MS ? "timeout" : WIFSIGNALED(st) ? "signal" : "exit";
 	write_all(head, snprintf(head, sizeof head, "@@ end %s %s %d\n", name, how,

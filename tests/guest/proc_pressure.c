@@ -139,7 +139,7 @@ static void busy(void)
 	CPU_SET(0, &one);
 	sched_setaffinity(0, sizeof one, &one);
 	int fd = open("/proc/pressure/cpu", O_RDWR);
-	R("a trigger on cpu", write(fd, "some 400000 1000000", 20));
+	R("a trigger on cpu", write(fd, "some 400000 4000000", 20)); /* once in four seconds: between two polls it is quiet */
 	unsigned long long before = total("cpu", "some"), full = total("cpu", "full"), memory = total("memory", "full");
 	for (int i = 0; i < 2; i++)
 		if (!(pids[i] = fork()))
@@ -148,7 +148,7 @@ static void busy(void)
 	show_poll("poll while two are busy", fd, POLLPRI, 10000);
 	show_poll("poll, it has been taken", fd, POLLPRI, 0);
 	sleep_ms(5000);
-	show_poll("poll, five seconds later", fd, POLLPRI, 0);
+	show_poll("poll, five seconds later", fd, POLLPRI, 10000);
 	unsigned long long grown = total("cpu", "some") - before;
 	for (int i = 0; i < 2; i++) {
 		kill(pids[i], SIGKILL);
