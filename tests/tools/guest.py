@@ -11,10 +11,11 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 KERNELS = ("linux", "quire")
 # One image for all families: making one takes two minutes.
 PACKAGES = "cron gdb htop less numactl smem strace tmux".split()
-TIMEOUT = 180
+TIMEOUT = 900  # tells a hang, nothing else: half a minute when nobody else uses the machine
 
 # In the script: `try NAME COMMAND...` runs a command as the section NAME, `hold LOADS...` starts ./load and leaves its
-# pid in $held when it is ready, `show NAME` names a section for what is printed next.
+# pid in $held when it is ready, which is when all its threads sleep and nothing is on its way to a disk, `show NAME` names
+# a section for what is printed next.
 PRELUDE = r"""
 export LC_ALL=C TERM=linux
 cd /root
@@ -26,7 +27,16 @@ hold() {
 	/root/load "$@" > $fifo & held=$!
 	read -r said < $fifo
 	rm $fifo
-	[ "$said" = ready ] || echo "@! load $*: $said"
+	[ "$said" = ready ] || { echo "@! load $*: $said"; return; }
+	until sleeps $held; do :; done
+	until [[ $(< /proc/meminfo) =~ Writeback:\ +0\ kB ]]; do :; done
+}
+sleeps() {
+	local file words
+	for file in /proc/$1/task/*/stat; do
+		read -r -a words < $file
+		[ ${words[2]} = S ] || return 1
+	done
 }
 dd if=/dev/zero of=/root/data bs=1M count=16 status=none
 sync

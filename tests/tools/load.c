@@ -20,6 +20,7 @@
 #include <err.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,9 +129,12 @@ static void read_file(size_t len)
 	close(fd);
 }
 
+static sem_t named;
+
 static void *worker(void *arg)
 {
 	prctl(PR_SET_NAME, "worker");
+	sem_post(&named);
 	for (;;)
 		pause();
 	return arg;
@@ -142,9 +146,11 @@ static void start_threads(unsigned long n)
 	pthread_t t;
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 64 << 10);
-	while (n--)
+	while (n--) {
 		if (pthread_create(&t, &attr, worker, NULL))
 			errx(2, "no thread");
+		sem_wait(&named);
+	}
 }
 
 /* Each reads the latest mapping: what is shared is in its page tables too then. */

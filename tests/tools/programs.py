@@ -9,7 +9,7 @@ SCRIPT = r"""
 show strace; strace -f -e trace=openat,execve,clone,vfork,exit_group sh -c 'cat /etc/hostname; true' 2>&1 | sed 's/0x[0-9a-f]*/ADDRESS/g; s/pid *[0-9]*/pid N/; s/= [0-9][0-9]*$/= N/; s/child_tidptr=ADDRESS//'
 try 'strace -c' strace -c -o /dev/stdout /root/load anon=1 once
 show 'strace -p'; sleep 1000 & S=$!
-until [ "$(cat /proc/$S/wchan)" != 0 ]; do :; done
+until grep -q ^230 /proc/$S/syscall; do :; done # clock_nanosleep
 strace -o /tmp/attached -p $S 2> /tmp/said & T=$!
 until grep -q attached /tmp/said; do :; done
 kill -TERM $S; wait $T; grep -c SIGTERM /tmp/attached
@@ -37,7 +37,7 @@ try 'crontab -l' crontab -l
 date -s @$(($(date +%s) / 60 * 60 + 55)) > /dev/null # it sleeps until the minute is full
 cron
 show 'cron runs'; pgrep -x cron | wc -l
-until pgrep -x tool_cron > /dev/null; do sleep 0.2; done
+until grep -qs ready /tmp/cron.*; do sleep 0.2; done # it has all its memory then
 show cron; ls /tmp/cron.*; ps -o rss= -C tool_cron; ps -o comm= -p $(ps -o ppid= -C tool_cron)
 pkill -x tool_cron; pkill -x cron
 # Two windows, keys sent into one, what it shows; the server outlives its client.
@@ -48,13 +48,13 @@ show windows; tmux list-windows -t work -F '#{window_index} #{window_name} #{win
 screen() { tmux capture-pane -p -t work:$1; }
 until screen 0 | grep -q prompt; do :; done
 tmux send-keys -t work:0 'stty size; echo $((6 * 7))' Enter
-until screen 0 | grep -q '^42'; do :; done
+until screen 0 | grep . | tail -2 | paste -s | grep -q '^42.prompt>$'; do :; done # and no longer
 show pane; screen 0 | grep .
 tmux send-keys -t work:1 'typed' Enter
 until [ $(screen 1 | grep -c typed) = 2 ]; do :; done
 tmux split-window -h -t work:0 'cat'; tmux resize-pane -t work:0.0 -x 30
 show sizes; tmux list-panes -t work:0 -F '#{pane_width}x#{pane_height}'
-tmux send-keys -t work:0.0 'stty size' Enter
+tmux send-keys -t work:0.0 'until stty size | grep "^24 3"0; do :; done' Enter # the terminal learns of it a little later
 until screen 0.0 | grep -q '24 30'; do :; done
 show end-of-tmux; tmux kill-server; echo $?
 until ! pgrep -x tmux > /dev/null; do :; done

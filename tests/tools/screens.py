@@ -4,6 +4,7 @@
 One boot of each kernel runs one shell at a terminal. Keys are sent when the screen shows what they are for, and a
 screen is kept when it shows what it should; figures are masked before two screens are compared, labels and places are not.
 """
+import contextlib
 import os
 import pty
 import re
@@ -22,7 +23,7 @@ from guest import between, near, number, same
 sys.path.append("/usr/lib/python3/dist-packages")  # Debian's python3-pyte, whatever Python runs this
 import pyte
 
-ROWS, COLUMNS, PATIENCE = 30, 120, 60
+ROWS, COLUMNS, PATIENCE = 30, 120, 300  # seconds, which tell a hang
 F2, F10, UP, DOWN = "\x1b[[B", "\x1b[21~", "\x1b[A", "\x1b[B"  # as TERM=linux has them, which pyte is like
 
 
@@ -58,14 +59,43 @@ class Terminal:
         self.stream.feed(re.sub(rb"\x1b\[[>=?]\d*(;\d+)*[cmu]", b"", data))
         return bool(data)
 
+    def family(self):
+        """./quire run and the machine, which is its child."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as f:
+                if str(self.process.pid) in (pid, f.read().rsplit(")", 1)[1].split()[1]):
+                    found.append(pid)
+        return found
+
+    def is_idle(self):
+        """Is there a moment at which all of ./quire run and of the machine sleeps? A machine that only waits for its turn on
+        a CPU of the host does not."""
+        def look():
+            seen = {}
+            for pid in self.family():
+                for thread in os.listdir(f"/proc/{pid}/task"):
+                    with open(f"/proc/{pid}/task/{thread}/status") as f:
+                        text = f.read()
+                    seen[pid, thread] = re.findall(r"^(?:State:\t(.)|\w*voluntary_ctxt_switches:\t(\d+))", text, re.M)
+            return seen
+        try:
+            first = look()
+            return all(seen[0][0] == "S" for seen in first.values()) and look() == first  # nobody ran between the two
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+
     def wait(self, pattern, gone="(?!)"):
-        """Until the screen matches, has nothing more of what is to be gone, and then rests; the screen."""
+        """Until the screen matches, has nothing more of what is to be gone, and all of it has come; the screen."""
         until = time.monotonic() + PATIENCE
         while not re.search(pattern, "\n".join(self.text()), re.M) or re.search(gone, "\n".join(self.text()), re.M):
             assert time.monotonic() < until and self.read(1), f"no '{pattern}' on the screen:\n" + "\n".join(line for line in self.text() if line)
-        rest = time.monotonic() + 5
-        while time.monotonic() < rest and select.select([self.fd], [], [], 0.3)[0]:  # what is still on its way
-            if not self.read(0):
+        while time.monotonic() < until:
+            is_idle = self.is_idle()
+            if not select.select([self.fd], [], [], 0.1)[0]:
+                if is_idle:
+                    break
+            elif not self.read(0):
                 break
         return self.text()
 
@@ -192,8 +222,9 @@ def boot(kernel):
 
 def mask(line):
     """Figures, bars and states away; words, marks and the order of columns stay."""
+    line = re.sub(r"\[[| ]*", "[ ", line)
     line = re.sub(r"\|{2,}", "", line)
-    line = re.sub(r"\[\|? +", "[ ", line)
+    line = re.sub(r"\d\d-[A-Z][a-z]{2}-\d\d", "DATE", line)
     line = re.sub(r"[0-9][0-9.,:/h]*([KMGmgt%]|i?B)*", "N", line)
     line = re.sub(r" [RSDI] ", " S ", line)
     line = re.sub(r"([,:])N", r"\1 N", line)

@@ -5,20 +5,28 @@ import re
 import guest
 from guest import between, fields, near, rows, same
 
-ANON, OUT, BACK, MAJOR, READ, SPIN = 20 << 10, 24 << 10, 4 << 10, 4 << 10, 8 << 10, 0.5  # KiB, seconds
+ANON, OUT, BACK, MAJOR, READ, SPIN = 20 << 10, 24 << 10, 4 << 10, 4 << 10, 8 << 10, 50  # KiB, 1/100 seconds
 
 SCRIPT = r"""
 sadc() { /usr/lib/sysstat/sadc "$@"; }
+timer() { awk '/LOC:/ { print "LOC", $2 + $3 }' /proc/interrupts; }
+figures() { cat /proc/vmstat /proc/stat; timer; cat /proc/uptime; }
+look() { try $1 figures; }
 echo 0 > /proc/sys/vm/page-cluster # what comes from swap comes page by page
 sadc -S XALL 1 1 /root/sa          # a file's first record is what came since boot
-try before cat /proc/vmstat /proc/stat /proc/uptime
+look before
 sadc -S XALL 1 1 /root/sa
+look begin
 /root/load swapin=4 once > /dev/null
 /root/load anon=20 read=8 major=4 once > /dev/null
 hold pageout=24; O=$held
-/root/load spin=500 once > /dev/null
+# A CPU's time and its timer's interrupts, as they are counted.
+busy() { read -r _ user nice system _ < /proc/stat; busy=$((user + nice + system)); }
+busy; now=$(timer); enough=$((busy + 50)) ticks=$((${now#* } + 20))
+until busy; now=$(timer); [ $busy -ge $enough ] && [ ${now#* } -ge $ticks ]; do :; done
+look finish
 sadc -S XALL 1 1 /root/sa
-try after cat /proc/vmstat /proc/stat /proc/uptime
+look after
 try meminfo cat /proc/meminfo
 for f in -r '-r ALL' -B -S -W -u '-u ALL -P ALL' -q '-q ALL' -d -w -b -v '-I ALL' -H; do try "file $f" sar $f -f /root/sa; done
 # Live: all in the same second.
@@ -27,11 +35,11 @@ wait ${jobs[*]}
 n=0; for f in -r '-r ALL' -B -S -W -u -q -d; do try "live $f" cat /tmp/live$n; n=$((n + 1)); done
 hold name=tool_anon anon=20 major=4; A=$held
 show pids; echo $A
-try 'pidstat -r' pidstat -r -p $A
+try uptime-before cat /proc/uptime
+for f in -r -u -d -w -v -R -s; do try "pidstat $f" pidstat $f -p $A; done
+try uptime-after cat /proc/uptime
 try status cat /proc/$A/status
 try stat cat /proc/$A/stat
-try uptime cat /proc/uptime
-for f in -u -d -w -v -R -s; do try "pidstat $f" pidstat $f -p $A; done
 try iostat iostat
 try 'iostat -x' iostat -x
 try diskstats cat /proc/diskstats
@@ -74,23 +82,21 @@ def last(o, flags):
     return {name: float(v) for name, v in records(o[f"file {flags}"])[-1].items() if re.fullmatch(r"[0-9.]+", v)}
 
 
-def seconds(o):
-    """Between the two looks, a bit more than between the two records."""
-    return float(o["after"][-1].split()[0]) - float(o["before"][-1].split()[0])
+def seconds(o, first, second):
+    return float(o[second][-1].split()[0]) - float(o[first][-1].split()[0])
 
 
-def amount(o, flags, column):
-    return last(o, flags)[column] * seconds(o)
+def moved(o, first, second):
+    a, b = fields(o[first], r"^(\w+) (\d+)"), fields(o[second], r"^(\w+) (\d+)")
+    return {name: b[name] - a[name] for name in b if name in a}
 
 
-def moved(o):
-    a, b = fields(o["before"], r"^(\w+) (\d+)"), fields(o["after"], r"^(\w+) (\d+)")
-    return {name: b[name] - a[name] for name in b}
-
-
-def about(what, got, low, high):
-    """A rate times the time between two looks is a bit too much."""
-    between(what, got, low * 0.9, high * 1.5)
+def rate(what, got, o, names, least=0):
+    """A rate of the record. Between its two looks lie `begin` and `finish`, around them `before` and `after`: what was counted
+    between the inner two is the least that it can have seen, and theirs the shortest time."""
+    inner, outer = (sum(moved(o, *pair)[name] for name in names.split()) for pair in (("begin", "finish"), ("before", "after")))
+    assert inner >= least, f"{what}: the loads counted {inner}, not {least}"
+    between(what, got, inner / seconds(o, "before", "after") - 0.01, outer / seconds(o, "begin", "finish") + 0.01)
 
 
 def check_headers(o):
@@ -121,17 +127,23 @@ def check_memory(o):
 
 def check_paging(o):
     """sar -B, -W: faults, major faults, paging and swapping are what the loads did"""
-    d = moved(o)
-    between("faults", d["pgfault"], (ANON + OUT + 2 * BACK + MAJOR) // 4, 1 << 18)
-    about("fault/s", amount(o, "-B", "fault/s"), (ANON + OUT + 2 * BACK + MAJOR) // 4, d["pgfault"])
-    about("majflt/s", amount(o, "-B", "majflt/s"), (MAJOR + BACK) // 4 * 0.97, d["pgmajfault"])
-    about("pgpgin/s", amount(o, "-B", "pgpgin/s"), READ + MAJOR + BACK, d["pgpgin"])
-    about("pgpgout/s", amount(o, "-B", "pgpgout/s"), OUT * 0.95, d["pgpgout"])
-    about("pswpin/s", amount(o, "-W", "pswpin/s"), BACK // 4 * 0.97, d["pswpin"])
-    about("pswpout/s", amount(o, "-W", "pswpout/s"), (OUT + BACK) // 4 * 0.97, d["pswpout"])
-    about("pgfree/s", amount(o, "-B", "pgfree/s"), ANON // 4, d["pgfree"])
-    near("fault/s against majflt/s", last(o, "-B")["fault/s"] / last(o, "-B")["majflt/s"], d["pgfault"] / d["pgmajfault"], d["pgfault"] / d["pgmajfault"] * 0.15)
-    about("context switches", amount(o, "-w", "cswch/s"), 20, d["ctxt"])
+    b, w = last(o, "-B"), last(o, "-W")
+    between("faults", moved(o, "before", "after")["pgfault"], (ANON + OUT + 2 * BACK + MAJOR) // 4, 1 << 18)
+    rate("fault/s", b["fault/s"], o, "pgfault", (ANON + OUT + 2 * BACK + MAJOR) // 4)
+    rate("majflt/s", b["majflt/s"], o, "pgmajfault", (MAJOR + BACK) // 4 * 0.97)
+    rate("pgpgin/s", b["pgpgin/s"], o, "pgpgin", READ + MAJOR + BACK)
+    rate("pgpgout/s", b["pgpgout/s"], o, "pgpgout", OUT * 0.95)
+    rate("pswpin/s", w["pswpin/s"], o, "pswpin", BACK // 4 * 0.97)
+    rate("pswpout/s", w["pswpout/s"], o, "pswpout", (OUT + BACK) // 4 * 0.97)
+    rate("pgfree/s", b["pgfree/s"], o, "pgfree", ANON // 4)
+    rate("context switches", last(o, "-w")["cswch/s"], o, "ctxt", 20)
+
+
+def busy(o, first, second):
+    """(CPU time, all time) in 1/100 s, of all CPUs."""
+    a, b = ([int(word) for line in o[name] if line.startswith("cpu ") for word in line.split()[1:9]] for name in (first, second))
+    passed = [y - x for x, y in zip(a, b)]
+    return sum(passed) - passed[3] - passed[4], sum(passed)
 
 
 def check_processors(o):
@@ -139,7 +151,9 @@ def check_processors(o):
     for row in records(o["file -u ALL -P ALL"]):
         near(f"shares of CPU {row['CPU']}", sum(float(v) for k, v in row.items() if k.startswith("%")), 100, 0.3)
     u = records(o["file -u"])[-1]
-    between("%user + %system", float(u["%user"]) + float(u["%system"]), 5, 100)
+    (inner, shortest), (outer, longest) = busy(o, "begin", "finish"), busy(o, "before", "after")
+    assert inner >= SPIN, f"{inner}/100 s of CPU time"
+    between("100 - %idle - %iowait", 100 - float(u["%idle"]) - float(u["%iowait"]), 100 * inner / longest - 0.1, 100 * outer / shortest + 0.1)
     q = last(o, "-q")
     between("plist-sz", q["plist-sz"], 8, 200)
     assert any("%smem-10" in line for line in o["file -q ALL"]), "no pressure in -q ALL"
@@ -149,8 +163,9 @@ def check_disks(o):
     """sar -d, -b, iostat: sectors of /proc/diskstats"""
     d = {row["DEV"]: row for row in records(o["file -d"])}
     same("disks", sorted(d), ["vda", "vdb"])
-    about("KiB read from vda", float(d["vda"]["rkB/s"]) * seconds(o), READ + MAJOR, READ + MAJOR + 16384)
-    about("KiB written to the swap disk", float(d["vdb"]["wkB/s"]) * seconds(o), OUT * 0.95, moved(o)["pgpgout"])
+    shortest, longest, all_disks = seconds(o, "begin", "finish"), seconds(o, "before", "after"), moved(o, "before", "after")
+    between("KiB a second read from vda", float(d["vda"]["rkB/s"]), (READ + MAJOR) / longest - 0.01, all_disks["pgpgin"] / shortest + 0.01)
+    between("KiB a second written to the swap disk", float(d["vdb"]["wkB/s"]), OUT * 0.95 / longest - 0.01, all_disks["pgpgout"] / shortest + 0.01)
     stat = {line.split()[2]: [int(w) for w in line.split()[3:]] for line in o["diskstats"]}
     for line in o["iostat"]:
         if line.startswith("vd"):
@@ -168,18 +183,19 @@ def check_pidstat(o):
         found = dict(zip(timed[0], timed[1]))
         same(f"PID of {flags}", found["PID"], pid)
         return found
-    r, stat, up = row("-r"), o["stat"][0].rsplit(")", 1)[1].split(), float(o["uptime"][0].split()[0])
+    r, stat = row("-r"), o["stat"][0].rsplit(")", 1)[1].split()
+    early, late = (float(o[f"uptime-{when}"][0].split()[0]) for when in ("before", "after"))
     near("RSS", int(r["RSS"]), status["VmRSS"], 256)
     same("VSZ", int(r["VSZ"]), status["VmSize"])
     between("RSS", int(r["RSS"]), ANON + MAJOR, ANON + MAJOR + 1024)
-    near("minflt/s", float(r["minflt/s"]), int(stat[7]) / up, int(stat[7]) / up * 0.1)
-    near("majflt/s", float(r["majflt/s"]), int(stat[9]) / up, int(stat[9]) / up * 0.1)
+    for name, count in (("minflt/s", int(stat[7])), ("majflt/s", int(stat[9]))):
+        between(name, float(r[name]), count / late - 0.01, count / early + 0.01)
     between("major faults", int(stat[9]), MAJOR // 4 * 0.97, MAJOR // 4 + 64)
     same("threads", row("-v")["threads"], "1")
     same("policy", row("-R")["policy"], "NORMAL")
     u = row("-u")
     near("%CPU", float(u["%CPU"]), float(u["%usr"]) + float(u["%system"]), 0.03)
-    between("kB_rd/s", float(row("-d")["kB_rd/s"]), MAJOR / up * 0.8, 1 << 20)
+    between("kB_rd/s", float(row("-d")["kB_rd/s"]), MAJOR / late - 0.01, 1 << 20)
 
 
 def check_mpstat(o):
@@ -199,4 +215,5 @@ def check_interrupts(o):
     assert {"sum", "LOC", "RES", "TLB", "4"} <= names, names
     timers = [float(words[1]) for words in found if words[0] == "LOC"]
     total = [float(words[1]) for words in found if words[0] == "sum"]
-    assert timers[-1] > 5 and total[-1] >= timers[-1], (timers, total)
+    rate("timer interrupts", timers[-1], o, "LOC", 20)
+    assert total[-1] >= timers[-1], (timers, total)
