@@ -76,7 +76,7 @@ def words_for(name, folder):
 
 def run(kernel, add, program, image):
     words = [w for host, guest in add for w in ("--add", f"{host}:{guest}")]
-    done = subprocess.run([QUIRE, "run", "--kernel", kernel, "--image", image, "--cpus", "2", "--timeout", "240", "--env", "LC_ALL=C", *words, "--", *program],
+    done = subprocess.run([QUIRE, "run", "--kernel", kernel, "--image", image, "--cpus", "2", "--timeout", "900", "--env", "LC_ALL=C", *words, "--", *program],
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT)
     return done.stdout.decode(errors="replace").split("\n") + [f"(status {done.returncode})"]
 

@@ -122,8 +122,8 @@ section("signals")
 got = []
 signal.signal(signal.SIGUSR1, lambda number, frame: got.append(number))
 os.kill(os.getpid(), signal.SIGUSR1)
-signal.setitimer(signal.ITIMER_REAL, 0.02)
 signal.signal(signal.SIGALRM, lambda number, frame: got.append(number))
+signal.setitimer(signal.ITIMER_REAL, 0.02)
 while len(got) < 2:
     time.sleep(0.01)
 print(got == [signal.SIGUSR1, signal.SIGALRM])
