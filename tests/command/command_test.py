@@ -24,9 +24,10 @@ import unittest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 QUIRE = os.path.join(ROOT, "quire")
 KERNEL = []
+HANG = 300  # seconds after which what should come is not waited for any longer; they decide nothing else
 
 
-def run(*words, data=b"", timeout=120, cwd=ROOT):
+def run(*words, data=b"", timeout=HANG, cwd=ROOT):
     """(status, stdout, stderr) of `quire run WORDS`."""
     done = subprocess.run([QUIRE, "run", *KERNEL, *words], input=data, capture_output=True, timeout=timeout, cwd=cwd)
     return done.returncode, done.stdout, done.stderr
@@ -55,7 +56,7 @@ class Streams(unittest.TestCase):
 
     def test_64_mib_there_and_back(self):
         data = os.urandom(64 << 20)
-        status, out, err = run("--", "sh", "-c", "cat; echo apart >&2", data=data, timeout=300)
+        status, out, err = run("--", "sh", "-c", "cat; echo apart >&2", data=data, timeout=3 * HANG)
         self.assertEqual((status, err), (0, b"apart\n"))
         self.assertEqual(hashlib.sha256(out).digest(), hashlib.sha256(data).digest())
 
@@ -118,9 +119,11 @@ class Statuses(unittest.TestCase):
 
     def test_output_that_nobody_takes_does_not_hold_up_the_end(self):
         p = subprocess.Popen([QUIRE, "run", *KERNEL, "--", "yes"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=ROOT)
-        time.sleep(4)
+        size, full = struct.pack("i", 0), fcntl.fcntl(p.stdout, fcntl.F_GETPIPE_SZ)
+        while struct.unpack("i", fcntl.ioctl(p.stdout, termios.FIONREAD, size))[0] < full:
+            time.sleep(0.05)
         p.terminate()
-        self.assertEqual(p.wait(20), 143)
+        self.assertEqual(p.wait(HANG), 143)
         p.communicate()
 
 
@@ -171,7 +174,7 @@ class Inside(unittest.TestCase):
     def test_two_at_once(self):
         a = subprocess.Popen([QUIRE, "run", *KERNEL, "--", "sh", "-c", "sleep 1; echo a"], stdout=subprocess.PIPE, cwd=ROOT)
         b = subprocess.Popen([QUIRE, "run", *KERNEL, "--", "sh", "-c", "sleep 1; echo b"], stdout=subprocess.PIPE, cwd=ROOT)
-        self.assertEqual((a.communicate(timeout=120)[0], b.communicate(timeout=120)[0]), (b"a\n", b"b\n"))
+        self.assertEqual((a.communicate(timeout=HANG)[0], b.communicate(timeout=HANG)[0]), (b"a\n", b"b\n"))
 
     def test_seed_repeats(self):
         if KERNEL:
@@ -222,7 +225,7 @@ class Debugging(unittest.TestCase):
         commands = ["break exec_commit", "continue", "continue", "q tasks", "q current", "q bt 5", "q space 1", "q walk 0x401000 1", "q back $pfn", "q frame $pfn",
                     "q walk $rip", "q buddy", "q slab", "q log 3", "kill"]
         done = subprocess.run([QUIRE, "debug", "--", "-batch", *[word for c in commands for word in ("-ex", c)]], stdin=subprocess.DEVNULL, capture_output=True,
-                              timeout=120, cwd=ROOT)
+                              timeout=HANG, cwd=ROOT)
         text = done.stdout.decode(errors="replace")
         for line in (r"Breakpoint 1.*exec_commit", r"(?m)^ +1 +1 [SR].*init", r"kswapd0", r"CPU 0: tid \d+ ", r"#0 +0x\w+ .*", r"root frame 0x\w+, \d+ regions", r"00401000-\w+ r-x",
                      r"level 1, table 0x\w+, entry +1: \w+ frame 0x\w+ P", r"address 0x401000: physical 0x\w+", r"node +managed", r"CPU 0 keeps \d+", r"kmalloc-64 +64 +\d+",
@@ -245,7 +248,7 @@ class Ending(unittest.TestCase):
             qemu = children_of(p.pid)
             self.assertTrue(qemu)
             p.send_signal(number)
-            self.assertEqual(p.wait(30), 128 + number)
+            self.assertEqual(p.wait(HANG), 128 + number)
             self.assertFalse([q for q in qemu if os.path.exists(f"/proc/{q}")])
             p.communicate()
 
@@ -255,7 +258,7 @@ class Ending(unittest.TestCase):
         qemu = children_of(p.pid)
         p.kill()
         p.communicate()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + HANG
         while any(os.path.exists(f"/proc/{q}") for q in qemu) and time.monotonic() < deadline:
             time.sleep(0.05)
         self.assertFalse([q for q in qemu if os.path.exists(f"/proc/{q}")])
@@ -264,10 +267,10 @@ class Ending(unittest.TestCase):
         p = self.guest("--", "sh", "-c", "echo up > /tmp/mark; echo up; sleep 100")
         self.wait_for_output(p)
         done = subprocess.run([QUIRE, "exec", "--", "sh", "-c", "cat /tmp/mark; echo e >&2; exit 5"], capture_output=True,
-                              stdin=subprocess.DEVNULL, timeout=60, cwd=ROOT)
+                              stdin=subprocess.DEVNULL, timeout=HANG, cwd=ROOT)
         self.assertEqual((done.returncode, done.stdout, done.stderr), (5, b"up\n", b"e\n"))
-        self.assertEqual(subprocess.run([QUIRE, "stop"], timeout=60, cwd=ROOT).returncode, 0)
-        self.assertEqual(p.wait(30), 0)
+        self.assertEqual(subprocess.run([QUIRE, "stop"], timeout=HANG, cwd=ROOT).returncode, 0)
+        self.assertEqual(p.wait(HANG), 0)
         p.communicate()
 
     def test_several_guests_have_names(self):
@@ -278,13 +281,13 @@ class Ending(unittest.TestCase):
             self.wait_for_output(guests[-1])
         for name, says in (("one", "newer"), ("one-more", "other")):
             done = subprocess.run([QUIRE, "exec", "--name", name, "--", "cat", "/tmp/who"], capture_output=True, stdin=subprocess.DEVNULL,
-                                  timeout=60, cwd=ROOT)
+                                  timeout=HANG, cwd=ROOT)
             self.assertEqual(done.stdout.decode(), f"{says}\n")
         for name, p in (("one", guests[2]), ("one-more", guests[1]), ("one", guests[0])):
-            self.assertEqual(subprocess.run([QUIRE, "stop", "--name", name], timeout=60, cwd=ROOT).returncode, 0)
-            self.assertEqual(p.wait(30), 0)
+            self.assertEqual(subprocess.run([QUIRE, "stop", "--name", name], timeout=HANG, cwd=ROOT).returncode, 0)
+            self.assertEqual(p.wait(HANG), 0)
             p.communicate()
-        gone = subprocess.run([QUIRE, "exec", "--name", "one", "--", "true"], capture_output=True, timeout=60, cwd=ROOT)
+        gone = subprocess.run([QUIRE, "exec", "--name", "one", "--", "true"], capture_output=True, timeout=HANG, cwd=ROOT)
         self.assertEqual((gone.returncode, gone.stderr), (125, b"quire: no guest named one is running\n"))
 
     def test_panic_is_125_with_the_reason(self):
@@ -328,7 +331,7 @@ class Screen:
         except OSError:
             return b""
 
-    def expect(self, what, seconds=30):
+    def expect(self, what, seconds=HANG):
         """Reads until `what` has come; what came before it is forgotten."""
         deadline = time.monotonic() + seconds
         while what not in self.text:
@@ -348,7 +351,7 @@ class Screen:
         self.type(line + b"\r")
         self.expect(answer)
 
-    def status(self, seconds=30):
+    def status(self, seconds=HANG):
         """Waits for the end; the exit status."""
         deadline = time.monotonic() + seconds
         while True:
@@ -369,7 +372,7 @@ class Terminal(unittest.TestCase):
     def setUp(self):
         self.screen = Screen(self, "run", *KERNEL)
         self.addCleanup(self.screen.close)
-        self.screen.expect(b"# ", 90)
+        self.screen.expect(b"# ")
 
     def test_job_control(self):
         job_control(self.screen)
@@ -389,8 +392,9 @@ class Terminal(unittest.TestCase):
 
 
 def job_control(screen):
-    """Ctrl-C, Ctrl-Z, jobs, fg and a pipeline. A job says when it is in the foreground and reads."""
-    job = b"sh -c 'echo star\"\"ted; exec sleep 100'"
+    """Ctrl-C, Ctrl-Z, jobs, fg and a pipeline. A job says when it is in the foreground, and when it is there again: fg names
+    it before it gives it the terminal, and lets it go on after that."""
+    job = b"sh -c 'trap \"echo on\"ward CONT; echo star\"\"ted; while :; do sleep 0.1; done'"
     screen.command(job, b"started")
     screen.type(b"\x03")
     screen.expect(b"# ")
@@ -401,7 +405,7 @@ def job_control(screen):
     screen.command(b"jobs", b"Stopped")
     screen.expect(b"# ")
     screen.type(b"fg\r")
-    screen.expect(b"sleep 100")
+    screen.expect(b"onward")
     screen.type(b"\x03")
     screen.expect(b"# ")
     screen.command(b"seq 1 5 | grep 3 | tr 3 x", b"\nx")
@@ -413,7 +417,7 @@ class Attach(unittest.TestCase):
     def setUp(self):
         self.first = Screen(self, "run", *KERNEL)
         self.addCleanup(self.first.close)
-        self.first.expect(b"# ", 90)
+        self.first.expect(b"# ")
 
     def attach(self, **size):
         screen = Screen(self, "attach", **size)
@@ -448,6 +452,8 @@ class Attach(unittest.TestCase):
     def test_job_control_in_the_second_terminal(self):
         second = self.attach()
         self.first.type(b"sleep 1000\r")
+        second.command(b"until ps | grep '[s]leep 1000'; do :; done; echo the\"\"re", b"there")
+        second.expect(b"# ")
         job_control(second)
         second.command(b"ps | grep -c '[s]leep 1000'", b"\n1")  # Ctrl-C went to its own terminal only
         self.first.type(b"\x03")

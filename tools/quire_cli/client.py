@@ -102,6 +102,7 @@ class Client:
         session = self.session
         signal.signal(signal.SIGWINCH, self.on_winch)
         self.signals = signal_socket()
+        session.signals = [self.signals[0]]
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self.on_signal)
         try:

@@ -22,7 +22,7 @@ def die_with_parent():
 
 
 END_S = 6          # for a guest to power off whose disks are thrown away
-END_KEEPING_S = 300  # for one that writes to them
+END_KEEPING_S = 300  # for one that writes to them, or looks at the kernel's structures at its end
 
 
 class Guest:
@@ -184,7 +184,7 @@ class Guest:
         """Powers the guest off; kills it when it does not go. False: disks that are kept may lack what was written last."""
         complete = True
         if self.process and self.process.poll() is None:
-            seconds = END_KEEPING_S if self.disks.keeps else END_S
+            seconds = END_KEEPING_S if self.disks.keeps or getattr(self.options, "debug", False) else END_S
             self.outgoing.clear()
             self.send(P.POWEROFF, 0)
             deadline = time.monotonic() + seconds / 2

@@ -129,7 +129,7 @@ class Runner:
         self.clients = {}  # channel -> [socket, decoder, outgoing, whether its program runs]
         self.left = set()  # channels whose client went before its program did
         self.ended = None
-        self.resized = False
+        self.got_signal = self.resized = False
 
     def listen(self):
         os.makedirs(RUN_DIR, exist_ok=True)
@@ -147,6 +147,7 @@ class Runner:
             self.early.append((kind, 0, data))
 
     def on_signal(self, number, _frame):
+        self.got_signal = True
         if number == signal.SIGALRM:
             self.ended = (124, f"--timeout: ended after {self.o.timeout:g} s")
         else:
@@ -272,6 +273,7 @@ class Runner:
             signal.signal(number, self.on_signal)
         signal.signal(signal.SIGWINCH, self.on_winch)
         self.signals = signal_socket()
+        self.session.signals, self.session.is_over = [self.signals[0]], lambda: self.got_signal
         self.listen()
         signal.setitimer(signal.ITIMER_REAL, self.o.timeout or 0)
         try:

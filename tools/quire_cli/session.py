@@ -3,6 +3,7 @@
 the terminal's modes and size."""
 import fcntl
 import os
+import select
 import signal
 import socket
 import struct
@@ -30,18 +31,22 @@ def signal_socket():
     return ours, theirs
 
 
-def write_all(fd, data):
-    view = memoryview(data)
-    while view:
-        try:
-            view = view[os.write(fd, view):]
-        except BlockingIOError:
-            import select
-            select.select([], [fd], [])
-
-
 class Interrupted(Exception):
     """A signal ended the run while output waited for its reader."""
+
+
+def write_all(fd, data, signals, is_over):
+    """signals: [signal_socket()], as far as there is one. Only what there is room for is written: a signal that came just before a write that waits
+    would not end it."""
+    view = memoryview(data)
+    while view:
+        came, room, _ = select.select(signals, [fd], [])
+        for s in came:
+            s.recv(64)
+        if is_over():
+            raise Interrupted
+        if room:
+            view = view[os.write(fd, view[:select.PIPE_BUF]):]
 
 
 class Session:
@@ -58,6 +63,8 @@ class Session:
         self.saved = None
         self.wants_end = False
         self.writing = False  # a signal's handler raises Interrupted then
+        self.signals = []     # [signal_socket()] once there is one
+        self.is_over = lambda: False  # has a signal ended the run?
         self.result = None  # (status, message)
 
     def open_terminal(self):
@@ -110,7 +117,7 @@ class Session:
 
     def write(self, fd, data):
         self.writing = True
-        write_all(fd, data)
+        write_all(fd, data, self.signals, self.is_over)
         self.writing = False
 
     def handle(self, kind, payload, program):
