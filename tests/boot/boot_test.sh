@@ -14,11 +14,12 @@ trap 'rm -rf "$dir"' EXIT
 trap 'exit 130' INT TERM
 passed=0
 failed=0
+hang=600 # seconds after which a machine is ended; it decides nothing else
 
 # machine ARGS...: what it prints goes to $dir/out, QEMU's status to $status
 machine() {
 	{
-		timeout 120 qemu-system-x86_64 -machine q35 -accel tcg -cpu max -m 128M -display none -serial stdio \
+		timeout $hang qemu-system-x86_64 -machine q35 -accel tcg -cpu max -m 128M -display none -serial stdio \
 			-monitor none -net none -no-reboot -device isa-debug-exit,iobase=0x501,iosize=4 "$@" </dev/null 2>"$dir/err"
 		echo $? >"$dir/status"
 	} | tr -d '\r' >"$dir/out"
@@ -102,23 +103,21 @@ check panic-smp-ends ends_with 125
 
 # A shell on the serial line: types commands at its prompt, and the machine goes off by them.
 type_at_prompt() {
-	tries=0
-	while ! grep -q '# ' "$dir/raw" 2>/dev/null && [ $tries -lt 300 ]; do
-		tries=$((tries + 1))
-		sleep 0.2
-	done
+	until grep -q '# ' "$dir/raw" || [ -e "$dir/over" ]; do sleep 0.2; done
 	echo 'echo cpus=$(nproc) product=$((6 * 7)) $(uname -s)'
 	echo 'date +year=%Y; poweroff -f'
-	sleep 3
+	until [ -e "$dir/over" ]; do sleep 0.2; done # the line stays open
 }
 shell() { # NAME ARGS...
 	how=$1
 	shift
 	: >"$dir/raw"
+	rm -f "$dir/over"
 	type_at_prompt | {
-		timeout 120 qemu-system-x86_64 -machine q35 -accel tcg -cpu max -m 128M -smp 2 -display none -serial stdio \
+		timeout $hang qemu-system-x86_64 -machine q35 -accel tcg -cpu max -m 128M -smp 2 -display none -serial stdio \
 			-monitor none -net none -no-reboot "$@" >"$dir/raw" 2>"$dir/err"
 		echo $? >"$dir/status"
+		: >"$dir/over"
 	}
 	status=$(cat "$dir/status")
 	tr -d '\r' <"$dir/raw" >"$dir/out"
@@ -138,7 +137,7 @@ shell small -kernel "$build/quire-kernel" -append 'console=ttyS0' -initrd "$buil
 
 # The cost of starting, counted: init's first instruction comes after at most 16 M instructions, with at
 # most 16 MiB of 512 MiB used.
-timeout 60 qemu-system-x86_64 -machine q35 -accel tcg -cpu qemu64 -m 512M -icount shift=0,sleep=off -display none \
+timeout $hang qemu-system-x86_64 -machine q35 -accel tcg -cpu qemu64 -m 512M -icount shift=0,sleep=off -display none \
 	-serial stdio -monitor none -net none -no-reboot -device isa-debug-exit,iobase=0x501,iosize=4 \
 	-kernel "$build/quire-kernel" -append 'console=ttyS0 rdinit=/bin/true' -initrd "$build/busybox.cpio" \
 	</dev/null 2>"$dir/err" | tr -d '\r' >"$dir/out"

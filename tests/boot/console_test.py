@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 
+HANG = 300  # seconds after which what should come is not waited for any longer; they decide nothing else
 BUILD = sys.argv[1] if len(sys.argv) > 1 else "build"
 MULTIPORT = ["-device", "virtio-serial-pci,max_ports=4", "-device", "virtconsole,chardev=c"]
 WITH_PORT = MULTIPORT + ["-chardev", "null,id=n", "-device", "virtserialport,chardev=n,name=other,nr=2"]
@@ -40,7 +41,7 @@ class Machine:
         self.log = os.path.join(folder, "serial")
         self.text = b""
         self.qemu = subprocess.Popen(
-            ["timeout", "100", "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-cpu", "max", "-m", "64M", "-smp", "2",
+            ["timeout", str(2 * HANG), "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-cpu", "max", "-m", "64M", "-smp", "2",
              "-display", "none", "-monitor", "none", "-net", "none", "-no-reboot", "-serial", "file:" + self.log,
              "-device", "isa-debug-exit,iobase=0x501,iosize=4", "-chardev", "stdio,id=c,signal=off", *devices,
              "-kernel", os.path.join(BUILD, "quire-kernel"), "-initrd", os.path.join(BUILD, "busybox.cpio"), "-append", append + " quire.checks"],
@@ -48,7 +49,7 @@ class Machine:
         machines.append(self.qemu)
         fcntl.fcntl(self.qemu.stdout, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
-    def expect(self, what, seconds=60):
+    def expect(self, what, seconds=HANG):
         """Reads until `what` has come; what came before it is returned and forgotten."""
         deadline = time.monotonic() + seconds
         while what not in self.text:
@@ -78,7 +79,7 @@ class Machine:
 
     def off(self):
         self.type(b"poweroff -f\r")
-        status = self.qemu.wait(60)
+        status = self.qemu.wait(HANG)
         if status:
             raise Failed(f"QEMU ended with {status}")
 
@@ -150,7 +151,7 @@ def test_log_goes_to_the_console(folder):
 def test_no_such_console(folder):
     """The serial line takes its place, and the log says so."""
     m = Machine([], "console=hvc0 quiet", folder)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + HANG
     while b"# " not in m.serial():
         if time.monotonic() > deadline:
             raise Failed(f"no prompt on the serial line: {m.serial()[-300:]!r}")

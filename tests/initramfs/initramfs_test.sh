@@ -28,7 +28,7 @@ check() { # NAME COMMAND...
 says() { grep -qF -- "$1" "$dir/out"; }
 
 boot() { # IMAGE
-	timeout 60 qemu-system-x86_64 -machine q35 -accel tcg -cpu max -m 128M -nographic -no-reboot -net none -monitor none \
+	timeout 600 qemu-system-x86_64 -machine q35 -accel tcg -cpu max -m 128M -nographic -no-reboot -net none -monitor none \
 		-kernel "$build/quire-kernel" -initrd "$1" -append "console=ttyS0 panic=-1" </dev/null 2>&1 | tr -d '\r' >"$dir/out"
 }
 
