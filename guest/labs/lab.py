@@ -25,6 +25,7 @@ IS_STEPPING = bool(os.environ.get("QUIRE_LAB_STEP"))
 LABS = os.path.join(ROOT, "guest/labs")
 RUN = [QUIRE, "run", "--kernel", KERNEL]
 PR_SET_THP_DISABLE = 41
+HANG = 300  # seconds after which what should come is not waited for any longer; they decide nothing else
 
 if IS_HOST:  # what a lab starts gets pages of 4 KiB, whatever this machine's default is
     ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
@@ -194,7 +195,7 @@ class Watched:
     def ask(self, command):
         """What `command` prints beside the program."""
         words = ["sh", "-c", command] if IS_HOST else [QUIRE, "exec", "--", "sh", "-c", command]
-        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, cwd=ROOT)
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=HANG, cwd=ROOT)
         return done.stdout.decode()
 
     def second_terminal(self, command):
@@ -206,7 +207,7 @@ class Watched:
 
     def wait_until(self, holds, what):
         """Waits until holds(what the second terminal prints about the process) is true."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + HANG
         while time.monotonic() < deadline:
             check(self.process.poll() is None, "the program has ended")
             if holds(self.ask(f"cat /proc/{self.pid()}/status")):
@@ -217,7 +218,7 @@ class Watched:
     def end(self):
         self.process.stdin.close()
         self.process.stdout.read()
-        status = self.process.wait(60)
+        status = self.process.wait(HANG)
         if self.folder:
             self.folder.cleanup()
         return status

@@ -90,7 +90,7 @@ def steps_wait_for_enter():
         pass
     else:
         raise AssertionError("it did not wait")
-    out, more = p.communicate(b"\n\n\n", timeout=60)
+    out, more = p.communicate(b"\n\n\n", timeout=300)
     assert p.returncode == 0 and out.count(b"\n== ") == (err + more).count(PROMPT) == 3, (p.returncode, out, err)
 
 

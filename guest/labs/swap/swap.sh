@@ -8,6 +8,7 @@ cat /proc/swaps
 step "one and a half times the memory is filled and read again"
 vmstat -n 1 > vmstat.log &
 watcher=$!
+until [ "$(wc -l < vmstat.log)" -ge 3 ]; do sleep 0.1; done # it looks
 ./swap
 kill $watcher
 wait $watcher || true
