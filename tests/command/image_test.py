@@ -138,7 +138,7 @@ class Files(Folder):
         script = "echo {0} > /root/mine; sync; sleep 2; cat /root/mine"
         both = [subprocess.Popen([QUIRE, "run", *KERNEL, "--image", path, "--", "sh", "-c", script.format(n)], stdin=subprocess.DEVNULL,
                                  stdout=subprocess.PIPE, cwd=ROOT) for n in "ab"]
-        self.assertEqual([p.communicate(timeout=200)[0] for p in both], [b"a\n", b"b\n"])
+        self.assertEqual([p.communicate(timeout=command_test.HANG)[0] for p in both], [b"a\n", b"b\n"])
 
     def test_keeping_wants_the_file_alone(self):
         path = self.disk()
@@ -146,7 +146,7 @@ class Files(Folder):
                              stdout=subprocess.PIPE, cwd=ROOT)
         self.assertEqual(p.stdout.readline(), b"up\n")
         status, out, err = run("--image", path, "--keep", "--", "true")
-        p.communicate(timeout=60)
+        p.communicate(timeout=command_test.HANG)
         self.assertEqual((status, out, err.count(b"\n")), (125, b"", 1), err)
         self.assertIn(b"in use", err)
 
@@ -245,7 +245,7 @@ class Refused(Folder):
         with open(path, "r+b") as f:
             f.seek(1024 + 40)
             f.write(b"\xff" * 4)  # inodes per group
-        status, out, err = run("--image", path, "--timeout", "100", "--", "true")
+        status, out, err = run("--image", path, "--timeout", str(command_test.HANG), "--", "true")
         self.assertEqual((status, out), (125, b""))
         self.assertIn(b"/dev/vda", err)
 

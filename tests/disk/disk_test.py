@@ -20,7 +20,7 @@ import nbd
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = "build/guest/disk"
-TIMEOUT = 400
+TIMEOUT = 1800  # tells a hang
 results = []
 
 
@@ -329,7 +329,7 @@ def test_faults(where):
         if line.startswith("stalled readers"):
             disk.release(True)
 
-    run = Run("/disk faults /dev/vda; grep vda /proc/diskstats; dmesg", qemu=qemu, words="quire.disk_timeout=2", watch=watch)
+    run = Run("/disk faults /dev/vda; grep vda /proc/diskstats; dmesg", qemu=qemu, words="quire.disk_timeout=5", watch=watch)
     disk.close()
     said, stat, log = run.lines[:len(FAULTS)], run.lines[len(FAULTS):len(FAULTS) + 1], "\n".join(run.lines[len(FAULTS) + 1:])
     report("errors and silence end in EIO, and the disk goes on", said == FAULTS,

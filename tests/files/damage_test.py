@@ -155,7 +155,7 @@ def main():
         for first in range(o.first, o.first + o.images, PER_BOOT) if o.only != "full" else ():
             images = damaged_images(folder, first, min(PER_BOOT, o.first + o.images - first), o.seed)
             devices = ["/dev/vd" + chr(ord("a") + i) for i in range(len(images))]
-            run = Run([program("damaged"), "/mnt", *devices], [path for path, _ in images], kernel=o.kernel, timeout=900, cpus=2)
+            run = Run([program("damaged"), "/mnt", *devices], [path for path, _ in images], kernel=o.kernel, timeout=1800, cpus=2)
             judge_damaged(run, images, report, first)
             for path, _ in images:
                 os.unlink(path)

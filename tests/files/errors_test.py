@@ -152,7 +152,7 @@ def main():
     p.add_argument("--rounds", type=int, default=len(ROUNDS))
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--operations", type=int, default=600)
-    p.add_argument("--timeout", type=int, default=300)
+    p.add_argument("--timeout", type=int, default=1800)
     p.add_argument("--verbose", action="store_true", help="print what the guest said in the first part")
     o = p.parse_args()
     report = Report("errors")

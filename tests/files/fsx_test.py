@@ -35,7 +35,7 @@ def main():
     p.add_argument("--only", choices=PLACES)
     p.add_argument("--cpus", type=int, choices=(1, 2))
     p.add_argument("--ram")
-    p.add_argument("--timeout", type=int, default=600)
+    p.add_argument("--timeout", type=int, default=1800)
     p.add_argument("--minutes", type=float, help="starts no further run after so long")
     o = p.parse_args()
     first, dash, last = o.seeds.partition("-")

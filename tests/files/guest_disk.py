@@ -37,7 +37,7 @@ def unclean(path):
 class Run:
     """One run of ./quire run: status, out and err as bytes, log (the kernel's) as text."""
 
-    def __init__(self, words, disks=(), keep=True, kernel="quire", ram="128M", cpus=1, timeout=300, qemu=(), append=""):
+    def __init__(self, words, disks=(), keep=True, kernel="quire", ram="128M", cpus=1, timeout=1800, qemu=(), append=""):
         with tempfile.TemporaryDirectory(prefix="quire-files-") as folder:
             log = os.path.join(folder, "log")
             command = [os.path.join(ROOT, "quire"), "run", "--kernel", kernel, "--ram", ram, "--cpus", str(cpus), "--timeout", str(timeout), "--log", log]

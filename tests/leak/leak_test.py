@@ -21,7 +21,7 @@ def main():
         with tempfile.TemporaryDirectory() as tmp:
             archive = os.path.join(tmp, "initrd")
             boot.initrd(archive, program, {})
-            text, reason = boot.qemu(boot.QUIRE, archive, append, 300, extra=("-smp", str(cpus)), stop="@@ done")
+            text, reason = boot.qemu(boot.QUIRE, archive, append, 1500, extra=("-smp", str(cpus)), stop="@@ done")
         for line in text.split("\n"):
             if line.startswith("leak: "):
                 print("%s (%d CPUs)" % (line, cpus))

@@ -26,12 +26,13 @@
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define MIB     (1l << 20)
-#define LIMIT_S 60
+#define LIMIT_S 300 /* tells a hang, as the shell's does */
 #define REFUSED 7 /* exit status: the kernel said no */
 
 static unsigned long failure_seed; /* not 0: some of the culprit's allocations fail */
@@ -94,6 +95,20 @@ static char *take(size_t bytes)
 		exit(REFUSED);
 	memset(p, 1, bytes);
 	return p;
+}
+
+/* Until a process waits in a system call; false: it has ended. */
+static bool wait_until_in(pid_t pid, long call)
+{
+	char name[64];
+	snprintf(name, sizeof name, "/proc/%d/syscall", pid);
+	while (atol(slurp(name)) != call || *text < '0' || *text > '9') { /* "running", "-1 ..." in a fault */
+		siginfo_t ended = { 0 };
+		if (waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOHANG | WNOWAIT) || ended.si_pid == pid)
+			return false;
+		sleep_ms(20);
+	}
+	return true;
 }
 
 /* ---- the culprits: run in a process of their own, never return ---- */
@@ -358,7 +373,8 @@ static void sleeping_victim(void)
 		char c;
 		exit(read(fd[0], &c, 1) == 1);
 	}
-	sleep_ms(300);
+	if (!wait_until_in(big, SYS_read))
+		exit(failure_seed ? REFUSED : 8);
 	char *mine = take(size); /* less than the sleeper's, and more than there is beside it */
 	int st;
 	waitpid(big, &st, 0);
@@ -493,14 +509,13 @@ static void start_shell(void)
 		shell();
 }
 
-/* Within ten seconds. */
 static bool shell_answers(void)
 {
 	char c = 0;
 	if (write(ask[1], "?", 1) != 1)
 		return false;
 	fcntl(answer[0], F_SETFL, O_NONBLOCK);
-	for (double until = now() + 10; now() < until; sleep_ms(20))
+	for (double until = now() + LIMIT_S; now() < until; sleep_ms(20))
 		if (read(answer[0], &c, 1) == 1)
 			break;
 	return c == 'y';
@@ -573,7 +588,7 @@ static void run_way(const struct way *w)
 		start_shell();
 		return;
 	}
-	for (unsigned i = 0; i < 100 && free_kb() < free_before - 2048; i++) {
+	for (unsigned i = 0; i < 600 && free_kb() < free_before - 2048; i++) {
 		sleep_ms(50);
 		reap_strays();
 	}
@@ -596,12 +611,15 @@ static pid_t holder(int adj, long mib)
 	return pid;
 }
 
+#define KILLED "Out of memory: Killed process "
+
 /* -1000; 0 and large; +500 and small; 0 and middling: who dies in which order? */
 static void four_processes(void)
 {
 	pid_t pid[4] = { holder(-1000, 6), holder(0, 16), holder(500, 3), holder(0, 9) };
 	char order[16] = "";
-	sleep_ms(500);
+	for (int i = 0; i < 4; i++)
+		wait_until_in(pid[i], SYS_pause);
 	pid_t hungry = fork();
 	if (!hungry) {
 		adjust(-1000);
@@ -614,16 +632,21 @@ static void four_processes(void)
 				pause();
 		}
 	}
-	double until = now() + LIMIT_S;
-	while (strlen(order) < 3 && now() < until) {
-		int st;
-		pid_t p = waitpid(-1, &st, WNOHANG);
+	int nr_dead = 0;
+	for (double until = now() + LIMIT_S; nr_dead < 3 && now() < until;) {
+		pid_t p = waitpid(-1, NULL, WNOHANG);
 		for (int i = 0; i < 4; i++)
-			if (p == pid[i] && WIFSIGNALED(st))
-				snprintf(order + strlen(order), 2, "%d", i);
+			nr_dead += p == pid[i];
 		if (p <= 0)
 			sleep_ms(5);
 	}
+	/* Two may have died between two looks: the log has them one after the other. */
+	long n = klogctl(3, text, sizeof text - 1);
+	text[n > 0 ? n : 0] = 0;
+	for (char *at = text; (at = strstr(at, KILLED)); at++)
+		for (int i = 0; i < 4; i++)
+			if (atoi(at + strlen(KILLED)) == pid[i] && strlen(order) < 4)
+				snprintf(order + strlen(order), 2, "%d", i);
 	say("four processes", !strcmp(order, "213"), "died in the order %s", order);
 	kill(hungry, SIGKILL);
 	waitpid(hungry, NULL, 0);

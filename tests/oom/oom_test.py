@@ -44,7 +44,7 @@ def main():
             disk.stalls = [(2048, 4096)]  # for ever: nothing there is answered
             extra = ("-smp", str(cpus), "-drive", f"file=nbd+unix:///?socket={path},format=raw,if=none,id=silent", "-device",
                      "virtio-blk-pci,drive=silent,disable-legacy=on")
-            text, reason = boot.qemu(kernel, archive, append + seed, 900, extra=extra, stop="@@ done", ram=ram, echo=sys.stderr if o.verbose else None)
+            text, reason = boot.qemu(kernel, archive, append + seed, 1800, extra=extra, stop="@@ done", ram=ram, echo=sys.stderr if o.verbose else None)
             disk.close()
         for line in text.split("\n"):
             at = line.find("oom: ")

@@ -39,12 +39,12 @@ def guest_lines():
             f.write(SCRIPT)
         r = subprocess.run([os.path.join(ROOT, "quire"), "run", "--ram", "64M", "--icount", "--disk", swap, "--disk", data, "--add", f"{script}:/script",
                             "--add", f"{GUEST}:/identity", "--", "sh", "/script"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                           stdin=subprocess.DEVNULL, timeout=600, cwd=ROOT)
+                           stdin=subprocess.DEVNULL, timeout=1800, cwd=ROOT)
     return r.stdout.splitlines()
 
 
 def host_lines():
-    r = subprocess.run([HOST], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600)
+    r = subprocess.run([HOST], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=1800)
     return r.stdout.splitlines()
 
 

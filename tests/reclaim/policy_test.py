@@ -28,7 +28,7 @@ def count(what, ok, text=""):
     failed += not ok
 
 
-def run(*words, timeout=900):
+def run(*words, timeout=1800):
     r = subprocess.run([QUIRE, "run", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL, timeout=timeout, cwd=ROOT)
     return r.returncode, r.stdout
 

@@ -40,7 +40,7 @@ class Run:
         if turn_ms is not None:
             command = f"echo {turn_ms} > {TURNS} && {command}"
         done = subprocess.run([os.path.join(ROOT, "quire"), "run", "--accel", "tcg", "--kernel", kernel, "--ram", ram, "--swap", "256M", "--timeout",
-                               str(120 + 4 * seconds), f"--add={PROGRAM}:/thrash", "--qemu=-set", f"--qemu=drive.disk0.throttling.iops-total={TRANSFERS}",
+                               str(900 + 4 * seconds), f"--add={PROGRAM}:/thrash", "--qemu=-set", f"--qemu=drive.disk0.throttling.iops-total={TRANSFERS}",
                                *options, "--", "sh", "-c", command], stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=ROOT)
         self.text = done.stdout + done.stderr
         self.ok = done.returncode == 0 and not any(word in self.text for word in BAD)

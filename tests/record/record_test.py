@@ -26,7 +26,7 @@ PAGE = 4096
 
 
 def quire(*words, cwd=PROGRAMS):
-    return subprocess.run([QUIRE, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=cwd, timeout=400)
+    return subprocess.run([QUIRE, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=cwd, timeout=1800)
 
 
 def check(condition, text):

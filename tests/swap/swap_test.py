@@ -20,7 +20,7 @@ from disk_test import make_gpt
 from guest_disk import BAD, Report, make_image, unclean
 from quire_cli.swap import header
 
-TIMEOUT = 600
+TIMEOUT = 1800  # tells a hang
 CHECK = "build/guest/swap_check"
 
 
