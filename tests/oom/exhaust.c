@@ -32,7 +32,7 @@
 #include <unistd.h>
 
 #define MIB     (1l << 20)
-#define LIMIT_S 300 /* tells a hang, as the shell's does */
+#define LIMIT_S 60 /* within which the culprit has to be killed or refused, and the shell answers */
 #define REFUSED 7 /* exit status: the kernel said no */
 
 static unsigned long failure_seed; /* not 0: some of the culprit's allocations fail */
