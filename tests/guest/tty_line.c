@@ -533,14 +533,17 @@ static void sessions(void)
 
 int main(void)
 {
-	alarm(60); /* a read that never ends fails the comparison, not the run */
-	opening();
-	editing();
-	input_modes();
-	raw_modes();
-	output_modes();
-	windows();
-	hangups();
-	sessions();
+	CHILD("tty_line") /* no leader of a session: a terminal does not become its own, to end it by a hang-up */
+	{
+		alarm(60); /* a read that never ends fails the comparison, not the run */
+		opening();
+		editing();
+		input_modes();
+		raw_modes();
+		output_modes();
+		windows();
+		hangups();
+		sessions();
+	}
 	return 0;
 }
