@@ -63,8 +63,10 @@ def boot_linux(module, is_fresh):
     output = module.boot("linux")
     if not output.trouble:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "w") as f:
+        new = f"{path}.{os.getpid()}"
+        with open(new, "w") as f:
             f.write(output.text())
+        os.replace(new, path)  # whole or not at all: another run may read it now
     return output
 
 
