@@ -74,13 +74,13 @@ SUITES = [
           ["mmdebstrap", "e2fsprogs", "qemu-utils", "fdisk"], ("kernel", "guest")),
     Suite("disk", "block devices: bytes, calls, figures, failing disks", python("tests/disk/disk_test.py"),
           ["mmdebstrap", "e2fsprogs", "qemu-utils"], ("kernel", "guest", "build/guest/disk"), oracle=True),
-    Suite("programs", "Debian's bash, Python, pmap and sqlite and a Go program print the same as on Linux", python("tests/programs/programs_test.py"),
+    Suite("programs", "Debian's bash, Python, pmap and sqlite and a Go program print the same as on Linux", python("tests/programs/programs_test.py", "bash", "python", "pmap", "net", "database", "libc", "locks"),
           ("procps", "libpython3.11-stdlib", "golang-go", "mmdebstrap", "e2fsprogs"), ("kernel", "guest"), oracle=True),
     Suite("fsx", "random file operations against a model: tmpfs, ext2, little memory", python("tests/files/fsx_test.py"), FILE_PACKAGES, FILE_TARGETS),
     Suite("crash", "what fsync promised is there after a power failure", python("tests/files/crash_test.py", "--points", "10"), FILE_PACKAGES,
           FILE_TARGETS),
-    Suite("damage", "damaged and full file systems", python("tests/files/damage_test.py"), FILE_PACKAGES, FILE_TARGETS),
-    Suite("errors", "a disk that fails at random under a file system", python("tests/files/errors_test.py"), FILE_PACKAGES, FILE_TARGETS),
+    Suite("damage", "damaged and full file systems", python("tests/files/damage_test.py", "--images", "12"), FILE_PACKAGES, FILE_TARGETS),
+    Suite("errors", "a disk that fails at random under a file system", python("tests/files/errors_test.py", "--operations", "300"), FILE_PACKAGES, FILE_TARGETS),
     Suite("policy", "replacement policies: every one, and 1,000 switches under load", python("tests/reclaim/policy_test.py"), (),
           ("kernel", "guest", "build/guest/switch")),
     Suite("identity", "guest and host evict the same pages, for every policy", python("tests/reclaim/identity_test.py"), (),
@@ -106,6 +106,8 @@ NIGHTLY = {
     "fuzz": Suite("fuzz", "libFuzzer over regions and page tables", ["make", "-C", ROOT, "-s", "fuzz"], ["clang", "libclang-rt-14-dev"]),
     "fuzz-ext2": Suite("fuzz-ext2", "libFuzzer over broken ext2 images: mount, look-up, read, change", ["make", "-C", ROOT, "-s", "fuzz-ext2",
                        f"FUZZ_ARGS=-max_total_time=240 -print_final_stats=1 -seed={SEED}"], ["clang", "libclang-rt-14-dev", "e2fsprogs"]),
+    "programs": Suite("programs", "a longer Python program prints the same as on Linux", python("tests/programs/programs_test.py", "many"),
+                      ("mmdebstrap", "e2fsprogs"), ("kernel", "guest"), oracle=True),
     "fsx": Suite("fsx", "random file operations, 20 minutes", python("tests/files/fsx_test.py", "--seeds", SEED + "-", "--operations", "20000",
                                                                      "--minutes", "20"), FILE_PACKAGES, FILE_TARGETS),
     "crash": Suite("crash", "200 power failures", python("tests/files/crash_test.py", "--points", "100", "--operations", "3000", "--seed", SEED),
@@ -158,6 +160,7 @@ class Outcome:
         self.room = 0  # how many further indented ones are kept
         self.is_counted = False
         self.last = ""
+        self.cpu_s = 0.0  # of its processes and of those that they waited for
 
     def take(self, line):
         """Notes a line; False: it is the count, which is printed for all suites at the end."""
@@ -260,7 +263,10 @@ def run_suite(suite, seed, write):
         line = raw.decode(errors="replace")
         if outcome.take(line):
             write(line)
-    outcome.ended(process.wait())
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    outcome.cpu_s = usage.ru_utime + usage.ru_stime
+    outcome.ended(process.returncode)
     return outcome
 
 
@@ -276,7 +282,7 @@ def run_shown(suite, seed, screen):
     if seed is not None:
         write(f"seed {seed}; again: ./quire test --nightly {suite.name} --seed {seed}\n")
     outcome = run_suite(suite, seed, write)
-    write(f"=== {suite.name}: {outcome.passed} ok, {outcome.failed} not, {time.monotonic() - start:.0f} s\n")
+    write(f"=== {suite.name}: {outcome.passed} ok, {outcome.failed} not, {time.monotonic() - start:.0f} s, {outcome.cpu_s:.0f} s of CPU\n")
     screen.close(block)
     return outcome
 
