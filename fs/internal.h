@@ -95,14 +95,14 @@ void locks_free(struct inode *i);
 long locks_fcntl(struct file *f, u32 cmd, uaddr_t arg);
 long locks_flock(struct file *f, u32 op);
 
-enum { LOCK_VIEW_POSIX, LOCK_VIEW_OFD, LOCK_VIEW_FLOCK };
+enum lock_kind { KIND_POSIX, KIND_OFD, KIND_FLOCK };
 
 struct lock_view {
-	u8 kind; /* LOCK_VIEW_* */
+	u8 kind; /* enum lock_kind */
 	bool is_write, is_waiting;
 	u32 number;     /* from 1; one that waits has its holder's */
 	s32 pid;        /* -1: of an open file, not of a process */
-	u64 dev; /* dev_major(), dev_minor() */
+	u64 dev;        /* dev_major(), dev_minor() */
 	u64 ino;
 	u64 start, end; /* bytes, both inclusive; end ~0: up to the end of the file */
 };

@@ -16,14 +16,10 @@
 #include <kernel/wait.h>
 #include <lib/list.h>
 
-#define KIND_POSIX LOCK_VIEW_POSIX
-#define KIND_OFD   LOCK_VIEW_OFD
-#define KIND_FLOCK LOCK_VIEW_FLOCK
-
 struct lock {
 	struct list_head link;
 	struct list_head held_link;
-	u8 kind;  /* KIND_* */
+	u8 kind;  /* enum lock_kind */
 	u8 type;  /* F_RDLCK, F_WRLCK */
 	u32 pid;
 	void *owner; /* struct files (POSIX) or struct file */

@@ -6,7 +6,7 @@
 
 static void add_lock(struct seq *s, const struct lock_view *l)
 {
-	static const char *const kinds[] = { [LOCK_VIEW_POSIX] = "POSIX  ADVISORY  ", [LOCK_VIEW_OFD] = "OFDLCK ADVISORY  ", [LOCK_VIEW_FLOCK] = "FLOCK  ADVISORY  " };
+	static const char *const kinds[] = { [KIND_POSIX] = "POSIX  ADVISORY  ", [KIND_OFD] = "OFDLCK ADVISORY  ", [KIND_FLOCK] = "FLOCK  ADVISORY  " };
 	seq_printf(s, "%u: %s%s%s %d %02x:%02x:%llu ", l->number, l->is_waiting ? "-> " : "", kinds[l->kind], l->is_write ? "WRITE" : "READ", l->pid,
 	           dev_major(l->dev), dev_minor(l->dev), (unsigned long long)l->ino);
 	if (l->end == ~0ull)

@@ -184,28 +184,28 @@ static const char *name_of(const struct line *l) { return l->name ? l->name : st
 
 static u64 value_of(const struct line *l) { return l->value ? l->value() : l->counter == NEVER ? 0 : stat_read(l->counter); }
 
-static void show_lines(struct seq *s, const struct line *lines, unsigned nr)
-{
-	for (unsigned i = 0; i < nr; i++)
-		seq_printf(s, "%s %llu\n", name_of(&lines[i]), (unsigned long long)value_of(&lines[i]));
-}
+static const struct {
+	const struct line *lines;
+	unsigned nr;
+} parts[] = { { of_zone, ARRAY_SIZE(of_zone) }, { of_node, ARRAY_SIZE(of_node) }, { events, ARRAY_SIZE(events) } };
 
-/* Is it shown under its own name already? */
-static bool is_among(const struct line *lines, unsigned nr, unsigned counter)
+/* Has Linux a line for it? */
+static bool is_linux(unsigned counter)
 {
-	for (unsigned i = 0; i < nr; i++)
-		if (!lines[i].name && lines[i].counter == counter)
-			return true;
+	for (unsigned k = 0; k < ARRAY_SIZE(parts); k++)
+		for (unsigned i = 0; i < parts[k].nr; i++)
+			if (!parts[k].lines[i].name && parts[k].lines[i].counter == counter)
+				return true;
 	return false;
 }
 
 int show_vmstat(struct seq *s, struct pseudo_node *n)
 {
-	show_lines(s, of_zone, ARRAY_SIZE(of_zone));
-	show_lines(s, of_node, ARRAY_SIZE(of_node));
-	show_lines(s, events, ARRAY_SIZE(events));
+	for (unsigned k = 0; k < ARRAY_SIZE(parts); k++)
+		for (unsigned i = 0; i < parts[k].nr; i++)
+			seq_printf(s, "%s %llu\n", name_of(&parts[k].lines[i]), (unsigned long long)value_of(&parts[k].lines[i]));
 	for (unsigned c = 0; c < STAT_NR; c++)
-		if (!is_among(of_zone, ARRAY_SIZE(of_zone), c) && !is_among(of_node, ARRAY_SIZE(of_node), c) && !is_among(events, ARRAY_SIZE(events), c))
+		if (!is_linux(c))
 			seq_printf(s, "%s %llu\n", stat_name(c), (unsigned long long)stat_read(c));
 	return 0;
 }

@@ -12,7 +12,7 @@ struct hal_boot_info {
 };
 const struct hal_boot_info *hal_boot_info(void);
 
-/* The first n bytes of the initial RAM disk have been unpacked: their memory joins the free frames. Each n is larger than the last. */
+/* The first n bytes of the initial RAM disk have been unpacked: their memory joins the free frames. No n is smaller than the one before. */
 void hal_boot_release_initrd(size_t n);
 
 /* Starts the other CPUs, up to max in all; each runs kernel_cpu_main(). */

@@ -105,6 +105,7 @@ static void set_cpus(struct task *t, cpumask_t *mask, cpumask_t cpus)
 		rq_dequeue(rq, t);
 		rq_psi_moved(rq, t);
 		t->vruntime -= rq->min_vruntime;
+		t->wait_ns += hal_clock_ns() - t->queued_ns; /* it begins to wait elsewhere */
 		spin_unlock(&rq->lock);
 		task_place(t);
 		hal_irq_restore(flags);

@@ -166,7 +166,11 @@ static void remove(struct lru *l, struct frame *f)
 static inline enum mm_counter insert(struct lru *l, struct frame *f, const struct refault *r)
 {
 	spin_lock(&l->lock);
-	unsigned list = unlikely(frame_flags(f) & FRAME_MLOCKED) ? LRU_UNEVICTABLE : l->policy->add(l, f, r);
+	unsigned list = LRU_UNEVICTABLE;
+	if (unlikely(frame_flags(f) & FRAME_MLOCKED))
+		stat_add(STAT_UNEVICTABLE_CULLED, 1);
+	else
+		list = l->policy->add(l, f, r);
 	frame_set_flags(f, flags_on_list(l, list));
 	list_add(&f->lru, &l->lists[list]);
 	count(l, list, 1);
@@ -342,10 +346,10 @@ void lru_lock(struct frame *f)
 	unsigned list = list_of_page(l, f);
 	if (list >= LRU_FIRST_LIST && list < LRU_NR_LISTS && l->policy->remove)
 		l->policy->remove(l, f);
-	if (list != LRU_NR_LISTS && list != LRU_ISOLATED) { /* an isolated one is put back there */
-		move(l, f, list, LRU_UNEVICTABLE);
+	if (list != LRU_NR_LISTS)
 		stat_add(STAT_UNEVICTABLE_CULLED, 1);
-	}
+	if (list != LRU_NR_LISTS && list != LRU_ISOLATED) /* an isolated one is put back there */
+		move(l, f, list, LRU_UNEVICTABLE);
 	spin_unlock(&l->lock);
 }
 
@@ -411,8 +415,8 @@ static unsigned judge_pages(struct lru *l, unsigned (*verdict)(struct lru *, str
 		u32 flags = frame_flags(f);
 		if (!(flags & FRAME_LRU) || list_in_flags(l, flags) != LRU_ISOLATED)
 			continue; /* removed meanwhile */
-		if (unlikely(c[i].used & USED_LOCKED))
-			note_lock(f);
+		if (unlikely(c[i].used & USED_LOCKED) && note_lock(f))
+			stat_add(STAT_UNEVICTABLE_CULLED, 1);
 		if (unlikely(l->epoch != epoch || frame_flags(f) & FRAME_MLOCKED)) {
 			join(l, f, LRU_ISOLATED);
 			continue;

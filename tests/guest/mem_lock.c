@@ -119,6 +119,49 @@ static void all(void)
 	munlockall();
 }
 
+static const char *const events[] = { "mlocked", "munlocked", "culled", "rescued", "cleared" };
+#define NR_EVENTS (sizeof events / sizeof events[0])
+
+static void read_events(long *out)
+{
+	char name[64], line[256];
+	FILE *f = fopen("/proc/vmstat", "r");
+	while (fgets(line, sizeof line, f))
+		for (unsigned i = 0; i < NR_EVENTS; i++)
+			if (sscanf(line, "unevictable_pgs_%63s", name) == 1 && !strcmp(name, events[i]))
+				out[i] = atol(strchr(line, ' '));
+	fclose(f);
+}
+
+/* What /proc/vmstat counted since the last look, in whole hundreds of pages: 512 are locked. */
+static void show_events(const char *name, long *before)
+{
+	long now[NR_EVENTS];
+	read_events(now);
+	for (unsigned i = 0; i < NR_EVENTS; i++) {
+		out("%s, unevictable_pgs_%s: %ld00\n", name, events[i], (now[i] - before[i]) / 100);
+		before[i] = now[i];
+	}
+}
+
+static void counted(void)
+{
+	long before[NR_EVENTS];
+	size_t n = 512 * PAGE;
+	char *p = mmap(NULL, n, RW, ANON, -1, 0), *late = mmap(NULL, n, RW, ANON, -1, 0);
+	memset(p, 1, n);
+	read_events(before);
+	mlock(p, n);
+	show_events("mlock of 512 that are there", before);
+	mlock(late, n);
+	show_events("mlock of 512 that come", before);
+	munlock(p, n);
+	show_events("munlock", before);
+	munmap(late, n);
+	show_events("munmap of locked ones", before);
+	munmap(p, n);
+}
+
 static void syncing(void)
 {
 	char *w = window(6);
@@ -150,6 +193,7 @@ int main(void)
 	locks();
 	limits();
 	all();
+	counted();
 	syncing();
 	return 0;
 }

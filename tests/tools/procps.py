@@ -158,6 +158,9 @@ def check_vmstat_sums(o):
     same("pages written by reclaim", moved["nr_vmscan_write"], moved["pswpout"])
     for event in ("pgscan", "pgsteal"):
         same(event, moved[event + "_anon"] + moved[event + "_file"], moved[event + "_kswapd"] + moved[event + "_direct"])
+    stalls = sum(n for name, n in moved.items() if name.startswith("allocstall_"))
+    for what, times, scanned in (("calls of the worker", moved["pageoutrun"], moved["pgscan_kswapd"]), ("allocations that reclaim", stalls, moved["pgscan_direct"])):
+        between(what, times, 1 if scanned else 0, max(scanned, 64))  # each looks at pages
     between("KiB paged in", moved["pgpgin"], READ + MAJOR + back * 4, READ + MAJOR + back * 4 + 6144)
     s = {line.split(None, 1)[1].removeprefix("K "): int(line.split()[0]) for line in o["vmstat -s"]}
     m = fields(o["meminfo2"])

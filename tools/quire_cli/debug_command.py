@@ -29,10 +29,7 @@ def main(words):
              "-chardev", f"socket,path={stub},server=on,wait=off,id=gdb", "-gdb", "chardev:gdb"],
             stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
         helpers = os.path.join(ROOT, "tools/gdb/quire.py")
-        command = ["gdb", "-q", kernel_path(), "-ex", f"target remote {stub}"]
-        if os.path.exists(helpers):
-            command += ["-x", helpers]
         try:
-            return subprocess.run(command + o.gdb).returncode
+            return subprocess.run(["gdb", "-q", kernel_path(), "-ex", f"target remote {stub}", "-x", helpers, *o.gdb]).returncode
         finally:
             qemu.kill()
